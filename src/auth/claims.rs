@@ -1,0 +1,279 @@
+//! What stands in a token.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::id::UserId;
+use crate::model::principal::{Principal, Profile, Role, Scope, Subscription, Title, ViewerBadge};
+use crate::model::time::Millis;
+
+use super::TokenError;
+
+/// Longest nickname in characters.
+const LONGEST_NICKNAME: usize = 30;
+
+/// Largest profile: the bytes of all its texts together.
+const LARGEST_PROFILE: usize = 2_048;
+
+/// Most badges in one profile.
+const MOST_BADGES: usize = 10;
+
+/// Colour of those who chose none.
+const DEFAULT_COLOR: &str = "CC000";
+
+/// What a token shall say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Grant {
+    /// The account.
+    pub uid: UserId,
+    /// How it is shown.
+    pub profile: Profile,
+    /// What it may do.
+    pub role: Role,
+    /// Where.
+    pub scope: Scope,
+    /// For how long, in seconds.
+    pub ttl_seconds: i64,
+}
+
+impl Grant {
+    /// A grant with nothing but a name in its profile. A `uid` that can't be one becomes a fresh one.
+    pub fn plain(uid: &str, nickname: &str, role: Role, scope: Scope, ttl_seconds: i64) -> Self {
+        let fresh = || UserId::parse(&uuid::Uuid::new_v4().simple().to_string());
+        let profile =
+            Profile { nickname: nickname.to_owned(), color_code: DEFAULT_COLOR.to_owned(), ..Profile::default() };
+        let uid = UserId::parse(uid).or_else(fresh).expect("32 hexadecimal digits are an identity");
+        Self { uid, profile, role, scope, ttl_seconds }
+    }
+}
+
+/// The claims: the registered ones, and ours. `proto-docs/connect.md` is their published description.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Claims {
+    #[serde(rename = "iss")]
+    pub(super) issuer: String,
+    #[serde(rename = "iat")]
+    pub(super) issued: i64,
+    #[serde(rename = "exp")]
+    pub(super) expires: i64,
+    #[serde(rename = "jti", default, skip_serializing_if = "String::is_empty")]
+    id: String,
+    /// Missing in a token that says nothing about its bearer.
+    #[serde(rename = "sub", default, skip_serializing_if = "Option::is_none")]
+    uid: Option<String>,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    nickname: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    role: Option<RoleClaim>,
+    /// A channel or broadcast; missing when the token holds everywhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    channel: Option<String>,
+    #[serde(default, skip_serializing_if = "Looks::is_default")]
+    profile: Looks,
+}
+
+/// Roles by the names that the wire and its clients use.
+#[derive(Clone, Copy, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum RoleClaim {
+    CommonUser,
+    StreamingChatManager,
+    StreamingChannelManager,
+    Streamer,
+    Manager,
+}
+
+#[derive(Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+struct Looks {
+    #[serde(skip_serializing_if = "String::is_empty")]
+    image: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    color: String,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    verified: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    badge: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    title: Option<TitleClaim>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    subscription: Option<SubscriptionClaim>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    badges: Vec<BadgeClaim>,
+}
+
+#[derive(PartialEq, Serialize, Deserialize)]
+struct TitleClaim {
+    name: String,
+    color: String,
+}
+
+#[derive(PartialEq, Serialize, Deserialize)]
+struct SubscriptionClaim {
+    months: u32,
+    tier: u8,
+    #[serde(default)]
+    name: String,
+    #[serde(default)]
+    badge: String,
+}
+
+#[derive(PartialEq, Serialize, Deserialize)]
+struct BadgeClaim {
+    id: String,
+    #[serde(default)]
+    site: bool,
+    image: String,
+}
+
+impl Claims {
+    pub(super) fn new(grant: &Grant, issuer: &str, now: i64) -> Self {
+        let (channel, profile) = match &grant.scope {
+            Scope::Everywhere => (None, &grant.profile),
+            Scope::Only(place) => (Some(place.clone()), &grant.profile),
+        };
+        Self {
+            issuer: issuer.to_owned(),
+            issued: now,
+            expires: now.saturating_add(grant.ttl_seconds),
+            id: uuid::Uuid::new_v4().simple().to_string(),
+            uid: Some(grant.uid.to_string()),
+            nickname: profile.nickname.clone(),
+            role: Some(grant.role.into()),
+            channel,
+            profile: Looks::from(profile),
+        }
+    }
+
+    pub(super) fn anonymous(issuer: &str, now: i64, ttl_seconds: i64) -> Self {
+        Self {
+            issuer: issuer.to_owned(),
+            issued: now,
+            expires: now.saturating_add(ttl_seconds),
+            id: String::new(),
+            uid: None,
+            nickname: String::new(),
+            role: None,
+            channel: None,
+            profile: Looks::default(),
+        }
+    }
+
+    /// Who acts; `None` when the token says nothing about its bearer.
+    pub(super) fn principal(self) -> Result<Option<Principal>, TokenError> {
+        let Some(uid) = &self.uid else { return Ok(None) };
+        let uid = UserId::parse(uid).ok_or(TokenError::Content("sub can't be a user's identity"))?;
+        let profile = profile(self.nickname, self.profile)?;
+        Ok(Some(Principal {
+            uid,
+            profile: Arc::new(profile),
+            role: self.role.map_or(Role::Viewer, Role::from),
+            scope: self.channel.map_or(Scope::Everywhere, Scope::Only),
+            token_id: self.id,
+            issued: Millis::from_seconds(self.issued),
+            expires: Millis::from_seconds(self.expires),
+        }))
+    }
+}
+
+fn profile(nickname: String, looks: Looks) -> Result<Profile, TokenError> {
+    let characters = nickname.chars().count();
+    if characters == 0 || characters > LONGEST_NICKNAME || nickname.chars().any(char::is_control) {
+        return Err(TokenError::Content("nickname has 1 to 30 characters and no control characters"));
+    }
+    if looks.badges.len() > MOST_BADGES {
+        return Err(TokenError::Content("profile.badges has at most 10"));
+    }
+    let profile = Profile {
+        nickname,
+        image_url: looks.image,
+        color_code: if looks.color.is_empty() { DEFAULT_COLOR.to_owned() } else { looks.color },
+        verified: looks.verified,
+        badge_url: looks.badge,
+        title: looks.title.map(|title| Title { name: title.name, color: title.color }),
+        subscription: looks.subscription.map(|paid| Subscription {
+            months: paid.months,
+            tier: paid.tier,
+            tier_name: paid.name,
+            badge_url: paid.badge,
+        }),
+        viewer_badges: looks
+            .badges
+            .into_iter()
+            .map(|badge| ViewerBadge { id: badge.id, site_wide: badge.site, image_url: badge.image })
+            .collect(),
+    };
+    if text_bytes(&profile) > LARGEST_PROFILE {
+        return Err(TokenError::Content("profile is larger than 2 KiB"));
+    }
+    Ok(profile)
+}
+
+fn text_bytes(profile: &Profile) -> usize {
+    let title = profile.title.as_ref().map_or(0, |title| title.name.len() + title.color.len());
+    let paid = profile.subscription.as_ref().map_or(0, |paid| paid.tier_name.len() + paid.badge_url.len());
+    let badges: usize = profile.viewer_badges.iter().map(|badge| badge.id.len() + badge.image_url.len()).sum();
+    let own = profile.nickname.len() + profile.image_url.len() + profile.color_code.len();
+    own + profile.badge_url.as_ref().map_or(0, String::len) + title + paid + badges
+}
+
+impl Looks {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+impl From<&Profile> for Looks {
+    fn from(profile: &Profile) -> Self {
+        Self {
+            image: profile.image_url.clone(),
+            color: profile.color_code.clone(),
+            verified: profile.verified,
+            badge: profile.badge_url.clone(),
+            title: profile
+                .title
+                .as_ref()
+                .map(|title| TitleClaim { name: title.name.clone(), color: title.color.clone() }),
+            subscription: profile.subscription.as_ref().map(|paid| SubscriptionClaim {
+                months: paid.months,
+                tier: paid.tier,
+                name: paid.tier_name.clone(),
+                badge: paid.badge_url.clone(),
+            }),
+            badges: profile
+                .viewer_badges
+                .iter()
+                .map(|badge| BadgeClaim {
+                    id: badge.id.clone(),
+                    site: badge.site_wide,
+                    image: badge.image_url.clone(),
+                })
+                .collect(),
+        }
+    }
+}
+
+impl From<Role> for RoleClaim {
+    fn from(role: Role) -> Self {
+        match role {
+            Role::Viewer => Self::CommonUser,
+            Role::ChatManager => Self::StreamingChatManager,
+            Role::ChannelManager => Self::StreamingChannelManager,
+            Role::Streamer => Self::Streamer,
+            Role::SiteManager => Self::Manager,
+        }
+    }
+}
+
+impl From<RoleClaim> for Role {
+    fn from(claim: RoleClaim) -> Self {
+        match claim {
+            RoleClaim::CommonUser => Self::Viewer,
+            RoleClaim::StreamingChatManager => Self::ChatManager,
+            RoleClaim::StreamingChannelManager => Self::ChannelManager,
+            RoleClaim::Streamer => Self::Streamer,
+            RoleClaim::Manager => Self::SiteManager,
+        }
+    }
+}

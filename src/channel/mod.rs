@@ -1,0 +1,209 @@
+//! One channel in memory: the fold of its log. Pure: no clock, no IO, no async.
+//!
+//! [`Channel::admit`] is a quick look before an event is appended, where most refusals end. [`Channel::apply`] is the
+//! judge: it sees every event in log order and comes to the same verdict on every machine, because it reads nothing but
+//! the events. [`Channel::reveal`] decides what of a line an audience may see.
+
+mod authors;
+mod recent;
+mod reveal;
+
+use std::sync::Arc;
+
+use crate::model::event::{Body, Event, Logged};
+use crate::model::id::{ChannelId, Cid, EventId, Seq};
+use crate::model::item::{Audience, Item};
+use crate::model::message::{Author, Draft, Line, Receipt};
+use crate::model::refusal::Refusal;
+use crate::model::time::Millis;
+use crate::policy::text::{self, Limits};
+
+use authors::Authors;
+use recent::Recent;
+
+/// One of a channel's broadcasts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Broadcast {
+    /// Its identity.
+    pub cid: Cid,
+    /// Its title.
+    pub title: String,
+    /// When it began.
+    pub opened: Millis,
+    /// When it ended.
+    pub closed: Option<Millis>,
+}
+
+/// A line that was accepted, as the judge stamped it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Kept {
+    /// Place in the log.
+    pub seq: Seq,
+    /// The event's identity.
+    pub id: EventId,
+    /// Unique for its author in this channel: with the author's uid it names the line on the plain wire.
+    pub time: Millis,
+    /// What was said.
+    pub line: Arc<Line>,
+}
+
+/// What the judge says of an event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// A line that everybody gets.
+    Line(Kept),
+    /// A line that its author sent before: no line, and the receipt of the first.
+    Repeat(Receipt),
+    /// A broadcast began.
+    Opened(Cid),
+    /// A broadcast ended.
+    Closed(Cid),
+    /// The event is in the log and nowhere else.
+    Rejected(Refusal),
+    /// Nothing to tell anyone: erased, of another log, or applied before.
+    Nothing,
+}
+
+/// One channel: the fold of its log.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Channel {
+    id: ChannelId,
+    seq: Seq,
+    broadcasts: Vec<Broadcast>,
+    authors: Authors,
+    recent: Recent,
+    unreadable: Option<u8>,
+}
+
+/// Ended broadcasts that are remembered beside the newest.
+const BROADCASTS_KEPT: usize = 100;
+
+impl Channel {
+    /// A channel whose log is empty.
+    pub fn new(id: ChannelId) -> Self {
+        Self {
+            id,
+            seq: Seq::default(),
+            broadcasts: Vec::new(),
+            authors: Authors::default(),
+            recent: Recent::default(),
+            unreadable: None,
+        }
+    }
+
+    /// Whose it is.
+    pub fn id(&self) -> &ChannelId {
+        &self.id
+    }
+
+    /// Everything up to here is in it.
+    pub fn seq(&self) -> Seq {
+        self.seq
+    }
+
+    /// The broadcast that is on.
+    pub fn on_air(&self) -> Option<&Broadcast> {
+        self.broadcasts.last().filter(|broadcast| broadcast.closed.is_none())
+    }
+
+    /// Broadcasts, oldest first: the last hundred.
+    pub fn broadcasts(&self) -> &[Broadcast] {
+        &self.broadcasts
+    }
+
+    /// Version of an event that this build can't read; the channel can't be written to until it is upgraded.
+    pub fn unreadable(&self) -> Option<u8> {
+        self.unreadable
+    }
+
+    /// Looks at a draft before it becomes an event. Trims what a sender may not put into a line.
+    pub fn admit(&self, limits: &Limits, cid: &Cid, author: &Author, draft: &mut Draft) -> Result<(), Refusal> {
+        self.may_be_written(cid)?;
+        text::trim_emojis(limits, draft);
+        text::judge(limits, author, draft)
+    }
+
+    fn may_be_written(&self, cid: &Cid) -> Result<(), Refusal> {
+        if self.unreadable.is_some() {
+            return Err(Refusal::ChannelReadOnly);
+        }
+        match self.on_air() {
+            Some(broadcast) if broadcast.cid == *cid => Ok(()),
+            _ => Err(Refusal::BroadcastEnded),
+        }
+    }
+
+    /// Judges the next event of the log.
+    pub fn apply(&mut self, logged: &Logged) -> Verdict {
+        if logged.seq <= self.seq {
+            return Verdict::Nothing;
+        }
+        self.seq = logged.seq;
+        let Event { id, at, body } = &*logged.event;
+        match body {
+            Body::Line(line) => self.apply_line(logged.seq, *id, *at, line),
+            Body::Opened { cid, title } => self.open(cid, title, *at),
+            Body::Closed { cid } => self.close(cid, *at),
+            Body::Unreadable { version } => {
+                self.unreadable = Some(*version);
+                Verdict::Nothing
+            }
+            Body::Erased | Body::Listed { .. } | Body::Unlisted { .. } | Body::Allotted { .. } => Verdict::Nothing,
+        }
+    }
+
+    fn apply_line(&mut self, seq: Seq, id: EventId, at: Millis, line: &Line) -> Verdict {
+        if let Err(refusal) = self.may_be_written(&line.cid) {
+            return Verdict::Rejected(refusal);
+        }
+        if let Some(first) = self.authors.repeat(line, at) {
+            return Verdict::Repeat(first);
+        }
+        let time = self.authors.stamp(&line.author.uid, at);
+        self.authors.remember(line, Receipt { id, time, seq });
+        let kept = Kept { seq, id, time, line: Arc::new(line.clone()) };
+        self.recent.push(kept.clone());
+        Verdict::Line(kept)
+    }
+
+    fn open(&mut self, cid: &Cid, title: &str, at: Millis) -> Verdict {
+        if self.broadcasts.iter().any(|broadcast| broadcast.cid == *cid) {
+            return Verdict::Nothing;
+        }
+        if let Some(before) = self.broadcasts.last_mut() {
+            before.closed.get_or_insert(at);
+        }
+        if self.broadcasts.len() > BROADCASTS_KEPT {
+            self.broadcasts.remove(0);
+        }
+        self.recent = Recent::default();
+        self.broadcasts.push(Broadcast { cid: cid.clone(), title: title.to_owned(), opened: at, closed: None });
+        Verdict::Opened(cid.clone())
+    }
+
+    fn close(&mut self, cid: &Cid, at: Millis) -> Verdict {
+        match self.broadcasts.last_mut() {
+            Some(last) if last.cid == *cid && last.closed.is_none() => {
+                last.closed = Some(at);
+                Verdict::Closed(cid.clone())
+            }
+            _ => Verdict::Nothing,
+        }
+    }
+
+    /// The last `count` lines of the broadcast as `audience` may see them, oldest first.
+    pub fn recent(&self, cid: &Cid, count: usize, audience: &Audience) -> Vec<Item> {
+        if self.broadcasts.last().is_none_or(|last| last.cid != *cid) {
+            return Vec::new();
+        }
+        self.recent.last(count).map(|kept| self.reveal(kept, audience.clone())).collect()
+    }
+
+    /// The author of the newest remembered line of this user.
+    pub fn author(&self, uid: &str) -> Option<&Author> {
+        self.recent.last(usize::MAX).rev().map(|kept| &kept.line.author).find(|author| author.uid.as_str() == uid)
+    }
+}
+
+#[cfg(test)]
+mod tests;

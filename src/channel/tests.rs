@@ -1,0 +1,115 @@
+use super::*;
+use crate::model::id::UserId;
+use crate::model::principal::{Profile, Role};
+
+fn cid(text: &str) -> Cid {
+    Cid::parse(text).unwrap()
+}
+
+fn author(uid: &str) -> Author {
+    Author { uid: UserId::parse(uid).unwrap(), profile: Arc::new(Profile::default()), role: Role::Viewer }
+}
+
+fn draft(text: &str, retry: bool) -> Draft {
+    Draft { text: text.to_owned(), tid: "3".to_owned(), client_time: 7, retry, ..Draft::default() }
+}
+
+/// A channel and the events that made it.
+struct Scene {
+    channel: Channel,
+    log: Vec<Logged>,
+}
+
+impl Scene {
+    fn on_air() -> Self {
+        let channel = Channel::new(ChannelId::parse("c").unwrap());
+        let mut scene = Self { channel, log: Vec::new() };
+        scene.happens(0, Body::Opened { cid: cid("one"), title: "first".to_owned() });
+        scene
+    }
+
+    fn happens(&mut self, at: i64, body: Body) -> Verdict {
+        let seq = Seq(self.log.len() as u64 * 3 + 1);
+        let logged = Logged { seq, event: Arc::new(Event::new(Millis(at), body)) };
+        self.log.push(logged.clone());
+        self.channel.apply(&logged)
+    }
+
+    fn says(&mut self, at: i64, uid: &str, draft: Draft) -> Verdict {
+        let line = Line { cid: cid("one"), author: author(uid), draft, members: 1 };
+        self.happens(at, Body::Line(line))
+    }
+
+    fn stamped(&mut self, at: i64, uid: &str) -> i64 {
+        let Verdict::Line(kept) = self.says(at, uid, draft(&format!("{at} {uid}"), false)) else { panic!() };
+        kept.time.0
+    }
+}
+
+#[test]
+fn an_authors_lines_have_different_times() {
+    let mut scene = Scene::on_air();
+    assert_eq!([scene.stamped(5, "a"), scene.stamped(5, "a"), scene.stamped(5, "b")], [5, 6, 5]);
+    assert_eq!([scene.stamped(4, "a"), scene.stamped(100, "a")], [7, 100]);
+}
+
+#[test]
+fn times_stay_unique_when_a_clock_jumps_back_past_what_is_remembered() {
+    let mut scene = Scene::on_air();
+    let mut seen = std::collections::HashSet::new();
+    for at in [1_000, 1_000, 500_000, 500_001, 1_000, 1_001, 440_001, 900_000, 500_000] {
+        assert!(seen.insert(scene.stamped(at, "a")), "{at}");
+    }
+}
+
+#[test]
+fn only_a_declared_repeat_is_one() {
+    let mut scene = Scene::on_air();
+    let Verdict::Line(first) = scene.says(10, "a", draft("hi", false)) else { panic!() };
+    let receipt = Receipt { id: first.id, time: first.time, seq: first.seq };
+    assert_eq!(scene.says(20, "a", draft("hi", true)), Verdict::Repeat(receipt));
+    assert!(matches!(scene.says(20, "a", draft("hi", false)), Verdict::Line(_)), "retry:false is never merged");
+    assert!(matches!(scene.says(20, "a", draft("ho", true)), Verdict::Line(_)), "another text");
+    assert!(matches!(scene.says(20, "b", draft("hi", true)), Verdict::Line(_)), "another author");
+    assert!(matches!(scene.says(200_000, "a", draft("hi", true)), Verdict::Line(_)), "more than two minutes");
+}
+
+#[test]
+fn nothing_is_said_outside_a_broadcast() {
+    let mut scene = Scene::on_air();
+    assert!(matches!(scene.says(1, "a", draft("before", false)), Verdict::Line(_)));
+    assert_eq!(scene.happens(2, Body::Opened { cid: cid("two"), title: String::new() }), Verdict::Opened(cid("two")));
+    assert_eq!(scene.says(3, "a", draft("late", false)), Verdict::Rejected(Refusal::BroadcastEnded));
+    assert_eq!(scene.channel.recent(&cid("one"), 10, &Audience::All).len(), 0);
+    assert_eq!(scene.channel.recent(&cid("two"), 10, &Audience::All).len(), 0);
+    assert_eq!(scene.happens(4, Body::Closed { cid: cid("two") }), Verdict::Closed(cid("two")));
+    assert_eq!(scene.happens(5, Body::Closed { cid: cid("two") }), Verdict::Nothing);
+    assert_eq!(scene.channel.on_air(), None);
+    let ends = scene.channel.broadcasts().iter().map(|broadcast| broadcast.closed.unwrap().0);
+    assert_eq!(ends.collect::<Vec<_>>(), [2, 4]);
+}
+
+#[test]
+fn an_event_of_a_newer_build_makes_the_channel_read_only() {
+    let mut scene = Scene::on_air();
+    scene.happens(1, Body::Unreadable { version: 9 });
+    assert_eq!(scene.says(2, "a", draft("x", false)), Verdict::Rejected(Refusal::ChannelReadOnly));
+    let admitted =
+        scene.channel.admit(&Limits::default(), &cid("one"), &author("a"), &mut draft("x", false));
+    assert_eq!(admitted, Err(Refusal::ChannelReadOnly));
+}
+
+#[test]
+fn every_machine_comes_to_the_same_state() {
+    let mut scene = Scene::on_air();
+    for turn in 0..500_i64 {
+        let (at, author) = ((turn * 7_919) % 400_000, ["a", "b", "c"][turn as usize % 3]);
+        scene.says(at, author, draft(&format!("line {}", turn % 40), turn % 5 == 0));
+    }
+    let mut other = Channel::new(ChannelId::parse("c").unwrap());
+    for logged in &scene.log {
+        other.apply(logged);
+        assert_eq!(other.apply(logged), Verdict::Nothing, "a tail that repeats itself changes nothing");
+    }
+    assert_eq!(other, scene.channel);
+}

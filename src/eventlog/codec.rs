@@ -1,0 +1,234 @@
+//! The stored form of an event: one version byte, then JSON.
+//!
+//! It is spelled here and nowhere else, and never by a derive of `model`: a name that changes there must not change
+//! what is on disk. `tests/log-versions/` keeps one file for every released version; every later build reads them all.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::event::{Body, Event};
+use crate::model::id::{ChannelId, Cid, EventId, UserId};
+use crate::model::message::{Author, Draft, Extras, Kind, Line, Os};
+use crate::model::principal::{Profile, Role, Subscription, Title, ViewerBadge};
+use crate::model::time::Millis;
+
+/// The version that this build writes.
+pub const VERSION: u8 = 1;
+
+#[derive(Serialize, Deserialize)]
+struct Stored {
+    at: i64,
+    #[serde(flatten)]
+    body: StoredBody,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "lowercase")]
+enum StoredBody {
+    Opened { cid: String, title: String },
+    Closed { cid: String },
+    Line(Box<StoredLine>),
+    Listed { channel: String, name: String },
+    Unlisted { channel: String },
+    Allotted { cid: String, channel: String },
+    Erased,
+}
+
+#[derive(Serialize, Deserialize)]
+struct StoredLine {
+    cid: String,
+    uid: String,
+    role: String,
+    profile: StoredProfile,
+    kind: String,
+    text: String,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    os: String,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    emojis: Vec<(String, String)>,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    tid: String,
+    #[serde(default)]
+    client_time: i64,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    retry: bool,
+    members: u32,
+}
+
+#[derive(Serialize, Deserialize)]
+struct StoredProfile {
+    nickname: String,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    image: String,
+    color: String,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    verified: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    badge: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    title: Option<(String, String)>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    subscription: Option<(u32, u8, String, String)>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    viewer_badges: Vec<(String, bool, String)>,
+}
+
+const ROLES: [(Role, &str); 5] = [
+    (Role::Viewer, "viewer"),
+    (Role::ChatManager, "chat_manager"),
+    (Role::ChannelManager, "channel_manager"),
+    (Role::Streamer, "streamer"),
+    (Role::SiteManager, "site_manager"),
+];
+const KINDS: [(Kind, &str); 2] = [(Kind::Text, "text"), (Kind::Question, "question")];
+const SYSTEMS: [(Os, &str); 3] = [(Os::Pc, ""), (Os::Android, "android"), (Os::Ios, "ios")];
+
+/// The event's stored form. Its id is kept beside it, where the log looks for repeats.
+pub fn encode(event: &Event) -> Vec<u8> {
+    let body = match &event.body {
+        Body::Opened { cid, title } => StoredBody::Opened { cid: cid.to_string(), title: title.clone() },
+        Body::Closed { cid } => StoredBody::Closed { cid: cid.to_string() },
+        Body::Line(line) => StoredBody::Line(Box::new(stored_line(line))),
+        Body::Listed { channel, name } => {
+            StoredBody::Listed { channel: channel.to_string(), name: name.clone() }
+        }
+        Body::Unlisted { channel } => StoredBody::Unlisted { channel: channel.to_string() },
+        Body::Allotted { cid, channel } => {
+            StoredBody::Allotted { cid: cid.to_string(), channel: channel.to_string() }
+        }
+        Body::Erased | Body::Unreadable { .. } => StoredBody::Erased,
+    };
+    let mut bytes = vec![VERSION];
+    // Writing plain structs to memory can't fail.
+    let _ = serde_json::to_writer(&mut bytes, &Stored { at: event.at.0, body });
+    bytes
+}
+
+/// The event that these bytes hold; [`Body::Unreadable`] when a newer build wrote them, or when they are broken.
+pub fn decode(id: EventId, bytes: &[u8]) -> Event {
+    let version = bytes.first().copied().unwrap_or_default();
+    let stored = match version {
+        VERSION => serde_json::from_slice::<Stored>(&bytes[1..]).ok(),
+        _ => None,
+    };
+    let at = Millis(stored.as_ref().map_or(0, |stored| stored.at));
+    let body = stored.and_then(|stored| read_body(stored.body)).unwrap_or(Body::Unreadable { version });
+    Event { id, at, body }
+}
+
+fn stored_line(line: &Line) -> StoredLine {
+    let Line { cid, author, draft, members } = line;
+    let profile = &author.profile;
+    StoredLine {
+        cid: cid.to_string(),
+        uid: author.uid.to_string(),
+        role: word(&ROLES, author.role),
+        profile: StoredProfile {
+            nickname: profile.nickname.clone(),
+            image: profile.image_url.clone(),
+            color: profile.color_code.clone(),
+            verified: profile.verified,
+            badge: profile.badge_url.clone(),
+            title: profile.title.as_ref().map(|title| (title.name.clone(), title.color.clone())),
+            subscription: profile
+                .subscription
+                .as_ref()
+                .map(|paid| (paid.months, paid.tier, paid.tier_name.clone(), paid.badge_url.clone())),
+            viewer_badges: profile
+                .viewer_badges
+                .iter()
+                .map(|badge| (badge.id.clone(), badge.site_wide, badge.image_url.clone()))
+                .collect(),
+        },
+        kind: word(&KINDS, draft.kind),
+        text: draft.text.clone(),
+        os: word(&SYSTEMS, draft.extras.os),
+        emojis: draft.extras.emojis.clone(),
+        tid: draft.tid.clone(),
+        client_time: draft.client_time,
+        retry: draft.retry,
+        members: *members,
+    }
+}
+
+fn read_body(body: StoredBody) -> Option<Body> {
+    Some(match body {
+        StoredBody::Opened { cid, title } => Body::Opened { cid: Cid::parse(&cid)?, title },
+        StoredBody::Closed { cid } => Body::Closed { cid: Cid::parse(&cid)? },
+        StoredBody::Line(line) => Body::Line(read_line(*line)?),
+        StoredBody::Listed { channel, name } => Body::Listed { channel: ChannelId::parse(&channel)?, name },
+        StoredBody::Unlisted { channel } => Body::Unlisted { channel: ChannelId::parse(&channel)? },
+        StoredBody::Allotted { cid, channel } => {
+            Body::Allotted { cid: Cid::parse(&cid)?, channel: ChannelId::parse(&channel)? }
+        }
+        StoredBody::Erased => Body::Erased,
+    })
+}
+
+fn read_line(line: StoredLine) -> Option<Line> {
+    let profile = line.profile;
+    let profile = Profile {
+        nickname: profile.nickname,
+        image_url: profile.image,
+        color_code: profile.color,
+        verified: profile.verified,
+        badge_url: profile.badge,
+        title: profile.title.map(|(name, color)| Title { name, color }),
+        subscription: profile
+            .subscription
+            .map(|(months, tier, tier_name, badge_url)| Subscription { months, tier, tier_name, badge_url }),
+        viewer_badges: profile
+            .viewer_badges
+            .into_iter()
+            .map(|(id, site_wide, image_url)| ViewerBadge { id, site_wide, image_url })
+            .collect(),
+    };
+    Some(Line {
+        cid: Cid::parse(&line.cid)?,
+        author: Author { uid: UserId::parse(&line.uid)?, profile: Arc::new(profile), role: value(&ROLES, &line.role)? },
+        draft: Draft {
+            kind: value(&KINDS, &line.kind)?,
+            text: line.text,
+            extras: Extras { os: value(&SYSTEMS, &line.os)?, emojis: line.emojis },
+            tid: line.tid,
+            client_time: line.client_time,
+            retry: line.retry,
+        },
+        members: line.members,
+    })
+}
+
+fn word<T: PartialEq>(table: &[(T, &str)], wanted: T) -> String {
+    table.iter().find(|(value, _)| *value == wanted).map_or_else(String::new, |(_, word)| (*word).to_owned())
+}
+
+fn value<T: Copy>(table: &[(T, &str)], word: &str) -> Option<T> {
+    table.iter().find(|(_, stored)| *stored == word).map(|(value, _)| *value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_word_of_the_model_has_a_stored_word() {
+        for role in Role::ALL {
+            assert_eq!(value(&ROLES, &word(&ROLES, role)), Some(role));
+        }
+        for kind in [Kind::Text, Kind::Question] {
+            assert_eq!(value(&KINDS, &word(&KINDS, kind)), Some(kind));
+        }
+        for os in [Os::Pc, Os::Android, Os::Ios] {
+            assert_eq!(value(&SYSTEMS, &word(&SYSTEMS, os)), Some(os));
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_read_says_so() {
+        let id = EventId::fresh();
+        for (bytes, version) in [(&b""[..], 0), (b"\x02{}", 2), (b"\x01", 1), (b"\x01{\"at\":1,\"type\":\"new\"}", 1)] {
+            assert_eq!(decode(id, bytes).body, Body::Unreadable { version }, "{bytes:?}");
+        }
+    }
+}

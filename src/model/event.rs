@@ -1,0 +1,79 @@
+//! What happened, and where it stands in the log.
+
+use std::sync::Arc;
+
+use super::id::{ChannelId, Cid, EventId, Seq};
+use super::message::Line;
+use super::time::Millis;
+
+/// Something that happened in a channel.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// Its identity: appended twice, it is in the log once.
+    pub id: EventId,
+    /// When it was admitted.
+    pub at: Millis,
+    /// What it was.
+    pub body: Body,
+}
+
+impl Event {
+    /// A new event at `at`.
+    pub fn new(at: Millis, body: Body) -> Self {
+        Self { id: EventId::fresh(), at, body }
+    }
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Body {
+    /// A broadcast began; one that was open ended with it.
+    Opened {
+        /// The new broadcast.
+        cid: Cid,
+        /// Its title.
+        title: String,
+    },
+    /// A broadcast ended.
+    Closed {
+        /// Which one.
+        cid: Cid,
+    },
+    /// Somebody said something.
+    Line(Line),
+    /// In the directory: a channel is served, under this name.
+    Listed {
+        /// Which channel.
+        channel: ChannelId,
+        /// The streamer's name.
+        name: String,
+    },
+    /// In the directory: a channel is served no more.
+    Unlisted {
+        /// Which channel.
+        channel: ChannelId,
+    },
+    /// In the directory: a `cid` was given to a channel, for good.
+    Allotted {
+        /// The broadcast's identity.
+        cid: Cid,
+        /// Whose it is.
+        channel: ChannelId,
+    },
+    /// The content was erased; its place in the log stays.
+    Erased,
+    /// Written by a newer build in a form this one can't read: the channel is read-only until it is upgraded.
+    Unreadable {
+        /// The form's version byte.
+        version: u8,
+    },
+}
+
+/// An event with its place in its channel's log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Logged {
+    /// Its place.
+    pub seq: Seq,
+    /// What happened.
+    pub event: Arc<Event>,
+}

@@ -1,0 +1,106 @@
+//! Lines of chat: as asked for ([`Draft`]) and as kept ([`Line`]).
+
+use std::sync::Arc;
+
+use super::id::{Cid, EventId, Seq, UserId};
+use super::principal::{Principal, Profile, Role};
+use super::time::Millis;
+
+/// What a line is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// An ordinary line.
+    #[default]
+    Text,
+    /// A question to the streamer; plain clients see an ordinary line.
+    Question,
+}
+
+/// How a line stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Status {
+    /// Shown.
+    #[default]
+    Normal,
+    /// Its text is withheld.
+    Hidden,
+}
+
+/// The system a line was typed on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Os {
+    /// A desktop, and whatever did not say.
+    #[default]
+    Pc,
+    /// Android.
+    Android,
+    /// iOS.
+    Ios,
+}
+
+/// What goes with a line beside its text, of the keys we know.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Extras {
+    /// Where it was typed.
+    pub os: Os,
+    /// Emoji name → picture, in the sender's order, each name once.
+    pub emojis: Vec<(String, String)>,
+}
+
+/// What a client asks to say.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Draft {
+    /// What it shall be.
+    pub kind: Kind,
+    /// The text as sent.
+    pub text: String,
+    /// What goes with it.
+    pub extras: Extras,
+    /// The client's request number, with which it repeats itself; empty when it gave none.
+    pub tid: String,
+    /// The client's own time; some clients count in seconds, so it is compared, never read as a time.
+    pub client_time: i64,
+    /// Whether the client says that it may have sent this before.
+    pub retry: bool,
+}
+
+/// Who wrote a line, as they were when they wrote it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Author {
+    /// The account.
+    pub uid: UserId,
+    /// How it was shown.
+    pub profile: Arc<Profile>,
+    /// What it might do.
+    pub role: Role,
+}
+
+impl From<&Principal> for Author {
+    fn from(principal: &Principal) -> Self {
+        Self { uid: principal.uid.clone(), profile: principal.profile.clone(), role: principal.role }
+    }
+}
+
+/// A line as it stands in the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Line {
+    /// The broadcast it was said in.
+    pub cid: Cid,
+    /// Who said it.
+    pub author: Author,
+    /// What was asked.
+    pub draft: Draft,
+    /// How many sockets were in the broadcast when it was sent.
+    pub members: u32,
+}
+
+/// What the sender of an accepted line is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Receipt {
+    /// The line's identity.
+    pub id: EventId,
+    /// Its time: with the author's uid it names the line on the plain wire.
+    pub time: Millis,
+    /// Its place in the channel's log.
+    pub seq: Seq,
+}

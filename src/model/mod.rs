@@ -1,0 +1,12 @@
+//! The nouns: what every room of the house talks about, and nothing it does.
+//!
+//! No IO, no clock, no async, no wire: names of the wire appear only in `proto`, names of the store only in
+//! `eventlog::codec`.
+
+pub mod event;
+pub mod id;
+pub mod item;
+pub mod message;
+pub mod principal;
+pub mod refusal;
+pub mod time;

@@ -1,0 +1,81 @@
+//! Every 'no' that a client may hear.
+
+use thiserror::Error;
+
+/// A 'no' that a client hears, in words that say what to do. `proto::code` maps each to a number.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum Refusal {
+    /// The request can't be read.
+    #[error("{0}")]
+    BadRequest(String),
+    /// The command is not one of ours.
+    #[error("unknown command")]
+    UnknownCommand,
+    /// No broadcast has this `cid`.
+    #[error("no such chat channel")]
+    UnknownChannel,
+    /// The request names another channel than the one joined.
+    #[error("this connection has joined another channel; open a second one for a second channel")]
+    OtherChannel,
+    /// Something else before CONNECT.
+    #[error("send CONNECT (100) first")]
+    NotJoined,
+    /// A second CONNECT.
+    #[error("this connection has joined already")]
+    AlreadyJoined,
+    /// The token is forged, foreign, or not a chat access token.
+    #[error("the access token is refused: {0}")]
+    TokenRefused(String),
+    /// A READ session sends.
+    #[error("this session may only read: join with auth SEND and a valid access token")]
+    ReadOnly,
+    /// A token that was valid at join has ended.
+    #[error("the access token has expired: get a new one and join again")]
+    TokenExpired,
+    /// This principal may not send lines of this kind.
+    #[error("lines of this kind can't be sent here")]
+    KindNotAllowed,
+    /// Nothing to see in the text.
+    #[error("the text is empty")]
+    EmptyText,
+    /// The text is over a limit.
+    #[error("the text is too long: at most {graphemes} characters and {bytes} bytes")]
+    TextTooLong {
+        /// Limit in user-perceived characters.
+        graphemes: usize,
+        /// Limit in bytes of UTF-8.
+        bytes: usize,
+    },
+    /// Text, profile and extras together would make too large an item.
+    #[error("the line is too large once encoded: at most {0} bytes")]
+    ItemTooLarge(usize),
+    /// The broadcast is over.
+    #[error("this broadcast has ended")]
+    BroadcastEnded,
+    /// The channel's log was written by a newer build.
+    #[error("this channel is read-only until the gateway is upgraded")]
+    ChannelReadOnly,
+    /// Too much at once, here or in the whole gateway.
+    #[error("too many requests are waiting: try again in {retry_after_ms} ms")]
+    Busy {
+        /// When to try again.
+        retry_after_ms: u64,
+    },
+    /// The gateway is draining.
+    #[error("the gateway is restarting: come back in a moment")]
+    Draining,
+    /// Our own failure. What was asked may or may not have happened.
+    #[error("internal error: whether the request took effect is not known")]
+    Fault,
+}
+
+impl Refusal {
+    /// When asking again may help.
+    pub fn retry_after_ms(&self) -> Option<u64> {
+        match self {
+            Self::Busy { retry_after_ms } => Some(*retry_after_ms),
+            Self::Draining => Some(1_000),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,3 @@
+//! May this pass? Pure functions of values: no clock, no async, no IO. Every machine comes to the same verdict.
+
+pub mod text;

@@ -1,0 +1,67 @@
+//! Every command number, once.
+//!
+//! A reply is its request + 10000, always; a push of the same name is the request + 90000.
+
+/// A command number. Unknown numbers survive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Cmd(pub u64);
+
+impl Cmd {
+    /// Liveness, either way.
+    pub const PING: Self = Self(0);
+    /// Join a channel.
+    pub const CONNECT: Self = Self(100);
+    /// Send a line.
+    pub const SEND_CHAT: Self = Self(3101);
+    /// Ask for the last lines.
+    pub const RECENT_CHAT: Self = Self(5101);
+    /// Answer to [`PING`](Self::PING), either way.
+    pub const PONG: Self = Self::PING.reply();
+    /// Lines, pushed to every member.
+    pub const CHAT: Self = Self::SEND_CHAT.push();
+
+    /// Every request that is answered, with its name.
+    pub const REQUESTS: [(Self, &'static str); 4] = [
+        (Self::PING, "PING"),
+        (Self::CONNECT, "CONNECT"),
+        (Self::SEND_CHAT, "SEND_CHAT"),
+        (Self::RECENT_CHAT, "RECENT_CHAT"),
+    ];
+
+    /// Every push, with its name.
+    pub const PUSHES: [(Self, &'static str); 1] = [(Self::CHAT, "CHAT")];
+
+    /// The number of the reply to this request.
+    pub const fn reply(self) -> Self {
+        Self(self.0 + 10_000)
+    }
+
+    /// The number of the push of the same name.
+    const fn push(self) -> Self {
+        Self(self.0 + 90_000)
+    }
+
+    /// Whether a client may be told of an error: replies, pushes and PING never get one, so that two servers or an
+    /// echoing client can't talk to each other for ever.
+    pub fn may_be_refused(self) -> bool {
+        self != Self::PING && self.0 < 10_000
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_those_of_the_wire() {
+        let replies = [(0, 10_000), (100, 10_100), (3101, 13_101), (5101, 15_101)];
+        assert_eq!(Cmd::REQUESTS.map(|(cmd, _)| (cmd.0, cmd.reply().0)), replies);
+        assert_eq!(Cmd::PUSHES.map(|(cmd, _)| cmd.0), [93_101]);
+    }
+
+    #[test]
+    fn only_requests_are_refused() {
+        assert!(Cmd(1).may_be_refused() && Cmd(9_999).may_be_refused());
+        assert!(!Cmd(0).may_be_refused() && !Cmd(10_000).may_be_refused() && !Cmd(u64::MAX).may_be_refused());
+    }
+}

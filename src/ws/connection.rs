@@ -1,0 +1,123 @@
+//! The server's end of one connection: whole messages in.
+
+use std::future::poll_fn;
+use std::io;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::StreamExt;
+use tokio::time::timeout;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
+use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
+
+use super::Config;
+use super::close::CloseCode;
+use super::frames::Frames;
+use super::io::SharedIo;
+use super::outbox::Outbox;
+use super::sock::Sock;
+
+/// How long a closing peer may take to read what is queued and to answer the Close.
+const LINGER: Duration = Duration::from_secs(5);
+
+/// Largest read buffer kept by an idle connection.
+const READ_BUFFER: usize = 1024;
+
+/// What came in.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Inbound {
+    /// A whole message: text, or binary that is UTF-8 (Chzzk takes both, facts 1).
+    Text(Utf8Bytes),
+    /// A binary message that is not UTF-8.
+    NotText,
+    /// A ping or pong, answered already: the peer is alive.
+    Alive,
+    /// Nothing more comes: the peer closed, broke the framing, or is gone.
+    End,
+}
+
+/// The server's end of one connection.
+pub struct Connection {
+    stream: WebSocketStream<SharedIo>,
+    outbox: Arc<Outbox>,
+}
+
+impl Connection {
+    /// The connection on `sock` after its handshake; `early` are bytes that were read with it.
+    pub async fn new(sock: Box<dyn Sock>, early: Bytes, config: Config) -> Self {
+        let outbox = Arc::new(Outbox::new(sock, config.queue_bytes));
+        let settings = WebSocketConfig::default()
+            .read_buffer_size(READ_BUFFER)
+            .write_buffer_size(0)
+            .max_write_buffer_size(8 * 1024)
+            .max_message_size(Some(config.message_bytes))
+            .max_frame_size(Some(config.message_bytes));
+        let io = SharedIo::new(outbox.clone(), early);
+        let stream = WebSocketStream::from_raw_socket(io, Role::Server, Some(settings)).await;
+        Self { stream, outbox }
+    }
+
+    /// Where everything for this connection goes.
+    pub fn outbox(&self) -> &Arc<Outbox> {
+        &self.outbox
+    }
+
+    /// The next message. Also writes what is queued, so it must be waited for all the time. Cancel-safe.
+    pub async fn next(&mut self) -> Inbound {
+        match self.stream.next().await {
+            Some(Ok(Message::Text(text))) => Inbound::Text(text),
+            Some(Ok(Message::Binary(bytes))) => Utf8Bytes::try_from(bytes).map_or(Inbound::NotText, Inbound::Text),
+            Some(Ok(Message::Ping(_) | Message::Pong(_))) => Inbound::Alive,
+            Some(Ok(Message::Close(_) | Message::Frame(_))) | None => Inbound::End,
+            Some(Err(error)) => {
+                self.close_for(&error);
+                Inbound::End
+            }
+        }
+    }
+
+    /// Asks the peer for a sign of life.
+    pub fn ping(&self) {
+        // A connection that can't be pinged ends by its own reader.
+        let _ = self.outbox.push(&Frames::ping());
+    }
+
+    /// Ends the connection: a Close if there was none, then what is queued, within five seconds.
+    pub async fn finish(self, code: CloseCode, reason: &str) {
+        self.outbox.close(code, reason);
+        let last_words = async {
+            poll_fn(|cx| self.outbox.poll_finished(cx)).await;
+            self.outbox.sock().shut();
+            poll_fn(|cx| self.poll_discard(cx)).await;
+        };
+        // A peer that does not take its last words in time is cut off.
+        let _ = timeout(LINGER, last_words).await;
+    }
+
+    /// Reads to the peer's end of stream: unread bytes would make the kernel reset the connection before the peer has
+    /// read our Close.
+    fn poll_discard(&self, cx: &mut Context<'_>) -> Poll<()> {
+        let sock = self.outbox.sock();
+        let mut discarded = [0; 4096];
+        while let Ok(()) = ready!(sock.poll_read_ready(cx)) {
+            match sock.try_read(&mut discarded) {
+                Ok(0) => break,
+                Err(error) if error.kind() != io::ErrorKind::WouldBlock => break,
+                _ => {}
+            }
+        }
+        Poll::Ready(())
+    }
+
+    fn close_for(&self, error: &Error) {
+        match error {
+            Error::Protocol(_) => self.outbox.close(CloseCode::Protocol, "broken framing"),
+            Error::Utf8(_) => self.outbox.close(CloseCode::NotUtf8, "text that is not UTF-8"),
+            Error::Capacity(_) => self.outbox.close(CloseCode::TooLarge, "message too large"),
+            _ => {}
+        }
+    }
+}

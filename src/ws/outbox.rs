@@ -1,0 +1,276 @@
+//! One connection's bounded queue of outgoing frames.
+//!
+//! [`Outbox::push`] takes whole frames from any thread. While the queue is empty it writes to the socket at once, so a
+//! reader that keeps up never has a queue; what the socket doesn't take waits here, shared by refcount, and is drained
+//! by the connection's own reader task. A reader that lets the queue fill is closed with 1013: its waiting frames are
+//! dropped, save the rest of one that is half on the wire. After a Close frame nothing follows (RFC 6455, 5.5.1).
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::io;
+use std::task::{Context, Poll, ready};
+
+use bytes::{Buf, Bytes};
+use futures_util::task::AtomicWaker;
+use parking_lot::Mutex;
+
+use super::close::CloseCode;
+use super::frames::Frames;
+use super::sock::Sock;
+
+/// Why frames were not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PushError {
+    /// This push filled the queue: the connection is now being closed with 1013.
+    Slow,
+    /// The connection is closing or gone.
+    Closed,
+}
+
+/// The outgoing side of one connection.
+pub struct Outbox {
+    sock: Box<dyn Sock>,
+    queue: Mutex<Queue>,
+    /// Wakes the task that reads this connection: it drains the queue.
+    drainer: AtomicWaker,
+    cap: usize,
+}
+
+struct Queue {
+    waiting: VecDeque<Bytes>,
+    bytes: usize,
+    /// Whether the first waiting frames are partly on the wire, so that they must be finished.
+    half_written: bool,
+    state: State,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    Open,
+    /// A Close frame is in the queue or out: nothing may follow.
+    Sealed,
+    /// The socket failed.
+    Dead,
+}
+
+impl Outbox {
+    /// An empty queue before `sock` that takes at most `cap` bytes.
+    pub fn new(sock: Box<dyn Sock>, cap: usize) -> Self {
+        let queue = Queue { waiting: VecDeque::new(), bytes: 0, half_written: false, state: State::Open };
+        Self { sock, queue: Mutex::new(queue), drainer: AtomicWaker::new(), cap }
+    }
+
+    /// Hands over whole frames: written now, or queued in order.
+    pub fn push(&self, frames: &Frames) -> Result<(), PushError> {
+        let mut queue = self.queue.lock();
+        if queue.state != State::Open {
+            return Err(PushError::Closed);
+        }
+        if queue.bytes + frames.len() > self.cap {
+            self.seal(&mut queue, CloseCode::TryLater, "too slow: the outgoing queue is full");
+            return Err(PushError::Slow);
+        }
+        self.enqueue(&mut queue, frames.bytes())
+    }
+
+    /// Sends a Close frame behind what is queued; nothing is taken afterwards. Does nothing when already closing.
+    pub fn close(&self, code: CloseCode, reason: &str) {
+        let mut queue = self.queue.lock();
+        if queue.state == State::Open {
+            queue.state = State::Sealed;
+            // A socket that fails now is noticed by its reader.
+            let _ = self.enqueue(&mut queue, Frames::close(code, reason).bytes());
+        }
+    }
+
+    /// Whether nothing more can be pushed.
+    pub fn is_closed(&self) -> bool {
+        self.queue.lock().state != State::Open
+    }
+
+    /// Bytes that wait for the socket.
+    pub fn queued_bytes(&self) -> usize {
+        self.queue.lock().bytes
+    }
+
+    /// Closes a reader that is too slow for its queue: what waits is dropped, the Close is next.
+    fn seal(&self, queue: &mut Queue, code: CloseCode, reason: &str) {
+        queue.state = State::Sealed;
+        let unfinished = if queue.half_written { queue.waiting.pop_front() } else { None };
+        queue.waiting.clear();
+        queue.waiting.extend(unfinished);
+        queue.waiting.push_back(Frames::close(code, reason).bytes().clone());
+        queue.bytes = queue.waiting.iter().map(Bytes::len).sum();
+        self.drainer.wake();
+    }
+
+    fn enqueue(&self, queue: &mut Queue, frames: &Bytes) -> Result<(), PushError> {
+        let mut written = 0;
+        if queue.waiting.is_empty() {
+            match self.sock.try_write(frames) {
+                Ok(all) if all == frames.len() => return Ok(()),
+                Ok(some) => written = some,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(_) => {
+                    queue.state = State::Dead;
+                    self.drainer.wake();
+                    return Err(PushError::Closed);
+                }
+            }
+            queue.half_written = written > 0;
+        }
+        let rest = frames.slice(written..);
+        queue.bytes += rest.len();
+        queue.waiting.push_back(rest);
+        self.drainer.wake();
+        Ok(())
+    }
+
+    /// Takes bytes of the WebSocket library: whole frames only, all or nothing. `None` when there is no room now.
+    pub(super) fn take_library_frames(&self, frames: &[u8], closes: bool) -> Option<io::Result<()>> {
+        let mut queue = self.queue.lock();
+        match queue.state {
+            State::Dead => return Some(Err(io::ErrorKind::BrokenPipe.into())),
+            // The library answers a Close that we sent first; ours is out already, so its own is swallowed.
+            State::Sealed => return Some(Ok(())),
+            State::Open if queue.bytes + frames.len() > self.cap => return None,
+            State::Open => {}
+        }
+        if closes {
+            queue.state = State::Sealed;
+        }
+        Some(self.enqueue(&mut queue, &Bytes::copy_from_slice(frames)).map_err(|_| io::ErrorKind::BrokenPipe.into()))
+    }
+
+    /// Writes what waits until the queue is empty or the socket is full. Only the connection's own task may call it:
+    /// it alone is woken for room in the socket.
+    pub(super) fn poll_drain(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        loop {
+            if self.queue.lock().waiting.is_empty() {
+                return Poll::Ready(Ok(()));
+            }
+            ready!(self.sock.poll_write_ready(cx))?;
+            self.write_waiting()?;
+        }
+    }
+
+    /// Waits until everything is written or the socket failed.
+    pub(super) fn poll_finished(&self, cx: &mut Context<'_>) -> Poll<()> {
+        self.register(cx);
+        let drained = ready!(self.poll_drain(cx));
+        drop(drained);
+        Poll::Ready(())
+    }
+
+    fn write_waiting(&self) -> io::Result<()> {
+        let mut queue = self.queue.lock();
+        while let Some(first) = queue.waiting.front() {
+            match self.sock.try_write(first) {
+                Ok(written) => queue.written(written),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+                Err(error) => {
+                    queue.state = State::Dead;
+                    queue.waiting.clear();
+                    queue.bytes = 0;
+                    return Err(error);
+                }
+            }
+        }
+        queue.waiting.shrink_to_fit();
+        Ok(())
+    }
+
+    pub(super) fn register(&self, cx: &Context<'_>) {
+        self.drainer.register(cx.waker());
+    }
+
+    pub(super) fn sock(&self) -> &dyn Sock {
+        &*self.sock
+    }
+}
+
+impl Queue {
+    fn written(&mut self, bytes: usize) {
+        self.bytes -= bytes;
+        let Some(first) = self.waiting.front_mut() else { return };
+        first.advance(bytes);
+        self.half_written = true;
+        if first.is_empty() {
+            self.waiting.pop_front();
+            self.half_written = false;
+        }
+    }
+}
+
+impl fmt::Debug for Outbox {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Outbox").field("queued_bytes", &self.queued_bytes()).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::task::Waker;
+
+    use super::super::sock::Memory;
+    use super::*;
+
+    fn drain(outbox: &Outbox) {
+        let _ = outbox.poll_drain(&mut Context::from_waker(Waker::noop()));
+    }
+
+    #[test]
+    fn a_reader_that_keeps_up_has_no_queue() {
+        let sock = Memory::default();
+        let outbox = Outbox::new(Box::new(sock.clone()), 100);
+        outbox.push(&Frames::text("a")).unwrap();
+        outbox.push(&Frames::text("b")).unwrap();
+        assert_eq!(outbox.queued_bytes(), 0);
+        assert_eq!(&sock.take()[..], b"\x81\x01a\x81\x01b");
+    }
+
+    #[test]
+    fn what_the_socket_does_not_take_waits_in_order() {
+        let sock = Memory::default();
+        sock.set_room(4);
+        let outbox = Outbox::new(Box::new(sock.clone()), 100);
+        for text in ["aa", "bb", "cc"] {
+            outbox.push(&Frames::text(text)).unwrap();
+        }
+        assert_eq!(outbox.queued_bytes(), 8);
+        sock.set_room(3);
+        drain(&outbox);
+        sock.set_room(usize::MAX);
+        drain(&outbox);
+        assert_eq!(&sock.take()[..], b"\x81\x02aa\x81\x02bb\x81\x02cc");
+        assert_eq!(outbox.queued_bytes(), 0);
+    }
+
+    #[test]
+    fn a_full_queue_ends_with_the_started_frame_and_a_close() {
+        let sock = Memory::default();
+        sock.set_room(3);
+        let outbox = Outbox::new(Box::new(sock.clone()), 20);
+        outbox.push(&Frames::text("started")).unwrap();
+        outbox.push(&Frames::text("dropped")).unwrap();
+        assert_eq!(outbox.push(&Frames::text("too much")), Err(PushError::Slow));
+        assert_eq!(outbox.push(&Frames::text("x")), Err(PushError::Closed));
+        sock.set_room(usize::MAX);
+        drain(&outbox);
+        let written = sock.take();
+        assert_eq!(&written[..9], b"\x81\x07started");
+        assert_eq!(&written[9..13], &[0x88, written[10], 0x03, 0xf5]);
+        assert_eq!(written.len(), 11 + written[10] as usize);
+    }
+
+    #[test]
+    fn nothing_follows_a_close() {
+        let sock = Memory::default();
+        let outbox = Outbox::new(Box::new(sock.clone()), 100);
+        outbox.close(CloseCode::Normal, "Bye");
+        outbox.close(CloseCode::Away, "again");
+        assert_eq!(outbox.push(&Frames::text("late")), Err(PushError::Closed));
+        assert!(matches!(outbox.take_library_frames(b"\x8a\x00", false), Some(Ok(()))));
+        assert_eq!(&sock.take()[..], b"\x88\x05\x03\xe8Bye");
+    }
+}
