@@ -2,13 +2,18 @@
 //!
 //! Rooms stand on floors and import only what `tests/floors.rs` allows; nobody imports through this root.
 
+pub mod app;
 pub mod auth;
 pub mod channel;
+pub mod client;
 pub mod clock;
+pub mod config;
+pub mod endpoints;
 pub mod eventlog;
 pub mod feed;
 pub mod metrics;
 pub mod model;
+pub mod node;
 pub mod policy;
 pub mod proto;
 pub mod ws;

@@ -12,7 +12,7 @@ use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, deco
 use thiserror::Error;
 
 use crate::clock::Clock;
-use crate::model::principal::{Principal, Role, Scope};
+use crate::model::principal::{Principal, Role, Scope, Standing};
 
 use claims::Claims;
 pub use claims::Grant;
@@ -84,17 +84,6 @@ pub enum TokenError {
     Content(&'static str),
 }
 
-/// What a correctly signed token says.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Standing {
-    /// Its bearer acts as this.
-    Valid(Principal),
-    /// Its bearer was this, and may now only read.
-    Expired(Principal),
-    /// It says nothing about its bearer, who may only read.
-    Anonymous,
-}
-
 /// Checks and issues tokens.
 pub struct Tokens {
     signing: EncodingKey,
@@ -140,7 +129,11 @@ impl Tokens {
             return Err(TokenError::NotYet);
         }
         let expired = claims.expires.saturating_add(self.config.leeway_seconds) < now;
-        Ok(match claims.principal()? {
+        let principal = claims.principal()?.map(|mut principal| {
+            principal.expires = principal.expires + self.config.leeway_seconds * 1_000;
+            principal
+        });
+        Ok(match principal {
             None => Standing::Anonymous,
             Some(principal) if expired => Standing::Expired(principal),
             Some(principal) => Standing::Valid(principal),
@@ -160,7 +153,7 @@ impl Tokens {
     /// A token like `principal`'s own that holds only in `place` and not longer than `ttl_seconds`.
     pub fn narrow(&self, principal: &Principal, place: &str, ttl_seconds: i64) -> String {
         let now = self.clock.now().seconds();
-        let left = principal.expires.seconds() - now;
+        let left = principal.expires.seconds() - self.config.leeway_seconds - now;
         let grant = Grant {
             uid: principal.uid.clone(),
             profile: (*principal.profile).clone(),
@@ -208,7 +201,7 @@ mod tests {
         let Ok(Standing::Valid(principal)) = tokens.check(&tokens.issue(&grant())) else { panic!() };
         assert_eq!((principal.uid.as_str(), principal.profile.nickname.as_str()), ("u1", "마당"));
         assert_eq!((principal.role, principal.scope), (Role::ChatManager, Scope::Only("N2abCd".to_owned())));
-        assert_eq!(principal.expires, Millis::from_seconds(NOW + 60));
+        assert_eq!(principal.expires, Millis::from_seconds(NOW + 60 + 30), "with the leeway");
         assert_eq!(tokens.check(&tokens.issue_anonymous(60)), Ok(Standing::Anonymous));
     }
 

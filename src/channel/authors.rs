@@ -6,7 +6,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 
-use crate::model::id::UserId;
+use crate::model::id::{Seq, UserId};
 use crate::model::message::{Line, Receipt};
 use crate::model::time::Millis;
 
@@ -23,7 +23,8 @@ pub(super) struct Authors {
     newest: Millis,
     last: HashMap<UserId, Millis>,
     sent: HashMap<Sent, Receipt>,
-    order: VecDeque<(Millis, Sent)>,
+    /// Every line that is remembered, oldest first, by its receipt's place.
+    order: VecDeque<(Millis, Sent, Seq)>,
 }
 
 /// What makes two sends the same.
@@ -58,7 +59,7 @@ impl Authors {
         time
     }
 
-    /// The receipt of the first of these, when this is a repeat. Only a line that says it may be one can be.
+    /// The receipt of the line that this one repeats. Only a line that says it may be one can be.
     pub(super) fn repeat(&mut self, line: &Line, at: Millis) -> Option<Receipt> {
         self.tick(at);
         line.draft.retry.then(|| self.sent.get(&Sent::new(line)).copied()).flatten()
@@ -66,17 +67,19 @@ impl Authors {
 
     pub(super) fn remember(&mut self, line: &Line, receipt: Receipt) {
         let sent = Sent::new(line);
-        if self.sent.insert(sent.clone(), receipt).is_none() {
-            self.order.push_back((self.newest, sent));
-        }
+        self.sent.insert(sent.clone(), receipt);
+        self.order.push_back((self.newest, sent, receipt.seq));
     }
 
     /// Takes note of the time and forgets what is older than two minutes. Gives the time to go by.
     fn tick(&mut self, at: Millis) -> Millis {
         self.newest = self.newest.max(at);
         let forgotten = self.newest - REMEMBERED_MS;
-        while let Some((_, sent)) = self.order.pop_front_if(|(at, _)| *at < forgotten) {
-            self.sent.remove(&sent);
+        while let Some((_, sent, seq)) = self.order.pop_front_if(|(at, ..)| *at < forgotten) {
+            // A later line with the same marks has taken its place and is remembered longer.
+            if self.sent.get(&sent).is_some_and(|receipt| receipt.seq == seq) {
+                self.sent.remove(&sent);
+            }
             if self.last.get(&sent.uid).is_some_and(|last| *last < forgotten) {
                 self.last.remove(&sent.uid);
             }

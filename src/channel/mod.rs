@@ -10,6 +10,7 @@ mod reveal;
 
 use std::sync::Arc;
 
+use crate::model::broadcast::Broadcast;
 use crate::model::event::{Body, Event, Logged};
 use crate::model::id::{ChannelId, Cid, EventId, Seq};
 use crate::model::item::{Audience, Item};
@@ -20,19 +21,6 @@ use crate::policy::text::{self, Limits};
 
 use authors::Authors;
 use recent::Recent;
-
-/// One of a channel's broadcasts.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Broadcast {
-    /// Its identity.
-    pub cid: Cid,
-    /// Its title.
-    pub title: String,
-    /// When it began.
-    pub opened: Millis,
-    /// When it ended.
-    pub closed: Option<Millis>,
-}
 
 /// A line that was accepted, as the judge stamped it.
 #[derive(Clone, Debug, PartialEq, Eq)]

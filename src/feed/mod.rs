@@ -19,7 +19,7 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::clock;
 use crate::metrics::Metrics;
-use crate::model::id::{Seq, UserId};
+use crate::model::id::{ChannelId, Cid, Seq, UserId};
 use crate::model::item::{Audience, Item};
 use crate::ws::frames::Frames;
 use crate::ws::outbox::Outbox;
@@ -76,6 +76,10 @@ pub struct Group {
 /// What is encoded at once.
 #[derive(Debug)]
 pub struct Batch<'a> {
+    /// Whose broadcast it is.
+    pub channel: &'a ChannelId,
+    /// Which broadcast.
+    pub cid: &'a Cid,
     /// In order, only what the group may see.
     pub items: &'a [&'a Item],
     /// Members of the broadcast now.
@@ -90,6 +94,9 @@ pub trait Encoder: Send + Sync + 'static {
     fn encode(&self, batch: &Batch<'_>, group: &Group) -> Frames;
 }
 
+/// Every wire's encoder, shared by all feeds.
+pub type Encoders = Arc<[Arc<dyn Encoder>]>;
+
 /// A member's place in a feed; it leaves by it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Place {
@@ -99,7 +106,9 @@ pub struct Place {
 
 /// What one broadcast sends.
 pub struct Feed {
-    encoders: Vec<Arc<dyn Encoder>>,
+    channel: ChannelId,
+    cid: Cid,
+    encoders: Encoders,
     config: Config,
     metrics: Arc<Metrics>,
     pending: Mutex<Vec<Item>>,
@@ -111,8 +120,10 @@ pub struct Feed {
 
 impl Feed {
     /// A feed without members.
-    pub fn new(encoders: Vec<Arc<dyn Encoder>>, config: Config, metrics: Arc<Metrics>) -> Self {
+    pub fn new(channel: ChannelId, cid: Cid, encoders: Encoders, config: Config, metrics: Arc<Metrics>) -> Self {
         Self {
+            channel,
+            cid,
             encoders,
             config,
             metrics,
@@ -122,6 +133,11 @@ impl Feed {
             due: Notify::new(),
             flushed: Notify::new(),
         }
+    }
+
+    /// Which broadcast it is of.
+    pub fn cid(&self) -> &Cid {
+        &self.cid
     }
 
     /// Adds a member that gets every item behind `after`. What it has to hear before live items must be in its outbox
@@ -201,7 +217,7 @@ impl Feed {
     async fn flush_group(&self, index: usize, items: &[Item], members: u32) {
         let Some(group) = self.members.lock().occupied(index) else { return };
         let Some(encoder) = self.encoders.iter().find(|encoder| encoder.wire() == group.wire) else { return };
-        let mut batches = Batches { encoder: &**encoder, group, items, members, made: Vec::new() };
+        let mut batches = Batches { feed: self, encoder: &**encoder, group, items, members, made: Vec::new() };
         let mut from = 0;
         loop {
             let step = self.members.lock().step(index, from, STEP, &mut batches);
@@ -219,6 +235,7 @@ impl Feed {
 /// One batch's bytes for one group: encoded once, and once more only for those who joined in its middle or whom it
 /// holds something for alone.
 struct Batches<'a> {
+    feed: &'a Feed,
     encoder: &'a dyn Encoder,
     group: Group,
     items: &'a [Item],
@@ -264,6 +281,7 @@ impl Batches<'_> {
         if seen.is_empty() {
             return Frames::default();
         }
-        self.encoder.encode(&Batch { items: &seen, members: self.members }, &self.group)
+        let Feed { channel, cid, .. } = self.feed;
+        self.encoder.encode(&Batch { channel, cid, items: &seen, members: self.members }, &self.group)
     }
 }

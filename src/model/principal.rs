@@ -120,8 +120,19 @@ pub struct Principal {
     pub token_id: String,
     /// When the token was made.
     pub issued: Millis,
-    /// When it ends.
+    /// When its rights end, with the leeway for clocks that differ.
     pub expires: Millis,
+}
+
+/// What a correctly signed token says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// Its bearer acts as this.
+    Valid(Principal),
+    /// Its bearer was this, and may now only read.
+    Expired(Principal),
+    /// It says nothing about its bearer, who may only read.
+    Anonymous,
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@
 pub mod cmd;
 pub mod code;
 pub mod envelope;
+pub mod heard;
 pub mod profile;
 pub mod push;
 pub mod reply;

@@ -1,0 +1,22 @@
+//! Puts the house together and runs it: the only room that knows every other.
+
+mod data;
+mod exit;
+mod listen;
+mod serve;
+mod talk;
+mod token;
+
+pub use exit::Exit;
+pub use serve::serve;
+pub use talk::{Talk, talk};
+pub use token::{TokenRequest, token};
+
+use crate::config::{Config, Environment, Flags};
+
+/// Prints the effective settings, secrets masked.
+pub fn check(flags: &Flags) -> Result<(), Exit> {
+    let config = Config::load(flags, &Environment::of_process()).map_err(|error| Exit::config(&error.to_string()))?;
+    print!("{}", config.masked());
+    Ok(())
+}

@@ -1,0 +1,63 @@
+//! `madang token`: a chat access token, made by hand.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::auth::{Config, Grant, Secret, Tokens};
+use crate::clock::System;
+use crate::model::id::{Cid, UserId};
+use crate::model::principal::{Role, Scope};
+
+use super::Exit;
+use super::data::{TOKEN_SECRET, read_secret};
+
+/// What the token shall say.
+#[derive(Clone, Debug)]
+pub struct TokenRequest {
+    /// The account.
+    pub uid: String,
+    /// How it is shown.
+    pub nickname: String,
+    /// What it may do.
+    pub role: Role,
+    /// Where; `None` is everywhere.
+    pub channel: Option<String>,
+    /// For how long, in seconds.
+    pub ttl_seconds: i64,
+    /// Whose secret signs it, unless one is given.
+    pub data: PathBuf,
+    /// The secret that signs it.
+    pub secret: Option<String>,
+    /// Who says so.
+    pub issuer: String,
+}
+
+/// Makes the token.
+pub fn token(request: TokenRequest) -> Result<String, Exit> {
+    let uid = UserId::parse(&request.uid)
+        .ok_or_else(|| Exit::config("--uid: 1 to 64 printable ASCII characters without blanks or quotes"))?;
+    let scope = match request.channel {
+        None => Scope::Everywhere,
+        Some(place) => match Cid::parse(&place) {
+            Some(_) => Scope::Only(place),
+            None => return Err(Exit::config("--channel: 1 to 64 of A-Z a-z 0-9 _ -")),
+        },
+    };
+    let secret = match &request.secret {
+        Some(text) => Secret::new(text.as_bytes()).ok_or_else(|| Exit::config("--secret: at least 32 bytes"))?,
+        None => {
+            let file = request.data.join(TOKEN_SECRET);
+            let none = format!("{}: no such file: start 'madang serve' there once, or pass --secret", file.display());
+            read_secret(&file)?.ok_or_else(|| Exit::io(&none))?
+        }
+    };
+    let config = Config { issuer: request.issuer, ..Config::default() };
+    let tokens = Tokens::new(&secret, config, Arc::new(System));
+    let token =
+        tokens.issue(&Grant::plain(uid.as_str(), &request.nickname, request.role, scope, request.ttl_seconds));
+    // What the gateway would refuse, say now.
+    match tokens.check(&token) {
+        Ok(_) => Ok(token),
+        Err(error) => Err(Exit::config(&format!("the gateway would refuse this token: {error}"))),
+    }
+}

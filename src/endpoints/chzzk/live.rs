@@ -1,0 +1,114 @@
+//! What clients learn of a broadcast before they connect.
+
+use serde_json::{Value, json};
+use time::format_description::BorrowedFormatItem;
+use time::macros::{format_description, offset};
+use time::{OffsetDateTime, UtcOffset};
+
+use crate::model::time::Millis;
+use crate::node::ChannelView;
+
+/// Dates without a zone on this wire are Korean time.
+const KOREA: UtcOffset = offset!(+9);
+
+const DATE: &[BorrowedFormatItem<'_>] = format_description!("[year]-[month]-[day] [hour]:[minute]:[second]");
+
+/// live-status: the superset that satisfies every client that was read (facts, 4.2).
+pub(super) fn status(view: &ChannelView) -> Value {
+    let on_air = view.on_air();
+    let newest = view.broadcasts.last();
+    let date = |instant: Option<Millis>| instant.map(korean_date);
+    json!({
+        "liveTitle": newest.map_or("", |broadcast| &broadcast.title),
+        "status": if on_air.is_some() { "OPEN" } else { "CLOSE" },
+        "concurrentUserCount": view.members,
+        "cvExposure": true,
+        "accumulateCount": 0,
+        "paidPromotion": false,
+        "adult": false,
+        "krOnlyViewing": false,
+        "openDate": date(newest.map(|broadcast| broadcast.opened)),
+        "closeDate": date(newest.and_then(|broadcast| broadcast.closed)),
+        "clipActive": false,
+        "chatChannelId": on_air.map(|broadcast| broadcast.cid.as_str()),
+        "tags": [],
+        "categoryType": null,
+        "liveCategory": "",
+        "liveCategoryValue": "",
+        "livePollingStatusJson": polling_status(on_air.is_some()),
+        "faultStatus": null,
+        "liveConnecting": false,
+        "userAdultStatus": "NOT_LOGIN_USER",
+        "abroadCountry": false,
+        "blindType": null,
+        "playerRecommendContent": {},
+        "chatActive": true,
+        "chatAvailableGroup": "ALL",
+        "chatAvailableCondition": "NONE",
+        "minFollowerMinute": 0,
+        "allowSubscriberInFollowerMode": true,
+        "chatSlowModeSec": 0,
+        "chatEmojiMode": false,
+        "chatDonationRankingExposure": false,
+        "dropsCampaignNo": null,
+        "liveTokenList": [],
+        "watchPartyNo": null,
+        "watchPartyTag": null,
+        "watchPartyType": null,
+        "timeMachineActive": false,
+        "channelId": view.id.as_str(),
+    })
+}
+
+/// live-detail: live-status and what one asks once.
+///
+/// `closeDate` repeats `openDate` while the broadcast is on: chzzkpy's type for it has no room for null.
+pub(super) fn detail(view: &ChannelView) -> Value {
+    let mut detail = status(view);
+    let newest = view.broadcasts.last();
+    let more = json!({
+        "liveId": newest.map_or(0, |broadcast| broadcast.opened.0),
+        "liveImageUrl": "",
+        "defaultThumbnailImageUrl": null,
+        "closeDate": newest.map(|broadcast| korean_date(broadcast.closed.unwrap_or(broadcast.opened))),
+        "livePlaybackJson": null,
+        "channel": {
+            "channelId": view.id.as_str(),
+            "channelName": view.name,
+            "channelImageUrl": null,
+            "verifiedMark": false,
+        },
+    });
+    if let (Value::Object(detail), Value::Object(more)) = (&mut detail, more) {
+        detail.extend(more);
+    }
+    detail
+}
+
+fn polling_status(on_air: bool) -> String {
+    json!({
+        "status": if on_air { "STARTED" } else { "STOPPED" },
+        "isPublishing": on_air,
+        "playableStatus": if on_air { "PLAYABLE" } else { "NOT_PLAYABLE" },
+        "trafficThrottling": -1,
+        "callPeriodMilliSecond": 10_000,
+    })
+    .to_string()
+}
+
+fn korean_date(instant: Millis) -> String {
+    OffsetDateTime::from_unix_timestamp(instant.seconds())
+        .ok()
+        .and_then(|utc| utc.to_offset(KOREA).format(DATE).ok())
+        .unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates_are_korean() {
+        assert_eq!(korean_date(Millis(1_790_780_400_123)), "2026-10-01 00:00:00");
+    }
+}

@@ -1,0 +1,173 @@
+//! Chzzk-shaped HTTP around the chat: what published clients call before and while they are connected.
+//!
+//! HTTP 200 with the wrapper `{code, message, content}` whatever happens, since clients read the wrapper and not the
+//! status; bodies of GET requests are ignored, because one client sends them (facts, 4.1).
+
+mod live;
+mod login;
+
+use std::sync::Arc;
+
+use axum::extract::{Path, Query, State};
+use axum::http::HeaderMap;
+use axum::http::header::HOST;
+use axum::routing::get;
+use axum::{Json, Router};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::model::id::{ChannelId, Cid, UserId};
+use crate::model::refusal::Refusal;
+use crate::node::{Node, StationError};
+use crate::proto::profile::ProfileJson;
+
+/// The Chzzk-shaped paths before a node.
+pub struct Chzzk {
+    node: Arc<Node>,
+}
+
+impl Chzzk {
+    /// The endpoint before this node.
+    pub fn new(node: Arc<Node>) -> Arc<Self> {
+        Arc::new(Self { node })
+    }
+
+    /// Its paths.
+    pub fn router(self: &Arc<Self>) -> Router {
+        let mut router = Router::new()
+            .route("/nng_main/v1/chats/access-token", get(access_token))
+            .route("/nng_main/v1/user/getUserStatus", get(user_status))
+            .route("/nng_main/v1/chats/{cid}/users/{uid}/profile-card", get(profile_card))
+            .route("/routing/getRouting", get(routing));
+        for version in ["v2", "v3", "v3.1"] {
+            router = router.route(&format!("/polling/{version}/channels/{{channel}}/live-status"), get(live_status));
+        }
+        for version in ["v2", "v3", "v3.1", "v3.2", "v3.3"] {
+            router = router.route(&format!("/service/{version}/channels/{{channel}}/live-detail"), get(live_detail));
+        }
+        router.with_state(self.clone())
+    }
+}
+
+#[derive(Serialize)]
+struct Wrapped {
+    code: u16,
+    message: Option<String>,
+    content: Option<Value>,
+}
+
+type Answer = Json<Wrapped>;
+
+fn content(content: Value) -> Answer {
+    Json(Wrapped { code: 200, message: None, content: Some(content) })
+}
+
+fn failure(code: u16, message: &str) -> Answer {
+    Json(Wrapped { code, message: Some(message.to_owned()), content: None })
+}
+
+fn station_failure(error: &StationError) -> Answer {
+    match error {
+        StationError::NoChannel | StationError::NoBroadcast => failure(404, "no such channel"),
+        StationError::Refused(refusal) => refused(refusal),
+    }
+}
+
+fn refused(refusal: &Refusal) -> Answer {
+    match refusal {
+        Refusal::UnknownChannel => failure(404, "no such chat channel"),
+        Refusal::Busy { .. } | Refusal::Draining => failure(503, &refusal.to_string()),
+        other => failure(500, &other.to_string()),
+    }
+}
+
+async fn live_status(State(chzzk): State<Arc<Chzzk>>, Path(channel): Path<String>) -> Answer {
+    let Some(channel) = ChannelId::parse(&channel) else { return failure(404, "no such channel") };
+    match chzzk.node.channel(&channel).await {
+        Ok(view) => content(live::status(&view)),
+        Err(error) => station_failure(&error),
+    }
+}
+
+async fn live_detail(State(chzzk): State<Arc<Chzzk>>, Path(channel): Path<String>) -> Answer {
+    let Some(channel) = ChannelId::parse(&channel) else { return failure(404, "no such channel") };
+    match chzzk.node.channel(&channel).await {
+        Ok(view) => content(live::detail(&view)),
+        Err(error) => station_failure(&error),
+    }
+}
+
+#[derive(Deserialize)]
+struct TokenQuery {
+    #[serde(rename = "channelId")]
+    cid: Option<String>,
+}
+
+/// Turns the site's own login into a chat access token for one broadcast.
+async fn access_token(
+    State(chzzk): State<Arc<Chzzk>>,
+    Query(query): Query<TokenQuery>,
+    headers: HeaderMap,
+) -> Answer {
+    let Some(cid) = query.cid.as_deref().and_then(Cid::parse) else {
+        return failure(400, "channelId is missing or can't be one");
+    };
+    let login = match login::of(&chzzk.node, &headers) {
+        Ok(login) => login,
+        Err(refusal) => return failure(401, &refusal.to_string()),
+    };
+    let token = chzzk.node.chat_token(login.as_ref(), &cid);
+    // `temporaryRestrict` is an object and `createdTime` a number or null, or chzzkpy fails (facts, 4.3).
+    content(json!({
+        "accessToken": token,
+        "temporaryRestrict": {"temporaryRestrict": false, "times": 0, "duration": null, "createdTime": null},
+        "realNameAuth": false,
+        "extraToken": "",
+        "chatTime": null,
+        "remainingChatTimeMs": null,
+    }))
+}
+
+async fn user_status(State(chzzk): State<Arc<Chzzk>>, headers: HeaderMap) -> Answer {
+    let principal = match login::of(&chzzk.node, &headers) {
+        Ok(principal) => principal,
+        Err(refusal) => return failure(401, &refusal.to_string()),
+    };
+    let profile = principal.as_ref().map(|principal| &principal.profile);
+    // A date and a string where null would be natural: one client's types have no room for it (facts, 4.4).
+    content(json!({
+        "hasProfile": principal.is_some(),
+        "userIdHash": principal.as_ref().map(|principal| principal.uid.as_str()),
+        "nickname": profile.map(|profile| profile.nickname.as_str()),
+        "profileImageUrl": profile.map_or("", |profile| profile.image_url.as_str()),
+        "penalties": [],
+        "officialNotiAgree": false,
+        "officialNotiAgreeUpdatedDate": "2024-01-01T00:00:00.000+09",
+        "verifiedMark": profile.is_some_and(|profile| profile.verified),
+        "loggedIn": principal.is_some(),
+    }))
+}
+
+async fn profile_card(State(chzzk): State<Arc<Chzzk>>, Path((cid, uid)): Path<(String, String)>) -> Answer {
+    let (Some(cid), Some(uid)) = (Cid::parse(&cid), UserId::parse(&uid)) else {
+        return failure(404, "no such user in this chat channel");
+    };
+    match chzzk.node.author(&cid, &uid).await {
+        Ok(Some(author)) => match serde_json::to_value(ProfileJson::new(&author)) {
+            Ok(profile) => content(profile),
+            Err(_) => refused(&Refusal::Fault),
+        },
+        Ok(None) => failure(404, "no such user in this chat channel"),
+        Err(refusal) => refused(&refusal),
+    }
+}
+
+/// Where to connect: here. The only answer of this wire with `result` in place of `content` (facts, 4.5).
+async fn routing(headers: HeaderMap) -> Json<Value> {
+    let here = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    Json(json!({
+        "code": 200,
+        "message": "SUCCESS",
+        "result": {"sessionServerList": [here], "proxyServerList": [], "expireTime": 86_400},
+    }))
+}

@@ -1,0 +1,71 @@
+//! Errors of `/v1` as RFC 9457 problem documents.
+
+use axum::Json;
+use axum::extract::rejection::JsonRejection;
+use axum::http::StatusCode;
+use axum::http::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+
+use crate::model::refusal::Refusal;
+use crate::node::StationError;
+
+/// What went wrong, for people and programs.
+#[derive(Debug, Serialize)]
+pub(super) struct Problem {
+    /// Nothing more is said of the kind of problem than its status.
+    r#type: &'static str,
+    title: &'static str,
+    status: u16,
+    detail: String,
+    #[serde(skip)]
+    retry_after_seconds: Option<u64>,
+}
+
+impl Problem {
+    pub(super) fn new(status: StatusCode, detail: &str) -> Self {
+        Self {
+            r#type: "about:blank",
+            title: status.canonical_reason().unwrap_or("Error"),
+            status: status.as_u16(),
+            detail: detail.to_owned(),
+            retry_after_seconds: None,
+        }
+    }
+}
+
+impl From<StationError> for Problem {
+    fn from(error: StationError) -> Self {
+        let status = match &error {
+            StationError::NoChannel | StationError::NoBroadcast => StatusCode::NOT_FOUND,
+            StationError::Refused(Refusal::Busy { .. } | Refusal::Draining) => StatusCode::SERVICE_UNAVAILABLE,
+            StationError::Refused(Refusal::ChannelReadOnly) => StatusCode::CONFLICT,
+            StationError::Refused(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        };
+        let mut problem = Self::new(status, &error.to_string());
+        if let StationError::Refused(refusal) = &error {
+            problem.retry_after_seconds = refusal.retry_after_ms().map(|millis| millis.div_ceil(1_000));
+        }
+        problem
+    }
+}
+
+impl From<JsonRejection> for Problem {
+    fn from(rejection: JsonRejection) -> Self {
+        Self::new(rejection.status(), &rejection.body_text())
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let retry_after = self.retry_after_seconds;
+        let mut response = (status, Json(self)).into_response();
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if let Some(seconds) = retry_after {
+            headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        response
+    }
+}

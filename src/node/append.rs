@@ -1,0 +1,121 @@
+//! Appending an event and answering whoever asked, once it has been applied here.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use tokio::sync::oneshot;
+use tracing::error;
+
+use crate::eventlog::LogError;
+use crate::model::event::Event;
+use crate::model::id::{ChannelId, EventId};
+use crate::model::refusal::Refusal;
+
+use super::{Node, Outcome};
+
+/// How often an append is tried again whose outcome isn't known. The same id can't become a second event.
+const RETRIES: u32 = 5;
+
+/// Wait before the first of them; it doubles with each.
+const FIRST_WAIT: Duration = Duration::from_millis(20);
+
+/// When a client should ask again while the log's queue is full.
+const BUSY_RETRY_MS: u64 = 500;
+
+/// Told once how the request ended. Called from the task that applies the log, so it must not block.
+pub type Answer = Box<dyn FnOnce(Outcome) + Send>;
+
+/// Who waits for which event to be applied. Bounded by the log's queue: whoever is here has an append under way or
+/// an applied event on its way back.
+#[derive(Default)]
+pub(super) struct Waiters(Mutex<HashMap<EventId, Answer>>);
+
+impl Waiters {
+    pub(super) fn add(&self, id: EventId, answer: Answer) {
+        self.0.lock().insert(id, answer);
+    }
+
+    /// Answers whoever waits for this event; most events of other machines have nobody.
+    pub(super) fn answer(&self, id: EventId, outcome: impl FnOnce() -> Outcome) {
+        let waiting = self.0.lock().remove(&id);
+        if let Some(answer) = waiting {
+            answer(outcome());
+        }
+    }
+}
+
+impl Node {
+    /// Appends `event`; `answer` is told when it has been applied, or why it never will be.
+    pub(super) fn append(&self, channel: &ChannelId, event: Event, waiters: impl WaitersOf, answer: Answer) {
+        let (id, event) = (event.id, Arc::new(event));
+        let (told, applied) = oneshot::channel();
+        let tell = Box::new(move |outcome| {
+            answer(outcome);
+            // Nobody listens any more only if the append itself failed first.
+            let _ = told.send(());
+        });
+        waiters.waiters().add(id, tell);
+        let first = self.parts.log.append(channel, event.clone());
+        let (parts, channel) = (self.parts.clone(), channel.clone());
+        // Tracked, so that a drain waits for the answer and not only for the disk.
+        self.tasks.spawn(async move {
+            let mut result = first.await;
+            let mut wait = FIRST_WAIT;
+            for _ in 0..RETRIES {
+                if result != Err(LogError::Unknown) {
+                    break;
+                }
+                tokio::time::sleep(wait).await;
+                wait *= 2;
+                result = parts.log.append(&channel, event.clone()).await;
+            }
+            match result {
+                // Applied events come by the tail; a sender that went away stops waiting.
+                Ok(_) => drop(applied.await),
+                Err(failure) => {
+                    if !matches!(failure, LogError::Full | LogError::Closed) {
+                        parts.metrics.faults.inc();
+                        error!(%failure, %channel, "an event could not be appended");
+                    }
+                    waiters.waiters().answer(id, || Outcome::Refused(refusal(&failure)));
+                }
+            }
+        });
+    }
+
+    /// Appends `event` and waits until it has been applied.
+    pub(super) async fn append_and_wait(
+        &self,
+        channel: &ChannelId,
+        event: Event,
+        waiters: impl WaitersOf,
+    ) -> Result<(), Refusal> {
+        let (tell, told) = oneshot::channel();
+        let answer = Box::new(move |outcome| {
+            // Whoever asked may have hung up; the event stands all the same.
+            let _ = tell.send(outcome);
+        });
+        self.append(channel, event, waiters, answer);
+        match told.await {
+            Ok(Outcome::Refused(refusal)) => Err(refusal),
+            Ok(_) => Ok(()),
+            Err(_) => Err(Refusal::Fault),
+        }
+    }
+}
+
+/// Something that keeps the waiters of one log.
+pub(super) trait WaitersOf: Send + 'static {
+    fn waiters(&self) -> &Waiters;
+}
+
+/// What a client hears of the log's failure.
+pub(super) fn refusal(failure: &LogError) -> Refusal {
+    match failure {
+        LogError::Full => Refusal::Busy { retry_after_ms: BUSY_RETRY_MS },
+        LogError::Closed => Refusal::Draining,
+        LogError::Unknown | LogError::Store(_) => Refusal::Fault,
+    }
+}

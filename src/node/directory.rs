@@ -1,0 +1,135 @@
+//! Which channels there are, and whose each `cid` is: the fold of the directory's own log.
+//!
+//! About 200 bytes for each channel and for each broadcast that ever was, in memory.
+
+use std::collections::{BTreeMap, HashMap};
+use std::ops::Bound;
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::RwLock;
+use tokio_util::sync::CancellationToken;
+use tracing::error;
+
+use crate::eventlog::tail::{Tail, TailEnd};
+use crate::eventlog::{EventLog, LARGEST_PAGE, LogError};
+use crate::model::event::{Body, Logged};
+use crate::model::id::{ChannelId, Cid, Seq};
+
+use super::append::{Waiters, WaitersOf};
+use super::{Outcome, Parts};
+
+/// Wait before a store that failed is asked again.
+const AFTER_FAILURE: Duration = Duration::from_millis(200);
+
+/// The directory of one node.
+pub(super) struct Directory {
+    state: RwLock<State>,
+    waiters: Waiters,
+}
+
+#[derive(Default)]
+struct State {
+    seq: Seq,
+    channels: BTreeMap<ChannelId, Listing>,
+    cids: HashMap<Cid, ChannelId>,
+}
+
+/// A channel's entry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Listing {
+    pub(super) name: String,
+    /// Whether it is served.
+    pub(super) listed: bool,
+}
+
+impl Directory {
+    /// Reads the directory and keeps it up to date for as long as it is used.
+    pub(super) async fn load(parts: &Parts, over: CancellationToken) -> Result<Arc<Self>, LogError> {
+        let log = ChannelId::directory();
+        let mut state = State::default();
+        loop {
+            let page = parts.log.read(&log, state.seq, LARGEST_PAGE).await?;
+            let last = page.events.len() < LARGEST_PAGE;
+            page.events.iter().for_each(|logged| state.apply(logged));
+            if last {
+                break;
+            }
+        }
+        let tail = parts.log.follow(&log, state.seq);
+        let directory = Arc::new(Self { state: RwLock::new(state), waiters: Waiters::default() });
+        tokio::spawn(over.run_until_cancelled_owned(follow(directory.clone(), parts.log.clone(), tail)));
+        Ok(directory)
+    }
+
+    /// Whose this broadcast is.
+    pub(super) fn owner(&self, cid: &Cid) -> Option<ChannelId> {
+        self.state.read().cids.get(cid).cloned()
+    }
+
+    /// A channel's entry.
+    pub(super) fn listing(&self, channel: &ChannelId) -> Option<Listing> {
+        self.state.read().channels.get(channel).cloned()
+    }
+
+    /// Up to `limit` served channels whose identity is behind `after`, in order.
+    pub(super) fn page(&self, after: Option<&ChannelId>, limit: usize) -> Vec<ChannelId> {
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let state = self.state.read();
+        let behind = state.channels.range::<ChannelId, _>((from, Bound::Unbounded));
+        behind.filter(|(_, listing)| listing.listed).take(limit).map(|(id, _)| id.clone()).collect()
+    }
+
+    fn apply(&self, events: &[Logged]) {
+        let mut state = self.state.write();
+        events.iter().for_each(|logged| state.apply(logged));
+        drop(state);
+        for logged in events {
+            self.waiters.answer(logged.event.id, || Outcome::Done);
+        }
+    }
+}
+
+impl WaitersOf for Arc<Directory> {
+    fn waiters(&self) -> &Waiters {
+        &self.waiters
+    }
+}
+
+impl State {
+    fn apply(&mut self, logged: &Logged) {
+        self.seq = logged.seq;
+        match &logged.event.body {
+            Body::Listed { channel, name } => {
+                self.channels.insert(channel.clone(), Listing { name: name.clone(), listed: true });
+            }
+            Body::Unlisted { channel } => {
+                if let Some(listing) = self.channels.get_mut(channel) {
+                    listing.listed = false;
+                }
+            }
+            Body::Allotted { cid, channel } => {
+                // The first owner stays: whoever lost a race makes another cid.
+                self.cids.entry(cid.clone()).or_insert_with(|| channel.clone());
+            }
+            _ => {}
+        }
+    }
+}
+
+async fn follow(directory: Arc<Directory>, log: Arc<dyn EventLog>, mut tail: Tail) {
+    loop {
+        match tail.next().await {
+            Ok(events) => directory.apply(&events),
+            Err(TailEnd::Closed) => return,
+            Err(end) => {
+                if !matches!(end, TailEnd::Lagged(_)) {
+                    error!(?end, "the directory can't be followed");
+                    tokio::time::sleep(AFTER_FAILURE).await;
+                }
+                let seq = directory.state.read().seq;
+                tail = log.follow(&ChannelId::directory(), seq);
+            }
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! What the gateway can do, independent of any wire.
+//!
+//! Whatever is kept goes one road: a verb here admits it and appends it to its channel's log, and what happens then
+//! happens to every event alike, on every machine: the log's tail brings it to [`deliver`](live), the channel judges
+//! it, the feed sends it. Who asked is answered when their own event has been applied.
+//!
+//! Locks: hub, then a channel's state, then its feed; never back, and none is held across an await.
+
+mod access;
+mod append;
+mod directory;
+mod hub;
+mod live;
+mod roster;
+mod send;
+mod stage;
+mod station;
+mod subscribe;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio_util::task::TaskTracker;
+
+use crate::auth::Tokens;
+use crate::clock::Clock;
+use crate::eventlog::{EventLog, LogError};
+use crate::feed::{self, Encoders};
+use crate::metrics::Metrics;
+use crate::model::message::Receipt;
+use crate::model::refusal::Refusal;
+use crate::policy::text::Limits;
+
+use directory::Directory;
+use hub::Hub;
+
+pub use append::Answer;
+pub use station::{ChannelView, StationError};
+pub use subscribe::Seat;
+
+/// Settings of a node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// Whether an unknown `cid` opens itself: for trying things out, never on a public site.
+    pub open_unknown: bool,
+    /// Whether somebody without a login gets a token that may send, as a guest.
+    pub guests: bool,
+    /// How long an access token holds that we issue, in seconds.
+    pub token_seconds: i64,
+    /// Limits of a line.
+    pub limits: Limits,
+    /// Spacing of batches.
+    pub feed: feed::Config,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            open_unknown: false,
+            guests: false,
+            token_seconds: 12 * 3_600,
+            limits: Limits::default(),
+            feed: feed::Config::default(),
+        }
+    }
+}
+
+/// What a node is made of.
+pub struct Parts {
+    /// The log.
+    pub log: Arc<dyn EventLog>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Who may act.
+    pub tokens: Tokens,
+    /// Every wire's spelling.
+    pub encoders: Encoders,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+    /// Settings.
+    pub config: Config,
+}
+
+/// How a request ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// A line: durable, judged, and on its way to everybody.
+    Sent(Receipt),
+    /// Something else: durable and applied.
+    Done,
+    /// Not done.
+    Refused(Refusal),
+}
+
+/// One running gateway.
+pub struct Node {
+    parts: Arc<Parts>,
+    hub: Hub,
+    directory: Arc<Directory>,
+    tasks: TaskTracker,
+    draining: AtomicBool,
+    /// Ends the tasks that follow the log, which hold it open.
+    _over: DropGuard,
+}
+
+impl Node {
+    /// A node over this log: reads the directory, and nothing else until somebody asks for it.
+    pub async fn start(parts: Parts) -> Result<Arc<Self>, LogError> {
+        let parts = Arc::new(parts);
+        let over = CancellationToken::new();
+        let directory = Directory::load(&parts, over.clone()).await?;
+        let hub = Hub::new(parts.clone(), over.clone());
+        Ok(Arc::new(Self {
+            parts,
+            hub,
+            directory,
+            tasks: TaskTracker::new(),
+            draining: AtomicBool::new(false),
+            _over: over.drop_guard(),
+        }))
+    }
+
+    /// What is counted.
+    pub fn metrics(&self) -> &Arc<Metrics> {
+        &self.parts.metrics
+    }
+
+    /// Time.
+    pub fn clock(&self) -> &dyn Clock {
+        &*self.parts.clock
+    }
+
+    /// Refuses new sends from now on, and waits until those under way are answered.
+    pub async fn drain(&self) {
+        self.draining.store(true, Ordering::Relaxed);
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+
+    fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Relaxed)
+    }
+}

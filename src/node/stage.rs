@@ -1,0 +1,50 @@
+//! A broadcast as it runs here: its feed and who is in it.
+
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+
+use crate::feed::Feed;
+use crate::model::id::{ChannelId, Cid};
+
+use super::Parts;
+use super::roster::Roster;
+
+/// One broadcast on this node. It lives as long as its channel shows it or somebody is in it.
+pub(super) struct Stage {
+    pub(super) feed: Arc<Feed>,
+    pub(super) roster: Roster,
+    over: CancellationToken,
+}
+
+impl Stage {
+    /// Sets up a broadcast and starts its feed.
+    pub(super) fn set_up(parts: &Parts, channel: &ChannelId, cid: &Cid) -> Arc<Self> {
+        let feed = Feed::new(
+            channel.clone(),
+            cid.clone(),
+            parts.encoders.clone(),
+            parts.config.feed,
+            parts.metrics.clone(),
+        );
+        let feed = Arc::new(feed);
+        let over = CancellationToken::new();
+        tokio::spawn(run(feed.clone(), over.clone()));
+        Arc::new(Self { feed, roster: Roster::default(), over })
+    }
+}
+
+impl Drop for Stage {
+    fn drop(&mut self) {
+        self.over.cancel();
+    }
+}
+
+async fn run(feed: Arc<Feed>, over: CancellationToken) {
+    tokio::select! {
+        () = feed.run() => {}
+        () = over.cancelled() => {}
+    }
+    // What was accepted before the end still goes out.
+    feed.flush().await;
+}
