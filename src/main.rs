@@ -1,5 +1,6 @@
 //! The command line.
 
+use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -160,7 +161,8 @@ impl From<RoleName> for Role {
 fn main() -> ExitCode {
     let usual = || EnvFilter::new("madang=info");
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| usual());
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let colours = std::io::stderr().is_terminal();
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colours).init();
     match run(CommandLine::parse().command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(exit) => {
@@ -179,7 +181,9 @@ fn run(command: Command) -> Result<(), Exit> {
             println!("{}", app::token(token.into())?);
             Ok(())
         }
-        Command::Chat(Chat { cid, url, token, send, json }) => block_on(app::talk(&Talk { cid, url, token, send, json })),
+        Command::Chat(Chat { cid, url, token, send, json }) => {
+            block_on(app::talk(&Talk { cid, url, token, send, json }))
+        }
         Command::Check(Check { config }) => app::check(&Flags { file: config, ..Flags::default() }),
     }
 }

@@ -32,6 +32,9 @@ const DRAIN: Duration = Duration::from_secs(5);
 /// How long connections may take to read their last words.
 const FAREWELL: Duration = Duration::from_secs(8);
 
+/// How long HTTP requests under way may take after that.
+const LAST_REQUESTS: Duration = Duration::from_secs(2);
+
 /// How long a dev token holds, in seconds.
 const DEV_TOKEN_SECONDS: i64 = 24 * 3_600;
 
@@ -53,8 +56,9 @@ pub async fn serve(flags: &Flags) -> Result<(), Exit> {
     info!("leaving: no new sends, answering those under way");
     stop.cancel();
     gateway.leave().await;
-    // Requests under way have had their time with the drain.
-    accepting.abort();
+    if timeout(LAST_REQUESTS, accepting).await.is_err() {
+        warn!("some HTTP requests did not end in time");
+    }
     drop(gateway);
     drop(data);
     info!("left");

@@ -53,8 +53,7 @@ pub fn token(request: TokenRequest) -> Result<String, Exit> {
     };
     let config = Config { issuer: request.issuer, ..Config::default() };
     let tokens = Tokens::new(&secret, config, Arc::new(System));
-    let token =
-        tokens.issue(&Grant::plain(uid.as_str(), &request.nickname, request.role, scope, request.ttl_seconds));
+    let token = tokens.issue(&Grant::plain(uid.as_str(), &request.nickname, request.role, scope, request.ttl_seconds));
     // What the gateway would refuse, say now.
     match tokens.check(&token) {
         Ok(_) => Ok(token),

@@ -244,11 +244,7 @@ impl From<&Profile> for Looks {
             badges: profile
                 .viewer_badges
                 .iter()
-                .map(|badge| BadgeClaim {
-                    id: badge.id.clone(),
-                    site: badge.site_wide,
-                    image: badge.image_url.clone(),
-                })
+                .map(|badge| BadgeClaim { id: badge.id.clone(), site: badge.site_wide, image: badge.image_url.clone() })
                 .collect(),
         }
     }

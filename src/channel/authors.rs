@@ -41,12 +41,7 @@ impl Sent {
     fn new(line: &Line) -> Self {
         // Keyed with zeros, so that it is the same on every machine; nothing is stored of it.
         let text = BuildHasherDefault::<DefaultHasher>::default().hash_one(&line.draft.text);
-        Self {
-            uid: line.author.uid.clone(),
-            tid: line.draft.tid.clone(),
-            client_time: line.draft.client_time,
-            text,
-        }
+        Self { uid: line.author.uid.clone(), tid: line.draft.tid.clone(), client_time: line.draft.client_time, text }
     }
 }
 

@@ -94,8 +94,7 @@ fn an_event_of_a_newer_build_makes_the_channel_read_only() {
     let mut scene = Scene::on_air();
     scene.happens(1, Body::Unreadable { version: 9 });
     assert_eq!(scene.says(2, "a", draft("x", false)), Verdict::Rejected(Refusal::ChannelReadOnly));
-    let admitted =
-        scene.channel.admit(&Limits::default(), &cid("one"), &author("a"), &mut draft("x", false));
+    let admitted = scene.channel.admit(&Limits::default(), &cid("one"), &author("a"), &mut draft("x", false));
     assert_eq!(admitted, Err(Refusal::ChannelReadOnly));
 }
 

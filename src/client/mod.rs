@@ -66,12 +66,8 @@ impl ChatClient {
     pub async fn join(url: &str, cid: &str, token: Option<&str>) -> Result<Self, JoinError> {
         let unreachable = |why: String| JoinError::Unreachable { url: url.to_owned(), why };
         let joining = async {
-            let mut socket =
-                ClientSocket::connect(url).await.map_err(|error| unreachable(error.to_string()))?;
-            socket
-                .send(&heard::connect(cid, 1, token))
-                .await
-                .map_err(|error| unreachable(error.to_string()))?;
+            let mut socket = ClientSocket::connect(url).await.map_err(|error| unreachable(error.to_string()))?;
+            socket.send(&heard::connect(cid, 1, token)).await.map_err(|error| unreachable(error.to_string()))?;
             loop {
                 match socket.receive().await {
                     Received::Text(text) => {

@@ -171,7 +171,10 @@ impl Config {
             }
         }
         if chat.idle_timeout < Duration::from_secs(90) {
-            return Err(mistake("chat.idle_timeout_seconds", "published clients are silent for up to 60 s: 90 at least"));
+            return Err(mistake(
+                "chat.idle_timeout_seconds",
+                "published clients are silent for up to 60 s: 90 at least",
+            ));
         }
         Ok(self)
     }
@@ -203,9 +206,7 @@ impl Config {
                 idle_timeout_seconds: Some(chat.idle_timeout.as_secs()),
                 sends_in_flight: Some(chat.sends_in_flight),
             },
-            feed: FeedSection {
-                longest_window_ms: u64::try_from(self.node.feed.longest_window.as_millis()).ok(),
-            },
+            feed: FeedSection { longest_window_ms: u64::try_from(self.node.feed.longest_window.as_millis()).ok() },
             log: LogSection { queue: Some(self.log.queue) },
         };
         // Plain values have no form that TOML lacks.

@@ -31,7 +31,10 @@ fn flags_win_over_variables_and_variables_over_the_file() {
 
 #[test]
 fn a_mistake_is_told_with_its_key_and_line() {
-    assert_eq!(mistake_in("[chat]\n\ntext_byte = 1\n").split(", expected").next().unwrap(), "madang.toml:3: chat.text_byte: unknown field `text_byte`");
+    assert_eq!(
+        mistake_in("[chat]\n\ntext_byte = 1\n").split(", expected").next().unwrap(),
+        "madang.toml:3: chat.text_byte: unknown field `text_byte`"
+    );
     let told = mistake_in("listen = '127.0.0.1:1'\n[chat]\ntext_bytes = 'many'\n");
     assert!(told.starts_with("madang.toml:3: chat.text_bytes: invalid type"), "{told}");
     assert!(mistake_in("listen = \n").starts_with("madang.toml:1: "));
@@ -70,11 +73,8 @@ fn what_is_printed_holds_no_secret_and_reads_back() {
 #[test]
 fn the_example_file_is_what_the_defaults_are() {
     let example = include_str!("../../config.example.toml");
-    let uncommented: String = example
-        .lines()
-        .map(|line| line.strip_prefix("#: ").unwrap_or(line))
-        .map(|line| format!("{line}\n"))
-        .collect();
+    let uncommented: String =
+        example.lines().map(|line| line.strip_prefix("#: ").unwrap_or(line)).map(|line| format!("{line}\n")).collect();
     let config = load(&uncommented, &[], Flags::default()).unwrap();
     let usual = Config::load(&Flags::default(), &Environment::default()).unwrap();
     let strip = |text: String| text.lines().filter(|line| !line.contains("***")).collect::<Vec<_>>().join("\n");

@@ -90,13 +90,9 @@ pub fn encode(event: &Event) -> Vec<u8> {
         Body::Opened { cid, title } => StoredBody::Opened { cid: cid.to_string(), title: title.clone() },
         Body::Closed { cid } => StoredBody::Closed { cid: cid.to_string() },
         Body::Line(line) => StoredBody::Line(Box::new(stored_line(line))),
-        Body::Listed { channel, name } => {
-            StoredBody::Listed { channel: channel.to_string(), name: name.clone() }
-        }
+        Body::Listed { channel, name } => StoredBody::Listed { channel: channel.to_string(), name: name.clone() },
         Body::Unlisted { channel } => StoredBody::Unlisted { channel: channel.to_string() },
-        Body::Allotted { cid, channel } => {
-            StoredBody::Allotted { cid: cid.to_string(), channel: channel.to_string() }
-        }
+        Body::Allotted { cid, channel } => StoredBody::Allotted { cid: cid.to_string(), channel: channel.to_string() },
         Body::Erased | Body::Unreadable { .. } => StoredBody::Erased,
     };
     let mut bytes = vec![VERSION];
@@ -175,9 +171,12 @@ fn read_line(line: StoredLine) -> Option<Line> {
         verified: profile.verified,
         badge_url: profile.badge,
         title: profile.title.map(|(name, color)| Title { name, color }),
-        subscription: profile
-            .subscription
-            .map(|(months, tier, tier_name, badge_url)| Subscription { months, tier, tier_name, badge_url }),
+        subscription: profile.subscription.map(|(months, tier, tier_name, badge_url)| Subscription {
+            months,
+            tier,
+            tier_name,
+            badge_url,
+        }),
         viewer_badges: profile
             .viewer_badges
             .into_iter()

@@ -33,14 +33,7 @@ pub struct Item {
 
 impl Item {
     /// The view of `line` that `channel::reveal` decided on.
-    pub fn revealed(
-        seq: Seq,
-        id: EventId,
-        time: Millis,
-        status: Status,
-        audience: Audience,
-        line: Arc<Line>,
-    ) -> Self {
+    pub fn revealed(seq: Seq, id: EventId, time: Millis, status: Status, audience: Audience, line: Arc<Line>) -> Self {
         Self { seq, id, time, status, audience, line }
     }
 

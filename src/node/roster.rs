@@ -21,9 +21,7 @@ struct Present {
 impl Roster {
     pub(super) fn enter(&self, author: &Author) {
         let mut present = self.0.lock();
-        let entry = present
-            .entry(author.uid.clone())
-            .or_insert_with(|| Present { sockets: 0, author: author.clone() });
+        let entry = present.entry(author.uid.clone()).or_insert_with(|| Present { sockets: 0, author: author.clone() });
         entry.sockets += 1;
         entry.author = author.clone();
     }

@@ -20,13 +20,8 @@ pub(super) struct Stage {
 impl Stage {
     /// Sets up a broadcast and starts its feed.
     pub(super) fn set_up(parts: &Parts, channel: &ChannelId, cid: &Cid) -> Arc<Self> {
-        let feed = Feed::new(
-            channel.clone(),
-            cid.clone(),
-            parts.encoders.clone(),
-            parts.config.feed,
-            parts.metrics.clone(),
-        );
+        let feed =
+            Feed::new(channel.clone(), cid.clone(), parts.encoders.clone(), parts.config.feed, parts.metrics.clone());
         let feed = Arc::new(feed);
         let over = CancellationToken::new();
         tokio::spawn(run(feed.clone(), over.clone()));

@@ -67,12 +67,19 @@ fn shows_something(text: &str) -> bool {
 /// An upper bound of the item's size as JSON, in which profile and extras are strings inside a string.
 fn encoded_bytes(author: &Author, draft: &Draft) -> usize {
     let profile = &author.profile;
-    let names = [Some(&profile.nickname), Some(&profile.image_url), Some(&profile.color_code), profile.badge_url.as_ref()];
+    let names =
+        [Some(&profile.nickname), Some(&profile.image_url), Some(&profile.color_code), profile.badge_url.as_ref()];
     let title = profile.title.iter().flat_map(|title| [&title.name, &title.color]);
     let subscription = profile.subscription.iter().flat_map(|paid| [&paid.tier_name, &paid.badge_url]);
     let badges = profile.viewer_badges.iter().flat_map(|badge| [&badge.id, &badge.image_url]);
     let emojis = draft.extras.emojis.iter().flat_map(|(name, picture)| [name, picture]);
-    let nested: usize = names.into_iter().flatten().chain(title).chain(subscription).chain(badges).chain(emojis)
+    let nested: usize = names
+        .into_iter()
+        .flatten()
+        .chain(title)
+        .chain(subscription)
+        .chain(badges)
+        .chain(emojis)
         .map(|text| escaped_len(text, true) + 64)
         .sum();
     ITEM_FRAME_BYTES + nested + escaped_len(&draft.text, false)

@@ -34,10 +34,9 @@ impl Code {
     /// The number that a refusal has on this wire.
     pub fn of(refusal: &Refusal) -> Self {
         match refusal {
-            Refusal::BadRequest(_)
-            | Refusal::UnknownCommand
-            | Refusal::UnknownChannel
-            | Refusal::OtherChannel => Self::INCORRECT_PARAMETER,
+            Refusal::BadRequest(_) | Refusal::UnknownCommand | Refusal::UnknownChannel | Refusal::OtherChannel => {
+                Self::INCORRECT_PARAMETER
+            }
             Refusal::TokenRefused(_) | Refusal::TokenExpired => Self::UNAUTHORIZED,
             Refusal::ReadOnly | Refusal::KindNotAllowed => Self::FORBIDDEN,
             Refusal::NotJoined | Refusal::AlreadyJoined => Self::OUT_OF_TURN,

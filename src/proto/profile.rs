@@ -121,10 +121,7 @@ impl<'a> ProfileJson<'a> {
 
 fn viewer_badge(badge: &crate::model::principal::ViewerBadge) -> ViewerBadgeJson<'_> {
     let scope = if badge.site_wide { "GLOBAL" } else { "CHANNEL" };
-    ViewerBadgeJson {
-        r#type: "STANDARD",
-        badge: BadgeJson { badge_id: &badge.id, scope, image_url: &badge.image_url },
-    }
+    ViewerBadgeJson { r#type: "STANDARD", badge: BadgeJson { badge_id: &badge.id, scope, image_url: &badge.image_url } }
 }
 
 #[derive(Serialize)]

@@ -143,11 +143,8 @@ struct RecentItem<'a> {
 pub fn recent_chat(to: &Address, channel: &ChannelId, items: &[Item], members: u32, limit: usize) -> String {
     let mut lines: Vec<RecentItem<'_>> = items.iter().map(|item| recent_item(item, channel)).collect();
     loop {
-        let text = success(
-            Cmd::RECENT_CHAT,
-            to,
-            RecentBody { message_list: &lines, user_count: members, notice: None },
-        );
+        let text =
+            success(Cmd::RECENT_CHAT, to, RecentBody { message_list: &lines, user_count: members, notice: None });
         if text.len() <= limit || lines.is_empty() {
             return text;
         }

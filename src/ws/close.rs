@@ -21,15 +21,8 @@ pub enum CloseCode {
 
 impl CloseCode {
     /// Every code we send.
-    pub const ALL: [Self; 7] = [
-        Self::Normal,
-        Self::Away,
-        Self::Protocol,
-        Self::NotUtf8,
-        Self::TooLarge,
-        Self::Restart,
-        Self::TryLater,
-    ];
+    pub const ALL: [Self; 7] =
+        [Self::Normal, Self::Away, Self::Protocol, Self::NotUtf8, Self::TooLarge, Self::Restart, Self::TryLater];
 
     /// The number on the wire.
     pub fn number(self) -> u16 {

@@ -115,11 +115,7 @@ impl Session {
         }
     }
 
-    async fn enter(
-        &self,
-        envelope: &Envelope<'_>,
-        asked: &Connect,
-    ) -> Result<(Seat, Option<Box<Principal>>), Refusal> {
+    async fn enter(&self, envelope: &Envelope<'_>, asked: &Connect) -> Result<(Seat, Option<Box<Principal>>), Refusal> {
         let cid = envelope.cid.as_deref().and_then(Cid::parse).ok_or(Refusal::UnknownChannel)?;
         let standing = match &asked.token {
             Some(token) if asked.writes => self.node.check_token(token)?,
@@ -137,8 +133,7 @@ impl Session {
     /// CONNECTED first, live lines behind it.
     fn welcome(&mut self, envelope: &Envelope<'_>, mut seat: Seat, principal: Option<Box<Principal>>) {
         let (uuid, sid) = (Uuid::new_v4(), fresh_sid());
-        let connected =
-            Connected { writes: principal.is_some(), uuid: &uuid.to_string(), sid: &sid };
+        let connected = Connected { writes: principal.is_some(), uuid: &uuid.to_string(), sid: &sid };
         let address = Address { tid: envelope.tid.clone(), cid: Some(seat.cid().clone()) };
         self.push(&reply::connected(&address, connected));
         let group = Group {

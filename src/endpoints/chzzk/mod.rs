@@ -104,11 +104,7 @@ struct TokenQuery {
 }
 
 /// Turns the site's own login into a chat access token for one broadcast.
-async fn access_token(
-    State(chzzk): State<Arc<Chzzk>>,
-    Query(query): Query<TokenQuery>,
-    headers: HeaderMap,
-) -> Answer {
+async fn access_token(State(chzzk): State<Arc<Chzzk>>, Query(query): Query<TokenQuery>, headers: HeaderMap) -> Answer {
     let Some(cid) = query.cid.as_deref().and_then(Cid::parse) else {
         return failure(400, "channelId is missing or can't be one");
     };

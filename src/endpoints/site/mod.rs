@@ -250,7 +250,9 @@ async fn metrics(State(site): State<Arc<Site>>) -> String {
 async fn find_broadcast(site: &Site, channel: &ChannelId, cid: &Cid) -> Answer<BroadcastJson> {
     let view = site.node.channel(channel).await?;
     let found = view.broadcasts.iter().find(|broadcast| broadcast.cid == *cid);
-    found.map(BroadcastJson::from).ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, "no such broadcast in this channel"))
+    found
+        .map(BroadcastJson::from)
+        .ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, "no such broadcast in this channel"))
 }
 
 fn channel_id(text: &str) -> Answer<ChannelId> {

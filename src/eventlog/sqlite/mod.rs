@@ -71,7 +71,10 @@ impl Sqlite {
         Ok(Self { commands: Some(commands), readers, followers, epoch, thread, metrics })
     }
 
-    fn command<T: Send + 'static>(&self, make: impl FnOnce(oneshot::Sender<Result<T, LogError>>) -> Command) -> Pending<T> {
+    fn command<T: Send + 'static>(
+        &self,
+        make: impl FnOnce(oneshot::Sender<Result<T, LogError>>) -> Command,
+    ) -> Pending<T> {
         let (answer, answered) = oneshot::channel();
         let queued = match &self.commands {
             None => Err(LogError::Closed),

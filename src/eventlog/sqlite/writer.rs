@@ -173,9 +173,8 @@ fn insert(
         known.last = seq;
         return Ok((seq, true));
     }
-    let first = connection
-        .prepare_cached("SELECT seq FROM event WHERE id = ?1")?
-        .query_row(params![id], |row| row.get(0))?;
+    let first =
+        connection.prepare_cached("SELECT seq FROM event WHERE id = ?1")?.query_row(params![id], |row| row.get(0))?;
     Ok((from_sql(first), false))
 }
 
