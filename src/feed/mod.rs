@@ -2,7 +2,7 @@
 //!
 //! Items that are due together make a batch. A batch is encoded once for each [`Group`] that has members, and the same
 //! bytes are pushed into every member's [`Outbox`]: work per recipient is one refcount and one write, nothing is
-//! allocated for it (`tests/alloc.rs`), no task is woken for it. Nothing here knows a wire; an [`Encoder`] does.
+//! allocated for it (`tests/fanout.rs`), no task is woken for it. Nothing here knows a wire; an [`Encoder`] does.
 //!
 //! Batches are spaced by a window: 0 while the broadcast is quiet, and growing with the time that flushing takes, so
 //! that a flush never claims more than a fifth of the time, up to [`Config::longest_window`].

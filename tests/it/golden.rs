@@ -1,0 +1,260 @@
+//! `proto-docs/examples` are real: each is decoded by the program's own types, encoded again, and compared.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use serde_json::Value;
+use uuid::Uuid;
+
+use madang::model::id::{ChannelId, Cid, EventId, Seq, UserId};
+use madang::model::item::{Audience, Item};
+use madang::model::message::{Author, Draft, Extras, Kind, Line, Os, Receipt, Status};
+use madang::model::principal::{Profile, Subscription, Title, ViewerBadge};
+use madang::model::refusal::Refusal;
+use madang::model::time::Millis;
+use madang::proto::cmd::Cmd;
+use madang::proto::envelope::Envelope;
+use madang::proto::profile::role_of;
+use madang::proto::reply::{self, Address, Connected};
+use madang::proto::{heard, push, request};
+
+fn examples() -> BTreeMap<String, Value> {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("proto-docs/examples");
+    fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| {
+            let path = entry.unwrap().path();
+            let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
+            (name, serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap())
+        })
+        .collect()
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_else(|| panic!("{value} is text")).to_owned()
+}
+
+fn address(example: &Value) -> Address {
+    Address { tid: example["tid"].as_str().map(str::to_owned), cid: example["cid"].as_str().and_then(Cid::parse) }
+}
+
+/// Decodes an example and encodes it again.
+fn round_trip(example: &Value) -> Value {
+    let encoded = match (example["cmd"].as_u64(), example["retCode"].as_u64()) {
+        (None, _) => reply::unreadable(),
+        (Some(0), _) => reply::ping(),
+        (Some(10_000), _) => reply::pong(),
+        (Some(cmd @ (100 | 3101 | 5101)), _) => return request_again(cmd, example),
+        (Some(cmd), Some(code @ 1..)) => refused_again(cmd - 10_000, code, example),
+        (Some(10_100), _) => connected_again(example),
+        (Some(13_101), _) => sent_again(example),
+        (Some(15_101), _) => recent_again(example),
+        (Some(93_101), _) => chat_again(example),
+        other => panic!("{other:?}"),
+    };
+    serde_json::from_str(&encoded).unwrap()
+}
+
+/// Requests that our own client writes come back whole; of others, what the gateway makes of them is compared.
+fn request_again(cmd: u64, example: &Value) -> Value {
+    let json = example.to_string();
+    let envelope = Envelope::open(&json).unwrap();
+    assert_eq!(envelope.cmd, Some(Cmd(cmd)));
+    let (cid, tid) = (envelope.cid.as_deref().unwrap(), envelope.tid.clone().unwrap());
+    let number: u64 = tid.parse().unwrap();
+    let encoded = match cmd {
+        100 => {
+            let asked = request::connect(envelope.body).unwrap();
+            assert_eq!(asked.writes, asked.token.is_some());
+            heard::connect(cid, number, asked.token.as_deref())
+        }
+        3101 => {
+            let draft = request::chat(envelope.body, envelope.tid.as_deref(), envelope.retry).unwrap();
+            assert_eq!(draft, expected_draft(example));
+            heard::chat(cid, number, &draft.text, draft.client_time)
+        }
+        _ => heard::recent_chat(cid, number, request::recent_chat(envelope.body).unwrap().count),
+    };
+    let again: Value = serde_json::from_str(&encoded).unwrap();
+    let ours = again.as_object().unwrap().keys().all(|key| example.get(key).is_some())
+        && example["bdy"].as_object().unwrap().len() == again["bdy"].as_object().unwrap().len();
+    let plain = example["bdy"]["extras"].is_null() || example["bdy"]["extras"] == again["bdy"]["extras"];
+    if ours && plain { again } else { example.clone() }
+}
+
+fn expected_draft(example: &Value) -> Draft {
+    let body = &example["bdy"];
+    let extras = match body["extras"].as_str().unwrap() {
+        "" => Extras::default(),
+        json => extras(json),
+    };
+    Draft {
+        kind: if body["msgTypeCode"] == 40 { Kind::Question } else { Kind::Text },
+        text: text(&body["msg"]),
+        extras,
+        tid: example["tid"].to_string(),
+        client_time: body["msgTime"].as_i64().unwrap(),
+        retry: example["retry"].as_bool().unwrap(),
+    }
+}
+
+fn refused_again(request: u64, code: u64, example: &Value) -> String {
+    let all = [
+        Refusal::UnknownChannel,
+        Refusal::NotJoined,
+        Refusal::EmptyText,
+        Refusal::TokenRefused("not signed by this site".to_owned()),
+        Refusal::Busy { retry_after_ms: 500 },
+    ];
+    let address = address(example);
+    all.iter()
+        .map(|refusal| reply::refused(Cmd(request), &address, refusal))
+        .find(|encoded| {
+            let encoded: Value = serde_json::from_str(encoded).unwrap();
+            encoded["retCode"] == code && encoded["retMsg"] == example["retMsg"]
+        })
+        .unwrap_or_else(|| panic!("no refusal says {example}"))
+}
+
+fn connected_again(example: &Value) -> String {
+    let body = &example["bdy"];
+    let (uuid, sid) = (text(&body["uuid"]), text(&body["sid"]));
+    let session = Connected { writes: body["auth"] == "SEND", uuid: &uuid, sid: &sid };
+    reply::connected(&address(example), session)
+}
+
+fn sent_again(example: &Value) -> String {
+    let body = &example["bdy"];
+    let id = EventId(Uuid::parse_str(&text(&body["msgId"])).unwrap());
+    let (time, seq) = (Millis(body["msgTime"].as_i64().unwrap()), Seq(body["seq"].as_u64().unwrap()));
+    reply::sent(&address(example), &Receipt { id, time, seq })
+}
+
+fn recent_again(example: &Value) -> String {
+    let body = &example["bdy"];
+    let items: Vec<Item> = body["messageList"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|line| {
+            let members = line["memberCount"].as_u64().unwrap();
+            item(line, ["userId", "profile", "content", "extras", "messageTime", "channelId"], members, 1)
+        })
+        .collect();
+    let members = body["userCount"].as_u64().unwrap().try_into().unwrap();
+    reply::recent_chat(&address(example), &channel(&body["messageList"][0]["extras"]), &items, members, 61_440)
+}
+
+fn chat_again(example: &Value) -> String {
+    let lines = example["bdy"].as_array().unwrap();
+    let seq = text(&example["tid"]).parse().unwrap();
+    let items: Vec<Item> =
+        lines.iter().map(|line| item(line, ["uid", "profile", "msg", "extras", "msgTime", "cid"], 0, seq)).collect();
+    let items: Vec<&Item> = items.iter().collect();
+    let members = lines[0]["mbrCnt"].as_u64().unwrap().try_into().unwrap();
+    let cid = Cid::parse(&text(&example["cid"])).unwrap();
+    let mut messages = Vec::new();
+    push::chat(&channel(&lines[0]["extras"]), &cid, &items, members, 32_768, |message| {
+        messages.push(message.to_owned());
+    });
+    assert_eq!(messages.len(), 1);
+    messages.remove(0)
+}
+
+fn channel(extras: &Value) -> ChannelId {
+    let extras: Value = serde_json::from_str(extras.as_str().unwrap()).unwrap();
+    ChannelId::parse(extras["streamingChannelId"].as_str().unwrap()).unwrap()
+}
+
+fn item(line: &Value, [uid, profile, msg, extras_key, time, cid]: [&str; 6], members: u64, seq: u64) -> Item {
+    let shown: Value = serde_json::from_str(&text(&line[profile])).unwrap();
+    let author = Author {
+        uid: UserId::parse(&text(&line[uid])).unwrap(),
+        profile: Arc::new(profile_of(&shown)),
+        role: role_of(shown["userRoleCode"].as_str().unwrap()).unwrap(),
+    };
+    let draft =
+        Draft { text: text(&line[msg]), extras: extras(line[extras_key].as_str().unwrap()), ..Draft::default() };
+    let line_of =
+        Line { cid: Cid::parse(&text(&line[cid])).unwrap(), author, draft, members: members.try_into().unwrap() };
+    let time = Millis(line[time].as_i64().unwrap());
+    Item::revealed(Seq(seq), EventId::fresh(), time, Status::Normal, Audience::All, Arc::new(line_of))
+}
+
+fn extras(json: &str) -> Extras {
+    let extras: Value = serde_json::from_str(json).unwrap();
+    let os = match extras["osType"].as_str().unwrap() {
+        "AOS" => Os::Android,
+        "IOS" => Os::Ios,
+        _ => Os::Pc,
+    };
+    let emojis = extras["emojis"].as_object().unwrap().iter().map(|(name, url)| (name.clone(), text(url))).collect();
+    Extras { os, emojis }
+}
+
+fn profile_of(shown: &Value) -> Profile {
+    let optional = |value: &Value| value.as_str().map(str::to_owned);
+    let streaming = &shown["streamingProperty"];
+    Profile {
+        nickname: text(&shown["nickname"]),
+        image_url: text(&shown["profileImageUrl"]),
+        color_code: text(&streaming["nicknameColor"]["colorCode"]),
+        verified: shown["verifiedMark"].as_bool().unwrap(),
+        badge_url: optional(&shown["badge"]["imageUrl"]),
+        title: shown["title"]
+            .as_object()
+            .map(|title| Title { name: text(&title["name"]), color: text(&title["color"]) }),
+        subscription: streaming["subscription"].as_object().map(|paid| Subscription {
+            months: paid["accumulativeMonth"].as_u64().unwrap().try_into().unwrap(),
+            tier: paid["tier"].as_u64().unwrap().try_into().unwrap(),
+            tier_name: text(&paid["tierName"]),
+            badge_url: text(&paid["badge"]["imageUrl"]),
+        }),
+        viewer_badges: shown["viewerBadges"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|badge| ViewerBadge {
+                id: text(&badge["badge"]["badgeId"]),
+                site_wide: badge["badge"]["scope"] == "GLOBAL",
+                image_url: text(&badge["badge"]["imageUrl"]),
+            })
+            .collect(),
+    }
+}
+
+#[test]
+fn every_example_is_real() {
+    let examples = examples();
+    assert!(examples.len() > 15);
+    for (name, example) in examples {
+        assert_eq!(round_trip(&example), example, "{name}");
+    }
+}
+
+#[test]
+fn an_example_that_is_wrong_is_noticed() {
+    let mut example = examples().remove("93101-chat").unwrap();
+    example["bdy"][0]["utime"] = 1.into();
+    assert_ne!(round_trip(&example), example);
+    let mut example = examples().remove("10100-connected").unwrap();
+    example["bdy"]["more"] = true.into();
+    assert_ne!(round_trip(&example), example);
+}
+
+#[test]
+fn every_command_has_an_example_under_its_number() {
+    let examples = examples();
+    let requests = Cmd::REQUESTS.iter().flat_map(|(cmd, _)| [*cmd, cmd.reply()]);
+    for cmd in requests.chain(Cmd::PUSHES.iter().map(|(cmd, _)| *cmd)) {
+        let named: Vec<&Value> = examples
+            .iter()
+            .filter(|(name, _)| name.starts_with(&format!("{:05}-", cmd.0)))
+            .map(|(_, example)| example)
+            .collect();
+        assert!(!named.is_empty(), "{cmd:?}");
+        assert!(named.iter().all(|example| example["cmd"] == cmd.0), "{cmd:?}");
+    }
+}

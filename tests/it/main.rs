@@ -1,0 +1,16 @@
+//! What the gateway promises, from the inside out: the log's suite, sessions without sockets, real sockets, the
+//! published examples, the command line, and killed processes.
+
+#![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
+
+mod support;
+
+mod bad_input;
+mod chat;
+mod cli;
+mod crash;
+mod eventlog;
+mod golden;
+mod log_versions;
+mod site;
+mod socket;

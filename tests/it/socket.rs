@@ -1,0 +1,247 @@
+//! Through real sockets to the real program: framing, limits, restarts.
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::time::Duration;
+
+use serde_json::json;
+use tempfile::tempdir;
+
+use crate::support::frames::Frame;
+use crate::support::process::{Gateway, Raw, masked};
+use crate::support::yard::{line, texts};
+
+/// Whatever one connection did, this one goes on.
+fn goes_on(gateway: &Gateway, witness: &mut Raw) {
+    let mut sender = Raw::join(gateway, "demo");
+    sender.text(&line("demo", "still here", false).to_string());
+    assert_eq!(sender.hears(13101)["retCode"], 0);
+    assert_eq!(witness.hears(93101)["bdy"][0]["msg"], "still here");
+}
+
+#[test]
+fn framing_that_is_broken_closes_its_own_connection_only() {
+    let data = tempdir().unwrap();
+    let gateway = Gateway::dev(data.path());
+    let mut witness = Raw::join(&gateway, "demo");
+    let cases: [(&str, Vec<u8>, u16); 7] = [
+        ("1 MiB", masked(0x81, &vec![b'x'; 1 << 20]), 1009),
+        ("a header that claims 2^62 bytes", [&[0x81, 0xff][..], &(1_u64 << 62).to_be_bytes(), &[0; 4]].concat(), 1009),
+        ("not UTF-8", masked(0x81, b"{\"cmd\":\xff}"), 1007),
+        ("unmasked", b"\x81\x02hi".to_vec(), 1002),
+        ("reserved bits", masked(0xc1, b"{}"), 1002),
+        ("an unknown opcode", masked(0x83, b"{}"), 1002),
+        ("a continuation of nothing", masked(0x80, b"{}"), 1002),
+    ];
+    for (what, bytes, code) in cases {
+        let mut raw = Raw::join(&gateway, "demo");
+        // The gateway may close before it has taken everything.
+        let _ = raw.stream.write_all(&bytes);
+        assert_eq!(raw.hears_close().0, code, "{what}");
+        goes_on(&gateway, &mut witness);
+    }
+}
+
+#[test]
+fn a_fragment_that_never_ends_is_closed_at_the_limit_and_costs_no_more() {
+    let data = tempdir().unwrap();
+    let gateway = Gateway::dev(data.path());
+    let mut witness = Raw::join(&gateway, "demo");
+    let mut raw = Raw::join(&gateway, "demo");
+    raw.write(&masked(0x01, b"{\"cmd\":0,\"x\":\""));
+    raw.write(&masked(0x89, b"between"));
+    loop {
+        match raw.next() {
+            Some(Frame::Pong(payload)) => {
+                assert_eq!(payload, b"between");
+                break;
+            }
+            Some(_) => {}
+            None => panic!("closed too early"),
+        }
+    }
+    goes_on(&gateway, &mut witness);
+    for _ in 0..20 {
+        if raw.stream.write_all(&masked(0x00, &[b'x'; 1_000])).is_err() {
+            break;
+        }
+    }
+    assert_eq!(raw.hears_close().0, 1009);
+    goes_on(&gateway, &mut witness);
+}
+
+#[test]
+fn a_fragmented_message_is_one_message() {
+    let data = tempdir().unwrap();
+    let gateway = Gateway::dev(data.path());
+    let mut raw = Raw::join(&gateway, "demo");
+    let message = line("demo", "in pieces", false).to_string();
+    let (first, rest) = message.as_bytes().split_at(10);
+    let (second, third) = rest.split_at(20);
+    raw.write(&masked(0x01, first));
+    raw.write(&masked(0x00, second));
+    raw.write(&masked(0x80, third));
+    assert_eq!(raw.hears(13101)["retCode"], 0);
+}
+
+#[test]
+fn json_in_binary_messages_is_understood_and_what_is_not_text_is_answered() {
+    let data = tempdir().unwrap();
+    let gateway = Gateway::dev(data.path());
+    let mut raw = Raw::join(&gateway, "demo");
+    raw.write(&masked(0x82, br#"{"cmd":0}"#));
+    assert_eq!(raw.hears(10000)["ver"], "2");
+    raw.write(&masked(0x82, b"\xff\xfe"));
+    assert_eq!(raw.next(), Some(Frame::Text(r#"{"retCode":105,"retMsg":"Incorrect parameter"}"#.to_owned())));
+}
+
+#[test]
+fn a_hundred_sends_in_one_packet_are_a_hundred_lines() {
+    let data = tempdir().unwrap();
+    let gateway = Gateway::dev(data.path());
+    let mut raw = Raw::join(&gateway, "demo");
+    let sends: Vec<Vec<u8>> =
+        (0..100).map(|turn| masked(0x81, line("demo", &turn.to_string(), false).to_string().as_bytes())).collect();
+    raw.write(&sends.concat());
+    let (mut acks, mut lines) = (0, Vec::new());
+    while acks < 100 || lines.len() < 100 {
+        let Some(Frame::Text(text)) = raw.next() else { panic!() };
+        let message: serde_json::Value = serde_json::from_str(&text).unwrap();
+        match message["cmd"].as_u64() {
+            Some(13101) if message["retCode"] == 0 => acks += 1,
+            Some(93101) => lines.extend(message["bdy"].as_array().unwrap().iter().cloned()),
+            other => panic!("{other:?} {text}"),
+        }
+    }
+    assert_eq!(texts(&lines), (0..100).map(|turn| turn.to_string()).collect::<Vec<_>>());
+}
+
+#[test]
+fn what_comes_in_the_same_packet_as_the_handshake_is_not_lost() {
+    let data = tempdir().unwrap();
+    let gateway = Gateway::dev(data.path());
+    let connect = json!({"cmd": 100, "cid": "demo", "bdy": {"auth": "READ"}}).to_string();
+    let mut raw = Raw::connect(&gateway.address, &masked(0x81, connect.as_bytes()));
+    assert_eq!(raw.hears(10100)["retCode"], 0);
+}
+
+#[test]
+fn a_close_is_answered_and_nothing_follows_it() {
+    let data = tempdir().unwrap();
+    let gateway = Gateway::dev(data.path());
+    let mut raw = Raw::join(&gateway, "demo");
+    raw.write(&masked(0x88, &1000_u16.to_be_bytes()));
+    assert_eq!(raw.hears_close().0, 1000);
+    assert_eq!(raw.next(), None);
+    let strict = tempdir().unwrap();
+    let strict = Gateway::start(strict.path(), &[], &[]);
+    let mut unknown = Raw::connect(&strict.address, &[]);
+    unknown.text(r#"{"cmd":100,"cid":"N2none","tid":1,"bdy":{"auth":"READ"}}"#);
+    assert_eq!(unknown.hears(10100)["retCode"], 105);
+    assert_eq!(unknown.hears_close(), (1000, "Bye".to_owned()));
+    assert_eq!(unknown.next(), None);
+}
+
+#[test]
+fn pings_that_nobody_reads_the_answers_of_cost_no_memory() {
+    let data = tempdir().unwrap();
+    let gateway = Gateway::dev(data.path());
+    let mut witness = Raw::join(&gateway, "demo");
+    let resident = || {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", gateway.pid())).unwrap();
+        let line = status.lines().find(|line| line.starts_with("VmRSS")).unwrap().to_owned();
+        line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap()
+    };
+    let mut raw = Raw::join(&gateway, "demo");
+    let before = resident();
+    raw.stream.set_nonblocking(true).unwrap();
+    let pings = masked(0x89, &[b'x'; 125]).repeat(1_000);
+    let mut sent = 0;
+    for _ in 0..400 {
+        match raw.stream.write(&pings) {
+            Ok(written) => sent += written,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => std::thread::sleep(Duration::from_millis(5)),
+            Err(error) => panic!("{error}"),
+        }
+    }
+    assert!(sent > 1 << 20, "enough to fill the kernel's buffers and our queue: {sent}");
+    let grown = resident().saturating_sub(before);
+    assert!(grown < 4_096, "{grown} KiB");
+    goes_on(&gateway, &mut witness);
+}
+
+#[test]
+fn requests_that_are_no_handshake_get_words() {
+    let data = tempdir().unwrap();
+    let gateway = Gateway::dev(data.path());
+    let (status, body) = gateway.http("GET", "/chat", &[], "");
+    assert_eq!(status, 400);
+    assert!(body.contains("WebSocket"), "{body}");
+    let (status, body) = gateway.http("GET", "/nowhere", &[], "");
+    assert_eq!(status, 404);
+    assert!(body.contains("/chat"), "{body}");
+    let mut stream = TcpStream::connect(&gateway.address).unwrap();
+    stream.write_all(b"\x16\x03\x01 this is TLS \r\n\r\n").unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).unwrap();
+    assert!(answer.starts_with(b"HTTP/1.1 400"), "{}", String::from_utf8_lossy(&answer));
+}
+
+#[test]
+fn a_gateway_that_leaves_says_come_back() {
+    let data = tempdir().unwrap();
+    let gateway = Gateway::dev(data.path());
+    let mut joined = Raw::join(&gateway, "demo");
+    let mut unjoined = Raw::connect(&gateway.address, &[]);
+    joined.text(&line("demo", "last words", false).to_string());
+    assert_eq!(joined.hears(13101)["retCode"], 0);
+    assert_eq!(gateway.terminate().code(), Some(0));
+    assert_eq!(joined.hears_close(), (1012, "restarting".to_owned()));
+    assert_eq!(unjoined.hears_close().0, 1012);
+}
+
+#[test]
+fn a_restart_on_an_inherited_socket_refuses_nobody_and_forgets_nothing() {
+    let data = tempdir().unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let gateway = Gateway::inheriting(&listener, data.path());
+    assert_eq!(gateway.address, address);
+    let mut raw = Raw::join(&gateway, "demo");
+    raw.text(&line("demo", "before", false).to_string());
+    assert_eq!(raw.hears(13101)["retCode"], 0);
+    assert!(gateway.terminate().success());
+    assert_eq!(raw.hears_close().0, 1012);
+
+    // Nobody accepts now; whoever comes waits in the kernel.
+    let waiting = std::thread::spawn({
+        let address = address.clone();
+        move || {
+            let connect = json!({"cmd": 100, "cid": "demo", "bdy": {"auth": "READ"}}).to_string();
+            let mut early = Raw::connect(&address, &masked(0x81, connect.as_bytes()));
+            assert_eq!(early.hears(10100)["retCode"], 0);
+            early.text(r#"{"cmd":5101,"cid":"demo"}"#);
+            early.hears(15101)["bdy"]["messageList"][0]["content"].clone()
+        }
+    });
+    std::thread::sleep(Duration::from_millis(200));
+    let again = Gateway::inheriting(&listener, data.path());
+    assert_eq!(waiting.join().unwrap(), "before");
+    drop(again);
+}
+
+#[test]
+fn one_data_directory_serves_one_gateway() {
+    let data = tempdir().unwrap();
+    let first = Gateway::dev(data.path());
+    let waiting = std::thread::spawn({
+        let data = data.path().to_owned();
+        move || Gateway::dev(&data)
+    });
+    std::thread::sleep(Duration::from_millis(300));
+    assert!(!waiting.is_finished(), "the second waits");
+    assert!(first.terminate().success());
+    let second = waiting.join().unwrap();
+    goes_on(&second, &mut Raw::join(&second, "demo"));
+}

@@ -1,0 +1,5 @@
+//! Sentences to write tests in.
+
+pub(crate) mod frames;
+pub(crate) mod process;
+pub(crate) mod yard;

@@ -1,0 +1,257 @@
+//! The real program in a process of its own, and raw sockets to it.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::frames::{Frame, split};
+
+/// How long the program may take to start, answer or end.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// The program that is tested.
+pub(crate) fn madang() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_madang"));
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("MADANG_")) {
+        command.env_remove(name);
+    }
+    command
+}
+
+/// Runs a command to its end.
+pub(crate) fn run(arguments: &[&str]) -> Output {
+    madang().args(arguments).stdin(Stdio::null()).output().unwrap()
+}
+
+/// A running gateway. Dropping it kills it.
+pub(crate) struct Gateway {
+    child: Child,
+    /// `127.0.0.1:PORT`
+    pub(crate) address: String,
+    /// What it printed when it started.
+    pub(crate) welcome: Vec<String>,
+    pub(crate) data: PathBuf,
+}
+
+impl Gateway {
+    /// `serve --dev` on any port.
+    pub(crate) fn dev(data: &Path) -> Self {
+        Self::start(data, &["--dev"], &[])
+    }
+
+    /// `serve` on any port.
+    pub(crate) fn start(data: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> Self {
+        let mut command = madang();
+        command.args(["serve", "--listen", "127.0.0.1:0", "--data"]).arg(data).args(arguments);
+        command.envs(environment.iter().copied());
+        Self::spawn(command, data)
+    }
+
+    /// `serve --dev` on a socket that somebody else listens on, passed as systemd does.
+    pub(crate) fn inheriting(listener: &TcpListener, data: &Path) -> Self {
+        let mut command = Command::new("sh");
+        let script = r#"LISTEN_FDS=1 LISTEN_PID=$$ exec "$0" serve --dev --data "$1" 3<&0 </dev/null"#;
+        command.args(["-c", script, env!("CARGO_BIN_EXE_madang")]).arg(data);
+        command.stdin(Stdio::from(OwnedFd::from(listener.try_clone().unwrap())));
+        Self::spawn(command, data)
+    }
+
+    fn spawn(mut command: Command, data: &Path) -> Self {
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn().unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let mut welcome = vec![lines.next().expect("it says where it listens").unwrap()];
+        let address = welcome[0].rsplit(' ').next().unwrap().to_owned();
+        while !welcome.last().unwrap().starts_with("  data") {
+            welcome.push(lines.next().unwrap().unwrap());
+        }
+        // What it prints afterwards must not block it.
+        std::thread::spawn(move || lines.for_each(drop));
+        Self { child, address, welcome, data: data.to_owned() }
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("ws://{}/chat", self.address)
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// SIGKILL.
+    pub(crate) fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// SIGTERM, and how it ended.
+    pub(crate) fn terminate(mut self) -> ExitStatus {
+        let sent = Command::new("kill").args(["-TERM", &self.pid().to_string()]).status().unwrap();
+        assert!(sent.success());
+        for _ in 0..PATIENCE.as_millis() / 10 {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status;
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        panic!("it does not end")
+    }
+
+    /// An HTTP request, and the status and body of its answer.
+    pub(crate) fn http(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> (u16, String) {
+        let mut stream = TcpStream::connect(&self.address).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        let mut head = format!("{method} {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n", self.address);
+        for (name, value) in headers {
+            head.push_str(&format!("{name}: {value}\r\n"));
+        }
+        write!(stream, "{head}Content-Length: {}\r\n\r\n{body}", body.len()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
+    }
+
+    /// A GET of something in JSON.
+    pub(crate) fn json(&self, path: &str) -> Value {
+        let (status, body) = self.http("GET", path, &[], "");
+        assert_eq!(status, 200, "{body}");
+        serde_json::from_str(&body).unwrap()
+    }
+
+    /// A request to `/v1` with the key of the data directory.
+    pub(crate) fn site(&self, method: &str, path: &str, body: &str) -> (u16, Value) {
+        let key = std::fs::read_to_string(self.data.join("api-key")).unwrap();
+        let headers = [("Authorization", &*format!("Bearer {key}")), ("Content-Type", "application/json")];
+        let (status, answer) = self.http(method, path, &headers, body);
+        (status, serde_json::from_str(&answer).unwrap_or(Value::Null))
+    }
+
+    /// A guest's token.
+    pub(crate) fn guest_token(&self, cid: &str) -> String {
+        let answer = self.json(&format!("/nng_main/v1/chats/access-token?channelId={cid}&chatType=STREAMING"));
+        answer["content"]["accessToken"].as_str().unwrap().to_owned()
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A WebSocket client that writes whatever it is told to.
+pub(crate) struct Raw {
+    pub(crate) stream: TcpStream,
+    unread: Vec<u8>,
+    heard: Vec<Frame>,
+}
+
+impl Raw {
+    /// Connects, with `early` in the same packet as the handshake.
+    pub(crate) fn connect(address: &str, early: &[u8]) -> Self {
+        let mut stream = TcpStream::connect(address).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.set_nodelay(true).unwrap();
+        let head = format!(
+            "GET /chat HTTP/1.1\r\nHost: {address}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+        );
+        stream.write_all(&[head.as_bytes(), early].concat()).unwrap();
+        let mut answer = Vec::new();
+        while !answer.ends_with(b"\r\n\r\n") {
+            let mut byte = [0];
+            stream.read_exact(&mut byte).unwrap();
+            answer.extend(byte);
+        }
+        let answer = String::from_utf8(answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 101 "), "{answer}");
+        assert!(answer.to_lowercase().contains("sec-websocket-accept: s3pplmbitxaq9kygzzhzrbk+xoo="), "{answer}");
+        Self { stream, unread: Vec::new(), heard: Vec::new() }
+    }
+
+    /// Joins a broadcast to write.
+    pub(crate) fn join(gateway: &Gateway, cid: &str) -> Self {
+        let token = gateway.guest_token(cid);
+        let mut raw = Self::connect(&gateway.address, &[]);
+        let connect = serde_json::json!({"cmd": 100, "cid": cid, "bdy": {"auth": "SEND", "accTkn": token}});
+        raw.text(&connect.to_string());
+        assert_eq!(raw.hears(10100)["retCode"], 0);
+        raw
+    }
+
+    pub(crate) fn text(&mut self, text: &str) {
+        self.write(&masked(0x81, text.as_bytes()));
+    }
+
+    pub(crate) fn write(&mut self, bytes: &[u8]) {
+        self.stream.write_all(bytes).unwrap();
+    }
+
+    /// The next frame; `None` when the connection has ended.
+    pub(crate) fn next(&mut self) -> Option<Frame> {
+        loop {
+            if !self.heard.is_empty() {
+                return Some(self.heard.remove(0));
+            }
+            let mut buffer = [0; 65_536];
+            match self.stream.read(&mut buffer).expect("something is heard in time") {
+                0 => return None,
+                read => self.unread.extend_from_slice(&buffer[..read]),
+            }
+            self.heard.extend(split(&mut self.unread));
+        }
+    }
+
+    /// The next message with this number.
+    pub(crate) fn hears(&mut self, cmd: u64) -> Value {
+        loop {
+            match self.next() {
+                Some(Frame::Text(text)) => {
+                    let message: Value = serde_json::from_str(&text).unwrap();
+                    if message["cmd"] == cmd {
+                        return message;
+                    }
+                }
+                Some(Frame::Ping | Frame::Pong(_)) => {}
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+
+    /// The close that ends the connection.
+    pub(crate) fn hears_close(&mut self) -> (u16, String) {
+        loop {
+            match self.next() {
+                Some(Frame::Close(code, reason)) => return (code, reason),
+                Some(_) => {}
+                None => panic!("it ended without a close"),
+            }
+        }
+    }
+}
+
+/// A client's frame: masked, with a key of zeros.
+pub(crate) fn masked(head: u8, payload: &[u8]) -> Vec<u8> {
+    let mut frame = vec![head];
+    match payload.len() {
+        short @ 0..126 => frame.push(0x80 | short as u8),
+        medium @ 126..65_536 => {
+            frame.push(0x80 | 126);
+            frame.extend((medium as u16).to_be_bytes());
+        }
+        long => {
+            frame.push(0x80 | 127);
+            frame.extend((long as u64).to_be_bytes());
+        }
+    }
+    frame.extend([0; 4]);
+    frame.extend(payload);
+    frame
+}

@@ -1,0 +1,189 @@
+//! A gateway without sockets: a node over any log, a clock that stands still, and guests who talk to it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::time::timeout;
+
+use madang::auth::{Config as AuthConfig, Grant, Secret, Tokens};
+use madang::clock::Manual;
+use madang::endpoints::chat::session::{Session, Step};
+use madang::endpoints::chat::{ChatEncoder, Config as ChatConfig};
+use madang::eventlog::EventLog;
+use madang::eventlog::memory::Memory;
+use madang::feed::Encoder;
+use madang::metrics::Metrics;
+use madang::model::principal::{Role, Scope};
+use madang::model::time::Millis;
+use madang::node::{Config as NodeConfig, Node, Parts};
+use madang::ws::outbox::Outbox;
+use madang::ws::sock;
+
+use super::frames::{Frame, split};
+
+/// When every yard begins: 2026-10-01 00:00:00 in Korea.
+pub(crate) const NOON: i64 = 1_790_780_400_000;
+
+/// How long something may take that must happen.
+const SOON: Duration = Duration::from_secs(10);
+
+/// How long is waited for something that must not happen.
+const A_WHILE: Duration = Duration::from_millis(50);
+
+/// A gateway without sockets.
+pub(crate) struct Yard {
+    pub(crate) node: Arc<Node>,
+    pub(crate) clock: Arc<Manual>,
+    pub(crate) tokens: Tokens,
+    pub(crate) chat: ChatConfig,
+}
+
+/// The settings of a yard in which every `cid` opens itself.
+pub(crate) fn open_yard() -> NodeConfig {
+    NodeConfig { open_unknown: true, ..NodeConfig::default() }
+}
+
+pub(crate) fn secret() -> Secret {
+    Secret::new("a secret for tests that is long enough").unwrap()
+}
+
+impl Yard {
+    pub(crate) async fn new() -> Self {
+        Self::over(Arc::new(Memory::new(Arc::default())), open_yard()).await
+    }
+
+    pub(crate) async fn over(log: Arc<dyn EventLog>, config: NodeConfig) -> Self {
+        let clock = Arc::new(Manual::at(Millis(NOON)));
+        let tokens = || Tokens::new(&secret(), AuthConfig::default(), clock.clone());
+        let encoders: Vec<Arc<dyn Encoder>> = vec![Arc::new(ChatEncoder)];
+        let metrics = Arc::new(Metrics::default());
+        let parts = Parts { log, clock: clock.clone(), tokens: tokens(), encoders: encoders.into(), metrics, config };
+        let node = Node::start(parts).await.unwrap();
+        Self { node, tokens: tokens(), clock, chat: ChatConfig::default() }
+    }
+
+    pub(crate) fn token(&self, uid: &str, role: Role) -> String {
+        self.tokens.issue(&Grant::plain(uid, uid, role, Scope::Everywhere, 3_600))
+    }
+
+    /// Somebody at the gate, not joined.
+    pub(crate) fn guest(&self) -> Guest {
+        let sock = sock::Memory::default();
+        let outbox = Arc::new(Outbox::new(Box::new(sock.clone()), self.chat.ws.queue_bytes));
+        let session = Session::new(self.node.clone(), self.chat, outbox.clone());
+        Guest { session, sock, outbox, unread: Vec::new(), heard: Vec::new() }
+    }
+
+    /// Somebody who has joined to read.
+    pub(crate) async fn reader(&self, cid: &str) -> Guest {
+        let mut guest = self.guest();
+        guest.connect(cid, None).await;
+        guest
+    }
+
+    /// Somebody who has joined to write.
+    pub(crate) async fn writer(&self, cid: &str, uid: &str) -> Guest {
+        let mut guest = self.guest();
+        let connected = guest.connect(cid, Some(&self.token(uid, Role::Viewer))).await;
+        assert_eq!(connected["bdy"]["auth"], "SEND");
+        guest
+    }
+}
+
+/// One client of a yard.
+pub(crate) struct Guest {
+    pub(crate) session: Session,
+    pub(crate) sock: sock::Memory,
+    pub(crate) outbox: Arc<Outbox>,
+    unread: Vec<u8>,
+    heard: Vec<Frame>,
+}
+
+impl Guest {
+    /// Says something and gives what follows from it.
+    pub(crate) async fn says(&mut self, message: &str) -> Step {
+        self.session.receive(message).await
+    }
+
+    /// CONNECT, and its answer.
+    pub(crate) async fn connect(&mut self, cid: &str, token: Option<&str>) -> Value {
+        let auth = if token.is_some() { "SEND" } else { "READ" };
+        let body = json!({"uid": null, "devType": 2001, "accTkn": token, "auth": auth});
+        self.says(&json!({"ver": "3", "cmd": 100, "svcid": "game", "cid": cid, "tid": 1, "bdy": body}).to_string())
+            .await;
+        self.hears(10100).await
+    }
+
+    /// SEND_CHAT without waiting.
+    pub(crate) async fn sends(&mut self, cid: &str, text: &str) {
+        self.says(&line(cid, text, false).to_string()).await;
+    }
+
+    /// SEND_CHAT, and its answer.
+    pub(crate) async fn sends_and_hears(&mut self, cid: &str, text: &str) -> Value {
+        self.sends(cid, text).await;
+        self.hears(13101).await
+    }
+
+    /// The next message with this number; others before it are dropped.
+    pub(crate) async fn hears(&mut self, cmd: u64) -> Value {
+        loop {
+            let message = self.hears_anything().await;
+            if message["cmd"] == cmd {
+                return message;
+            }
+        }
+    }
+
+    /// The next message.
+    pub(crate) async fn hears_anything(&mut self) -> Value {
+        match timeout(SOON, self.next()).await.expect("something is heard") {
+            Frame::Text(text) => serde_json::from_str(&text).expect("every message is JSON"),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// The next `count` lines, however many came in one message.
+    pub(crate) async fn hears_lines(&mut self, count: usize) -> Vec<Value> {
+        let mut lines = Vec::new();
+        while lines.len() < count {
+            let message = self.hears(93101).await;
+            lines.extend(message["bdy"].as_array().unwrap().iter().cloned());
+        }
+        assert_eq!(lines.len(), count, "no more than that");
+        lines
+    }
+
+    /// Nothing comes for a while.
+    pub(crate) async fn hears_nothing(&mut self) {
+        if let Ok(frame) = timeout(A_WHILE, self.next()).await {
+            panic!("{frame:?}");
+        }
+    }
+
+    /// The next frame of any kind.
+    pub(crate) async fn next(&mut self) -> Frame {
+        loop {
+            self.unread.extend_from_slice(&self.sock.take());
+            let frames = split(&mut self.unread);
+            self.heard.extend(frames);
+            if !self.heard.is_empty() {
+                return self.heard.remove(0);
+            }
+            self.sock.written().await;
+        }
+    }
+}
+
+/// A SEND_CHAT message.
+pub(crate) fn line(cid: &str, text: &str, retry: bool) -> Value {
+    let extras = r#"{"chatType":"STREAMING","osType":"PC","streamingChannelId":"x","emojis":""}"#;
+    let body = json!({"msg": text, "msgTypeCode": 1, "msgTime": 7, "extras": extras});
+    json!({"ver": "2", "cmd": 3101, "svcid": "game", "cid": cid, "tid": 3, "retry": retry, "bdy": body})
+}
+
+/// The texts of lines, for comparing.
+pub(crate) fn texts(lines: &[Value]) -> Vec<&str> {
+    lines.iter().map(|line| line["msg"].as_str().unwrap()).collect()
+}
