@@ -10,7 +10,7 @@ use tracing::error;
 
 use crate::eventlog::LogError;
 use crate::model::event::Event;
-use crate::model::id::{ChannelId, EventId};
+use crate::model::id::{ChannelId, EventId, Seq};
 use crate::model::refusal::Refusal;
 
 use super::{Node, Outcome};
@@ -63,13 +63,18 @@ impl Node {
         self.tasks.spawn(async move {
             let mut result = first.await;
             let mut wait = FIRST_WAIT;
+            let mut doubtful = false;
             for _ in 0..RETRIES {
-                if result != Err(LogError::Unknown) {
+                doubtful |= result == Err(LogError::Unknown);
+                if !may_retry(&result, doubtful) {
                     break;
                 }
                 tokio::time::sleep(wait).await;
                 wait *= 2;
                 result = parts.log.append(&channel, event.clone()).await;
+            }
+            if doubtful && result.is_err() {
+                result = Err(LogError::Unknown);
             }
             match result {
                 // Applied events come by the tail; a sender that went away stops waiting.
@@ -106,6 +111,16 @@ impl Node {
     }
 }
 
+/// Whether to append again. A full queue is a clear answer, unless an earlier attempt may have got through: then only
+/// the log can tell, and a refusal could be a lie.
+fn may_retry(result: &Result<Seq, LogError>, doubtful: bool) -> bool {
+    match result {
+        Err(LogError::Unknown) => true,
+        Err(LogError::Full) => doubtful,
+        Err(LogError::Closed | LogError::Store(_)) | Ok(_) => false,
+    }
+}
+
 /// Something that keeps the waiters of one log.
 pub(super) trait WaitersOf: Send + 'static {
     fn waiters(&self) -> &Waiters;
@@ -117,5 +132,19 @@ pub(super) fn refusal(failure: &LogError) -> Refusal {
         LogError::Full => Refusal::Busy { retry_after_ms: BUSY_RETRY_MS },
         LogError::Closed => Refusal::Draining,
         LogError::Unknown | LogError::Store(_) => Refusal::Fault,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_queue_after_a_lost_answer_is_no_refusal() {
+        assert!(may_retry(&Err(LogError::Unknown), true));
+        assert!(may_retry(&Err(LogError::Full), true), "the first attempt may be in the log");
+        assert!(!may_retry(&Err(LogError::Full), false), "nothing was appended: say so at once");
+        assert!(!may_retry(&Ok(Seq(1)), true));
+        assert!(!may_retry(&Err(LogError::Closed), true));
     }
 }

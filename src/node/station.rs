@@ -4,7 +4,7 @@ use thiserror::Error;
 
 use crate::model::broadcast::Broadcast;
 use crate::model::event::{Body, Event};
-use crate::model::id::{ChannelId, Cid};
+use crate::model::id::{ChannelId, Cid, Seq};
 use crate::model::refusal::Refusal;
 
 use super::Node;
@@ -89,7 +89,7 @@ impl Node {
                 let live = self.hub.live(channel).await.map_err(|failure| refusal(&failure))?;
                 (live, listing.name, listing.listed)
             }
-            None if self.hub.holds(channel) => {
+            None if self.opened_itself(channel).await? => {
                 let live = self.hub.live(channel).await.map_err(|failure| refusal(&failure))?;
                 (live, channel.to_string(), true)
             }
@@ -106,6 +106,15 @@ impl Node {
         let broadcasts = state.channel.broadcasts().to_vec();
         let members = state.stage.as_ref().map_or(0, |stage| stage.feed.count());
         Ok(ChannelView { id: live.id().clone(), name, listed, broadcasts, members })
+    }
+
+    /// Whether this is the channel of a broadcast that opened itself: the directory doesn't know it, its log does.
+    async fn opened_itself(&self, channel: &ChannelId) -> Result<bool, StationError> {
+        if !self.parts.config.open_unknown {
+            return Ok(false);
+        }
+        let first = self.parts.log.read(channel, Seq::default(), 1).await.map_err(|failure| refusal(&failure))?;
+        Ok(!first.events.is_empty())
     }
 
     /// Begins a broadcast, ending the one that is on.

@@ -34,6 +34,9 @@ impl AsyncRead for SharedIo {
         if let Poll::Ready(Err(error)) = self.outbox.poll_drain(cx) {
             return Poll::Ready(Err(error));
         }
+        if self.outbox.has_given_up() {
+            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+        }
         if !self.early.is_empty() {
             let taken = buffer.remaining().min(self.early.len());
             buffer.put_slice(&self.early[..taken]);

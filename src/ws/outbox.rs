@@ -49,6 +49,8 @@ enum State {
     Open,
     /// A Close frame is in the queue or out: nothing may follow.
     Sealed,
+    /// Sealed, because the reader is too slow: whatever it still says, it is being cut off.
+    GivenUp,
     /// The socket failed.
     Dead,
 }
@@ -67,7 +69,7 @@ impl Outbox {
             return Err(PushError::Closed);
         }
         if queue.bytes + frames.len() > self.cap {
-            self.seal(&mut queue, CloseCode::TryLater, "too slow: the outgoing queue is full");
+            self.give_up(&mut queue);
             return Err(PushError::Slow);
         }
         self.enqueue(&mut queue, frames.bytes())
@@ -88,18 +90,24 @@ impl Outbox {
         self.queue.lock().state != State::Open
     }
 
+    /// Whether the reader was too slow, so that its connection ends whatever it sends.
+    pub(super) fn has_given_up(&self) -> bool {
+        self.queue.lock().state == State::GivenUp
+    }
+
     /// Bytes that wait for the socket.
     pub fn queued_bytes(&self) -> usize {
         self.queue.lock().bytes
     }
 
     /// Closes a reader that is too slow for its queue: what waits is dropped, the Close is next.
-    fn seal(&self, queue: &mut Queue, code: CloseCode, reason: &str) {
-        queue.state = State::Sealed;
+    fn give_up(&self, queue: &mut Queue) {
+        queue.state = State::GivenUp;
         let unfinished = if queue.half_written { queue.waiting.pop_front() } else { None };
         queue.waiting.clear();
         queue.waiting.extend(unfinished);
-        queue.waiting.push_back(Frames::close(code, reason).bytes().clone());
+        let close = Frames::close(CloseCode::TryLater, "too slow: the outgoing queue is full");
+        queue.waiting.push_back(close.bytes().clone());
         queue.bytes = queue.waiting.iter().map(Bytes::len).sum();
         self.drainer.wake();
     }
@@ -132,7 +140,7 @@ impl Outbox {
         match queue.state {
             State::Dead => return Some(Err(io::ErrorKind::BrokenPipe.into())),
             // The library answers a Close that we sent first; ours is out already, so its own is swallowed.
-            State::Sealed => return Some(Ok(())),
+            State::Sealed | State::GivenUp => return Some(Ok(())),
             State::Open if queue.bytes + frames.len() > self.cap => return None,
             State::Open => {}
         }

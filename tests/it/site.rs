@@ -126,6 +126,17 @@ fn chzzk_paths_answer_in_the_wrapper_whatever_happens() {
 }
 
 #[test]
+fn a_channel_that_opened_itself_keeps_its_name_across_a_restart() {
+    let data = tempdir().unwrap();
+    let gateway = Gateway::dev(data.path());
+    let channel = gateway.json("/polling/v2/channels/demo/live-status")["content"]["channelId"].clone();
+    gateway.kill();
+    let gateway = Gateway::dev(data.path());
+    let path = format!("/polling/v2/channels/{}/live-status", channel.as_str().unwrap());
+    assert_eq!(gateway.json(&path)["content"]["chatChannelId"], "demo");
+}
+
+#[test]
 fn the_sites_login_becomes_a_chat_access_token() {
     let data = tempdir().unwrap();
     let gateway = Gateway::start(data.path(), &[], &[]);

@@ -171,6 +171,28 @@ fn pings_that_nobody_reads_the_answers_of_cost_no_memory() {
 }
 
 #[test]
+fn a_reader_that_never_reads_is_cut_off_whatever_it_sends() {
+    let data = tempdir().unwrap();
+    let gateway = Gateway::start(data.path(), &["--dev"], &[("MADANG_CHAT__QUEUE_BYTES", "65536")]);
+    let mut sender = Raw::join(&gateway, "demo");
+    let mut stuck = Raw::join(&gateway, "demo");
+    let long = line("demo", &"x".repeat(500), false).to_string();
+    let members = |sender: &mut Raw| {
+        sender.text(&long);
+        sender.hears(93101)["bdy"][0]["mbrCnt"].as_u64().unwrap()
+    };
+    let mut turns = 0;
+    while members(&mut sender) > 1 {
+        turns += 1;
+        assert!(turns < 20_000, "it is still counted");
+        // It is alive in every way but reading.
+        let _ = stuck.stream.write_all(&masked(0x81, br#"{"cmd":0}"#));
+    }
+    // Whoever reads after all finds whole frames, and the reason at the end.
+    assert_eq!(stuck.hears_close().0, 1013);
+}
+
+#[test]
 fn requests_that_are_no_handshake_get_words() {
     let data = tempdir().unwrap();
     let gateway = Gateway::dev(data.path());

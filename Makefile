@@ -1,0 +1,68 @@
+# The one vocabulary of tasks: people and CI call these.
+#
+#   make test      everything: format, lints, licences, tests, published clients (installs what is missing)
+#   make quick     what Rust alone can check
+#   make bench     the figures of docs/performance.md
+#   make fmt       format the code
+
+SHELL := /bin/bash
+CLIENTS := tests/clients
+VENV := $(CLIENTS)/.venv
+TOOLS := .tools
+DENY := $(TOOLS)/bin/cargo-deny
+DENY_VERSION := 0.20.2
+
+# Programs that the tests need beside Rust and Node, and the Debian packages that bring them.
+PACKAGES := build-essential ca-certificates python3 python3-venv
+
+.PHONY: test quick bench fmt lint deny clients system
+
+test: system lint deny $(VENV)/installed $(CLIENTS)/node_modules/.package-lock.json
+	cargo test --locked
+	MADANG_TEST_PYTHON="$(CURDIR)/$(VENV)/bin/python" cargo test --locked --test clients -- --ignored --nocapture
+
+quick: lint
+	cargo test --locked
+
+lint:
+	cargo fmt --check
+	cargo clippy --locked --all-targets -- -D warnings
+
+# Advisories need a database from the network: 'cargo deny check advisories' by hand, and before a release.
+deny: $(DENY)
+	$(DENY) --log-level error check licenses bans sources
+
+$(DENY):
+	cargo install --quiet --debug --locked --root $(TOOLS) cargo-deny@$(DENY_VERSION)
+
+bench:
+	cargo bench --locked --bench measure -- all
+
+fmt:
+	cargo fmt
+
+# Debian packages, as root; anyone else is told the one line and stops.
+system:
+	@missing=""; \
+	command -v cc >/dev/null || missing="$$missing build-essential"; \
+	command -v python3 >/dev/null || missing="$$missing python3"; \
+	python3 -c 'import ensurepip' 2>/dev/null || missing="$$missing python3-venv"; \
+	if [ -n "$$missing" ]; then \
+		if [ "$$(id -u)" = 0 ]; then \
+			apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq $(PACKAGES); \
+		else \
+			echo "missing:$$missing. As root: apt-get install -y $(PACKAGES)" >&2; exit 1; \
+		fi; \
+	fi
+	@command -v cargo >/dev/null || { echo "Rust is missing: install it with rustup (1.95 or newer)" >&2; exit 1; }
+	@command -v npm >/dev/null || { echo "Node is missing: install Node 20 or newer, with npm" >&2; exit 1; }
+	@node -e 'process.exit(process.versions.node.split(".")[0] >= 20 ? 0 : 1)' || { echo "Node $$(node --version) is too old: 20 or newer" >&2; exit 1; }
+
+$(VENV)/installed: $(CLIENTS)/requirements.txt
+	python3 -m venv $(VENV)
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check -r $(CLIENTS)/requirements.txt
+	touch $@
+
+$(CLIENTS)/node_modules/.package-lock.json: $(CLIENTS)/package-lock.json
+	cd $(CLIENTS) && npm ci --no-audit --no-fund
+	touch $@
