@@ -1,0 +1,157 @@
+"""PyPI `chzzkpy`, driven by lines of JSON: commands on standard input, events on standard output (after '@').
+
+Argument: one JSON object {address, cid | channel, login}. See run.py for what is asked and what is expected.
+"""
+
+import asyncio
+import json
+import logging
+import re
+import sys
+
+import aiohttp
+from chzzkpy.unofficial.chat import ChatClient
+from chzzkpy.unofficial.chat.error import ChatConnectFailed
+from chzzkpy.unofficial.error import NotFoundException
+
+HOSTS = re.compile(r"^wss://kr-ss\d+\.chat\.naver\.com")
+
+
+def tell(**event):
+    print("@" + json.dumps(event, ensure_ascii=False), flush=True)
+
+
+class LocalSession:
+    """Stands where the library keeps its aiohttp session, and sends its chat hosts to this machine."""
+
+    def __init__(self, session, address):
+        self.session, self.address = session, address
+
+    async def ws_connect(self, url, **rest):
+        return await self.session.ws_connect(HOSTS.sub(f"ws://{self.address}", url), **rest)
+
+    async def close(self):
+        await self.session.close()
+
+
+async def local(client, address):
+    """Points a client at a gateway on this machine: its sessions are replaced, no class is touched."""
+    await client._async_setup_hook()
+    for session in (client._api_session, client._game_session):
+        await session.session.close()
+        session.base_url = f"http://{address}"
+        session.session = aiohttp.ClientSession(session.base_url)
+    client.ws_session = LocalSession(client.ws_session, address)
+
+
+def told(event, message, client):
+    profile = message.profile
+    return dict(
+        event=event,
+        uid=message.user_id,
+        nickname=profile.nickname,
+        role=profile.user_role.value,
+        color=profile.streaming_property.nickname_color,
+        title=profile.badge.name if profile.badge else None,
+        verified=profile.verified_mark,
+        months=(profile.streaming_property.subscription or None) and profile.streaming_property.subscription.accumulative_month,
+        viewerBadges=[badge.image_url for badge in profile.viewer_badges],
+        emojis=message.extras.emojis,
+        os=message.extras.os_type,
+        strange=[],
+        text=message.content,
+        time=round(message.time.timestamp() * 1000),
+        members=message.member_count,
+        hidden=message.message_status == "HIDDEN",
+        mine=message.is_me,
+    )
+
+
+async def main():
+    asked = json.loads(sys.argv[1])
+    client = ChatClient(asked.get("channel", "unused"), chat_channel_id=asked.get("cid"))
+    await local(client, asked["address"])
+    if asked.get("login"):
+        client.login("anything", asked["login"])
+
+    @client.event
+    async def on_connect():
+        tell(event="connect")
+
+    @client.event
+    async def on_disconnect():
+        tell(event="disconnect")
+
+    @client.event
+    async def on_chat(message):
+        tell(**told("chat", message, client))
+
+    @client.event
+    async def on_client_error(error, *_):
+        tell(event="client_error", error=repr(error))
+
+    @client.event
+    async def on_error(error, *_):
+        tell(event="client_error", error=repr(error))
+
+    async def connect(_):
+        try:
+            await client.connect()
+        except ChatConnectFailed as error:
+            tell(event="refused", error=str(error))
+
+    async def send(command):
+        await client.send_chat(command["text"])
+
+    async def recent(command):
+        lines = await client.history(command["count"])
+        for message in lines:
+            message._client = client
+            tell(**told("recent", message, client))
+        tell(event="reply", cmd=15101, code=0, lines=len(lines))
+
+    async def status(command):
+        try:
+            status = await client.live_status(command["channel"])
+        except NotFoundException:
+            status = None
+        if status is None:
+            tell(event="status", cid=None)
+            return
+        tell(event="status", cid=status.chat_channel_id, status=status.status, playable=status.live_polling_status.playable_status)
+
+    async def detail(command):
+        detail = await client.live_detail(command["channel"])
+        tell(event="detail", title=detail.live_title, status=detail.status)
+
+    async def user(_):
+        user = await client.user()
+        tell(event="user", uid=user.user_id_hash, nickname=user.nickname, loggedIn=user.logged_in)
+
+    async def profile(command):
+        profile = await client.profile_card(command["uid"])
+        tell(event="profile", nickname=profile.nickname)
+
+    commands = dict(connect=connect, send=send, recent=recent, status=status, detail=detail, user=user, profile=profile)
+    reader = asyncio.StreamReader()
+    await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+    tasks = []
+    while line := await reader.readline():
+        command = json.loads(line)
+        if command["do"] == "quit":
+            break
+        task = asyncio.create_task(commands[command["do"]](command))
+        # connect() returns when the connection ends; everything else is waited for, in order.
+        if command["do"] == "connect":
+            tasks.append(task)
+        else:
+            await task
+    for task in tasks:
+        if task.done():
+            task.result()
+        task.cancel()
+    await client.close()
+
+
+logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
+asyncio.run(main())

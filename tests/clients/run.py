@@ -1,0 +1,467 @@
+"""Published Chzzk clients, as published, against madang.
+
+    python3 run.py --madang BINARY --node NODE --python PYTHON [--only WORD]
+
+Each scenario starts a gateway of its own, drives npm `chzzk` and PyPI `chzzkpy` through one program each
+(kimcore.cjs, chzzkpy_client.py), and says what they must tell. Whatever a library prints or throws beside that fails
+the scenario. Ends with 'N passed, N failed'.
+"""
+
+import argparse
+import asyncio
+import base64
+import hashlib
+import hmac
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import sys
+import tempfile
+import time
+import urllib.request
+from pathlib import Path
+
+HERE = Path(__file__).parent
+CHANNEL = "c0ffee00c0ffee00c0ffee00c0ffee00"
+PATIENCE = 15
+LONGEST = 60
+EMOJIS = '["https://emoji.test/"]'
+SENDERS = 40
+LINES_EACH = 250
+
+# The one thing a library prints that it should not, and that is known: chzzkpy 2.2.0 prints the user object when it has
+# logged in (a leftover of its own, and harmless).
+KNOWN_NOISE = re.compile(r"^(official_noti|user_id_hash=|profile_image_url=|nickname=|has_profile=).*logged_in=True$")
+
+ARGUMENTS = None
+
+
+class Failed(Exception):
+    """What did not hold."""
+
+
+def check(holds, what):
+    if not holds:
+        raise Failed(what)
+
+
+# ------------------------------------------------------------------------------------------------- the gateway
+
+
+class Gateway:
+    """A gateway in a process of its own, on a socket that this process listens on."""
+
+    def __init__(self, folder, listener=None):
+        self.folder = folder
+        self.listener = listener or socket.create_server(("127.0.0.1", 0), backlog=1024)
+        self.address = "127.0.0.1:%d" % self.listener.getsockname()[1]
+        self.process = None
+
+    async def start(self):
+        environment = {k: v for k, v in os.environ.items() if not k.startswith("MADANG_")}
+        environment["MADANG_CHAT__EMOJI_URL_PREFIXES"] = EMOJIS
+        # As systemd passes a socket: file 3, and the process's own id beside it.
+        script = 'exec 3<&0 </dev/null; LISTEN_FDS=1 LISTEN_PID=$$ exec "$0" serve --data "$1"'
+        self.process = await asyncio.create_subprocess_exec(
+            "sh", "-c", script, ARGUMENTS.madang, self.folder,
+            stdin=self.listener.fileno(), stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL,
+            env=environment,
+        )
+        line = (await asyncio.wait_for(self.process.stdout.readline(), PATIENCE)).decode()
+        check("listens on " + self.address in line, f"the gateway says where it listens, not {line!r}")
+        asyncio.create_task(self.process.stdout.read())
+
+    async def stop(self):
+        if self.process and self.process.returncode is None:
+            self.process.send_signal(signal.SIGTERM)
+            code = await asyncio.wait_for(self.process.wait(), PATIENCE)
+            check(code == 0, f"the gateway ends with 0, not {code}")
+
+    async def kill(self):
+        if self.process and self.process.returncode is None:
+            self.process.kill()
+            await self.process.wait()
+        self.listener.close()
+
+    def secret(self, name):
+        return (Path(self.folder) / name).read_text()
+
+    async def site(self, path, body):
+        request = urllib.request.Request(
+            f"http://{self.address}/v1{path}",
+            data=json.dumps(body).encode(),
+            headers={"Authorization": "Bearer " + self.secret("api-key"), "Content-Type": "application/json"},
+        )
+        answer = await asyncio.to_thread(lambda: urllib.request.urlopen(request, timeout=PATIENCE).read())
+        return json.loads(answer)
+
+    async def on_air(self):
+        """Opens a channel with a broadcast; gives its cid."""
+        await self.site("/channels", {"channelId": CHANNEL, "name": "the streamer"})
+        return (await self.site(f"/channels/{CHANNEL}/broadcasts", {"title": "the title"}))["cid"]
+
+    def login(self, uid, nickname, role="common_user", **profile):
+        """A login as a site would sign it: HS256 by hand, so that it is the wire's and not our own program's."""
+        encode = lambda data: base64.urlsafe_b64encode(data).rstrip(b"=")
+        now = int(time.time())
+        claims = dict(iss="madang", iat=now, exp=now + 600, sub=uid, nickname=nickname, role=role, profile=profile)
+        head = encode(b'{"alg":"HS256","typ":"JWT"}') + b"." + encode(json.dumps(claims).encode())
+        signature = hmac.new(self.secret("secret").encode(), head, hashlib.sha256).digest()
+        return (head + b"." + encode(signature)).decode()
+
+
+# ------------------------------------------------------------------------------------------------- the clients
+
+
+class Client:
+    """A published library in a process of its own."""
+
+    def __init__(self, library, gateway, **asked):
+        self.library, self.gateway, self.asked = library, gateway, asked
+        self.events, self.waiting, self.noise, self.process = [], asyncio.Event(), [], None
+
+    async def start(self):
+        asked = json.dumps(dict(address=self.gateway.address, **self.asked))
+        if self.library == "kimcore":
+            command = [ARGUMENTS.node, "--unhandled-rejections=strict", "-r", "./kimcore-preload.cjs", "kimcore.cjs", asked]
+        else:
+            command = [ARGUMENTS.python, "-W", "error::DeprecationWarning:__main__", "chzzkpy_client.py", asked]
+        self.process = await asyncio.create_subprocess_exec(
+            *command, cwd=HERE, env=dict(os.environ, MADANG_ADDRESS=self.gateway.address),
+            stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+            limit=1 << 20,
+        )
+        self.readers = [asyncio.create_task(self.read_out()), asyncio.create_task(self.read_err())]
+        return self
+
+    async def read_out(self):
+        while line := (await self.process.stdout.readline()).decode():
+            if line.startswith("@"):
+                self.events.append(json.loads(line[1:]))
+            elif not KNOWN_NOISE.match(line.strip()):
+                self.noise.append("stdout: " + line.rstrip())
+            self.waiting.set()
+        self.waiting.set()
+
+    async def read_err(self):
+        while line := (await self.process.stderr.readline()).decode():
+            self.noise.append("stderr: " + line.rstrip())
+            self.waiting.set()
+
+    def do(self, what, **more):
+        self.process.stdin.write((json.dumps(dict(do=what, **more)) + "\n").encode())
+
+    async def hears(self, event, count=1, patience=PATIENCE, **expected):
+        """Waits for `count` events of this kind with these values, and takes them."""
+        wanted = lambda e: e["event"] == event and all(e.get(k) == v for k, v in expected.items())
+        deadline = time.monotonic() + patience
+        while sum(map(wanted, self.events)) < count:
+            left = deadline - time.monotonic()
+            ended = self.process.returncode is not None
+            check(left > 0 and not ended, f"{self.library} hears {count} x {event} {expected}: "
+                  f"{sum(map(wanted, self.events))} came, last {self.events[-3:]}, noise {self.noise}")
+            self.waiting.clear()
+            try:
+                await asyncio.wait_for(self.waiting.wait(), min(left, 0.5))
+            except asyncio.TimeoutError:
+                pass
+        found = [e for e in self.events if wanted(e)]
+        self.events = [e for e in self.events if not wanted(e)]
+        check(len(found) == count, f"{self.library} hears {event} {expected} {count} times, not {len(found)}")
+        return found if count > 1 else found[0]
+
+    async def connected(self):
+        self.do("connect")
+        await self.hears("connect")
+        return self
+
+    async def ends(self, code=0):
+        """Ends the program and holds it to what it may say."""
+        if self.process.returncode is None:
+            self.do("quit")
+        got = await asyncio.wait_for(self.process.wait(), PATIENCE)
+        await asyncio.gather(*self.readers)
+        check(got == code, f"{self.library} ends with {code}, not {got}: {self.noise}")
+        check(not self.noise, f"{self.library} says what it should not: {self.noise}")
+        errors = [e for e in self.events if e["event"] == "client_error"]
+        check(not errors, f"{self.library} has no errors: {errors}")
+
+    async def kill(self):
+        if self.process and self.process.returncode is None:
+            self.process.kill()
+            await self.process.wait()
+
+
+class RawSender:
+    """A client that is nobody's library, for what libraries don't do."""
+
+    def __init__(self, gateway, cid, login):
+        self.gateway, self.cid, self.login = gateway, cid, login
+
+    async def start(self):
+        host, port = self.gateway.address.split(":")
+        self.reader, self.writer = await asyncio.open_connection(host, int(port), limit=1 << 22)
+        self.writer.write(
+            f"GET /chat HTTP/1.1\r\nHost: {host}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n".encode())
+        await self.reader.readuntil(b"\r\n\r\n")
+        self.write({"cmd": 100, "cid": self.cid, "tid": 1, "bdy": {"auth": "SEND", "accTkn": self.login}})
+        connected = await self.hears(10100)
+        check(connected["bdy"]["auth"] == "SEND", f"a sender may send: {connected}")
+        return self
+
+    def write(self, message):
+        payload = json.dumps(message).encode()
+        length = bytes([0x80 | len(payload)]) if len(payload) < 126 else b"\xfe" + len(payload).to_bytes(2, "big")
+        self.writer.write(b"\x81" + length + bytes(4) + payload)
+
+    def send(self, text, extras="{}", tid=3):
+        self.write({"cmd": 3101, "cid": self.cid, "tid": tid, "retry": False,
+                    "bdy": {"msg": text, "msgTypeCode": 1, "msgTime": 1, "extras": extras}})
+
+    async def hears(self, cmd):
+        while True:
+            head = await asyncio.wait_for(self.reader.readexactly(2), PATIENCE)
+            length = head[1]
+            if length == 126:
+                length = int.from_bytes(await self.reader.readexactly(2), "big")
+            elif length == 127:
+                length = int.from_bytes(await self.reader.readexactly(8), "big")
+            payload = await self.reader.readexactly(length)
+            if head[0] == 0x81:
+                message = json.loads(payload)
+                if message.get("cmd") == cmd:
+                    return message
+
+
+    async def hears_accepted(self, count):
+        """Waits for so many accepted sends. Counts without reading the lines: forty senders hear ten thousand each."""
+        accepted, tail = b'"cmd":13101,"retCode":0', b""
+        while count:
+            data = await asyncio.wait_for(self.reader.read(1 << 18), PATIENCE)
+            check(data, "a sender is not closed")
+            data = tail + data
+            count -= data.count(accepted)
+            check(data.count(b'"cmd":13101') == data.count(accepted), "no send is refused")
+            # Whatever is cut in its middle is looked at again; what is whole is not.
+            last = data.rfind(b'"cmd":13101')
+            tail = data[max(len(data) - len(accepted) + 1, last + len(accepted) if last >= 0 else 0):]
+
+
+async def together(*work):
+    """Does all of it; the first that fails ends the others."""
+    tasks = [asyncio.ensure_future(one) for one in work]
+    try:
+        await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+# ------------------------------------------------------------------------------------------------- the scenarios
+
+
+async def anonymous_read(library, gateway, clients):
+    """Reads without a login, found by the channel's own identity."""
+    cid = await gateway.on_air()
+    reader = await (await clients(library, channel=CHANNEL)).connected()
+    sender = await RawSender(gateway, cid, gateway.login("u1", "Mina")).start()
+    for text in ["hello", "두 번째 줄 👋", 'quotes " and \\ and {braces}']:
+        sender.send(text)
+        line = await reader.hears("chat", text=text)
+        check((line["uid"], line["nickname"], line["role"]) == ("u1", "Mina", "common_user"), f"who said it: {line}")
+        check(line["members"] == 2 and not line["hidden"], f"how many are there: {line}")
+    reader.do("status", channel=CHANNEL)
+    status = await reader.hears("status")
+    check((status["cid"], status["status"], status["playable"]) == (cid, "OPEN", "PLAYABLE"), f"live-status: {status}")
+
+
+async def login_and_send(library, gateway, clients):
+    """Logs in by cookie, sends, and sees its own line."""
+    cid = await gateway.on_air()
+    login = gateway.login("u-mina", "Mina", "streaming_chat_manager")
+    client = await (await clients(library, cid=cid, login=login)).connected()
+    client.do("send", text="my own line")
+    line = await client.hears("chat", text="my own line")
+    check((line["uid"], line["nickname"], line["role"]) == ("u-mina", "Mina", "streaming_chat_manager"), f"own line: {line}")
+    check(line.get("mine", True), f"it is told as one's own: {line}")
+    client.do("user")
+    user = await client.hears("user")
+    check((user["uid"], user["nickname"], user["loggedIn"]) == ("u-mina", "Mina", True), f"getUserStatus: {user}")
+    client.do("detail", channel=CHANNEL)
+    detail = await client.hears("detail")
+    check((detail["title"], detail["status"]) == ("the title", "OPEN"), f"live-detail: {detail}")
+    client.do("profile", uid="u-mina")
+    check((await client.hears("profile"))["nickname"] == "Mina", "profile-card of somebody who is here")
+
+
+async def recent_chat(library, gateway, clients):
+    """Asks for what was said before: nothing, then some of it."""
+    cid = await gateway.on_air()
+    reader = await (await clients(library, cid=cid)).connected()
+    reader.do("recent", count=50)
+    check((await reader.hears("reply", cmd=15101))["lines"] == 0, "an empty channel has no recent lines")
+    sender = await RawSender(gateway, cid, gateway.login("u1", "Mina")).start()
+    for number in range(30):
+        sender.send(f"line {number}")
+    await reader.hears("chat", count=30)
+    # Another client: chzzkpy's history() works once in a connection's life.
+    reader = await (await clients(library, cid=cid)).connected()
+    reader.do("recent", count=20)
+    check((await reader.hears("reply", cmd=15101))["lines"] == 20, "as many as asked for")
+    lines = await reader.hears("recent", count=20)
+    check([line["text"] for line in lines] == [f"line {n}" for n in range(10, 30)], "the last, oldest first")
+
+
+async def profile_extras_emojis(library, gateway, clients):
+    """Parses what goes with a line, and survives what a hostile sender puts there."""
+    cid = await gateway.on_air()
+    reader = await (await clients(library, cid=cid)).connected()
+    login = gateway.login(
+        "u2", "마당지기", "streamer", color="CC012", verified=True, image="https://site.test/p.png",
+        badge="https://site.test/b.png", title=dict(name="keeper", color="#749FFE"),
+        subscription=dict(months=6, tier=1, name="gold", badge="https://site.test/s.png"),
+        badges=[dict(id="early", site=True, image="https://site.test/early.png")])
+    sender = await RawSender(gateway, cid, login).start()
+    emojis = {"d_47": "https://emoji.test/47.png", "evil": "https://evil.test/x.png"}
+    sender.send("look {:d_47:} {:evil:}", json.dumps(dict(chatType="STREAMING", osType="IOS", emojis=emojis)))
+    line = await reader.hears("chat", text="look {:d_47:} {:evil:}")
+    expected = dict(uid="u2", nickname="마당지기", role="streamer", color="CC012", title="keeper", verified=True, months=6,
+                    viewerBadges=["https://site.test/early.png"], emojis={"d_47": "https://emoji.test/47.png"}, os="IOS")
+    check(all(line[key] == value for key, value in expected.items()), f"{expected}, not {line}")
+    hostile = json.dumps(dict(payAmount=1000, params=dict(registerChatProfileJson="{", targetChatProfileJson="{"),
+                              osType="TOASTER", emojis=[1], extraToken="secret"))
+    sender.send("hostile", hostile)
+    sender.send("after it")
+    check((await reader.hears("chat", text="hostile"))["strange"] == [], "nothing of it is passed on")
+    await reader.hears("chat", text="after it")
+
+
+async def ten_thousand_lines(library, gateway, clients):
+    """Ten thousand lines from forty senders: each once, each sender's in order, everybody's in one order."""
+    cid = await gateway.on_air()
+    readers = [await (await clients(library, cid=cid)).connected() for _ in range(2)]
+    senders = [await RawSender(gateway, cid, gateway.login(f"u{n}", f"sender {n}")).start() for n in range(SENDERS)]
+
+    async def send_all(number, sender):
+        for turn in range(LINES_EACH):
+            sender.send(f"{number} {turn}")
+            if turn % 2:
+                await asyncio.sleep(0.05)
+
+    await together(*(send_all(n, s) for n, s in enumerate(senders)), *(s.hears_accepted(LINES_EACH) for s in senders))
+    orders = []
+    for reader in readers:
+        lines = await reader.hears("chat", count=SENDERS * LINES_EACH, patience=40)
+        orders.append([line["text"] for line in lines])
+    expected = {f"{number} {turn}" for number in range(SENDERS) for turn in range(LINES_EACH)}
+    check(set(orders[0]) == expected and len(orders[0]) == len(expected), "each line once")
+    check(orders[0] == orders[1], "both readers see one order")
+    for number in range(SENDERS):
+        turns = [int(text.split()[1]) for text in orders[0] if text.startswith(f"{number} ")]
+        check(turns == list(range(LINES_EACH)), f"the lines of sender {number} in the order they were sent")
+
+
+async def unknown_channel(library, gateway, clients):
+    """A channel that doesn't exist: told, closed, and nothing crashes."""
+    client = await clients(library, cid="N2none")
+    client.do("connect")
+    if library == "kimcore":
+        await client.hears("reply", cmd=10100, code=105)
+        await client.hears("disconnect")
+    else:
+        refused = await client.hears("refused")
+        check("105" in refused["error"] or "Incorrect parameter" in refused["error"], f"it says why: {refused}")
+    client.do("status", channel="0" * 32)
+    check((await client.hears("status"))["cid"] is None, "live-status of nobody")
+
+
+async def restart(library, gateway, clients):
+    """The gateway is restarted on its socket: one library ends as it does, the other comes back by itself."""
+    cid = await gateway.on_air()
+    login = gateway.login("u3", "Nari")
+    client = await (await clients(library, cid=cid, login=login)).connected()
+    client.do("send", text="before")
+    await client.hears("chat", text="before")
+    await gateway.stop()
+    again = Gateway(gateway.folder, gateway.listener)
+    try:
+        await again.start()
+        await client.hears("disconnect")
+        sender = await RawSender(again, cid, login).start()
+        if library == "chzzkpy":
+            await client.hears("connect")
+            sender.send("after")
+            await client.hears("chat", text="after")
+            client.do("send", text="and I go on")
+            await client.hears("chat", text="and I go on")
+            client.do("recent", count=50)
+            await client.hears("recent", count=3)
+        else:
+            sender.send("after")
+            await sender.hears(13101)
+        # Before the second gateway is gone: a library that comes back would find nobody.
+        await client.ends()
+    finally:
+        await again.kill()
+
+
+SCENARIOS = [anonymous_read, login_and_send, recent_chat, profile_extras_emojis, ten_thousand_lines, unknown_channel, restart]
+
+
+async def run(library, scenario):
+    folder = tempfile.mkdtemp(prefix="madang-clients-")
+    gateway, started = Gateway(folder), []
+
+    async def clients(library, **asked):
+        client = Client(library, gateway, **asked)
+        started.append(client)
+        return await client.start()
+
+    try:
+        await gateway.start()
+        await asyncio.wait_for(scenario(library, gateway, clients), LONGEST)
+        for client in started:
+            await client.ends()
+    finally:
+        for client in started:
+            await client.kill()
+        await gateway.kill()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def main():
+    global ARGUMENTS
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--madang", required=True)
+    parser.add_argument("--node", required=True)
+    parser.add_argument("--python", required=True)
+    parser.add_argument("--only", default="", help="scenarios and libraries whose name holds this")
+    ARGUMENTS = parser.parse_args()
+    for program in (ARGUMENTS.madang, ARGUMENTS.node, ARGUMENTS.python):
+        if shutil.which(program) is None:
+            sys.exit(f"{program}: no such program. 'make test' brings what these tests need.")
+    passed = failed = 0
+    for scenario in SCENARIOS:
+        for library in ("kimcore", "chzzkpy"):
+            name = f"{library} {scenario.__name__.replace('_', '-')}"
+            if ARGUMENTS.only not in name:
+                continue
+            begun = time.monotonic()
+            try:
+                asyncio.run(run(library, scenario))
+            except (Failed, asyncio.TimeoutError, OSError, EOFError) as reason:
+                failed += 1
+                print(f"FAIL {name}: {type(reason).__name__} {reason}", flush=True)
+            else:
+                passed += 1
+                print(f"ok   {name} {time.monotonic() - begun:.1f}s", flush=True)
+    print(f"{passed} passed, {failed} failed")
+    sys.exit(1 if failed or not passed else 0)
+
+
+main()
