@@ -19,7 +19,7 @@ PACKAGES := build-essential ca-certificates python3 python3-venv
 
 test: system lint deny $(VENV)/installed $(CLIENTS)/node_modules/.package-lock.json
 	cargo test --locked
-	MADANG_TEST_PYTHON="$(CURDIR)/$(VENV)/bin/python" cargo test --locked --test clients -- --ignored --nocapture
+	CLIENTS_PYTHON="$(CURDIR)/$(VENV)/bin/python" cargo test --locked --test clients -- --ignored --nocapture
 
 quick: lint
 	cargo test --locked

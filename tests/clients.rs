@@ -3,7 +3,7 @@
 use std::process::Command;
 
 /// Where `make` has put the Python that has chzzkpy.
-const PYTHON: &str = "MADANG_TEST_PYTHON";
+const PYTHON: &str = "CLIENTS_PYTHON";
 
 #[test]
 #[ignore = "needs Node, Python and their packages: make test"]

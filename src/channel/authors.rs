@@ -1,7 +1,7 @@
 //! What is remembered of authors for two minutes: the time of their last line, and what they sent.
 //!
-//! Two minutes are counted in the times of the log's own events, so every machine forgets at the same place. Bounded by
-//! the rate at which lines are accepted: about 250 bytes for each line of the last two minutes.
+//! Two minutes are counted in the times of the log's own events, and the most that is remembered in lines, so every
+//! machine forgets at the same place. About 250 bytes a line, 25 MB for a channel at its fullest.
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
@@ -13,15 +13,17 @@ use crate::model::time::Millis;
 /// How long a line may be repeated without becoming a second one.
 const REMEMBERED_MS: i64 = 120_000;
 
-/// How far an event's time may lie behind the newest one's. Less than what is remembered, so that a clock that jumped
-/// back can't stamp a time that a forgotten line has.
-const LATEST_BEHIND_MS: i64 = 60_000;
+/// Lines that are remembered at most: 830 a second for two minutes. A faster channel forgets sooner.
+const MOST_REMEMBERED: usize = 100_000;
 
 /// Authors of the last two minutes.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Authors {
     newest: Millis,
-    last: HashMap<UserId, Millis>,
+    /// No forgotten author has a line later than this.
+    floor: Millis,
+    /// Time and place of each author's last line.
+    last: HashMap<UserId, (Millis, Seq)>,
     sent: HashMap<Sent, Receipt>,
     /// Every line that is remembered, oldest first, by its receipt's place.
     order: VecDeque<(Millis, Sent, Seq)>,
@@ -46,11 +48,13 @@ impl Sent {
 }
 
 impl Authors {
-    /// A time for the author's next line: the event's, or one more than that of the author's last.
-    pub(super) fn stamp(&mut self, uid: &UserId, at: Millis) -> Millis {
-        let at = self.tick(at);
-        let time = self.last.get(uid).map_or(at, |last| at.max(*last + 1));
-        self.last.insert(uid.clone(), time);
+    /// A time for the author's line at this place: the event's, moved behind every other line of theirs. A clock that
+    /// jumped back can't give a time that one of their forgotten lines has.
+    pub(super) fn stamp(&mut self, uid: &UserId, at: Millis, seq: Seq) -> Millis {
+        self.tick(at);
+        let before = self.last.get(uid).map_or(self.floor, |(time, _)| *time);
+        let time = at.max(before + 1);
+        self.last.insert(uid.clone(), (time, seq));
         time
     }
 
@@ -64,21 +68,31 @@ impl Authors {
         let sent = Sent::new(line);
         self.sent.insert(sent.clone(), receipt);
         self.order.push_back((self.newest, sent, receipt.seq));
+        if self.order.len() > MOST_REMEMBERED {
+            self.forget_oldest();
+        }
     }
 
-    /// Takes note of the time and forgets what is older than two minutes. Gives the time to go by.
-    fn tick(&mut self, at: Millis) -> Millis {
+    /// Takes note of the time and forgets what is older than two minutes.
+    fn tick(&mut self, at: Millis) {
         self.newest = self.newest.max(at);
         let forgotten = self.newest - REMEMBERED_MS;
-        while let Some((_, sent, seq)) = self.order.pop_front_if(|(at, ..)| *at < forgotten) {
-            // A later line with the same marks has taken its place and is remembered longer.
-            if self.sent.get(&sent).is_some_and(|receipt| receipt.seq == seq) {
-                self.sent.remove(&sent);
-            }
-            if self.last.get(&sent.uid).is_some_and(|last| *last < forgotten) {
-                self.last.remove(&sent.uid);
-            }
+        while self.order.front().is_some_and(|(at, ..)| *at < forgotten) {
+            self.forget_oldest();
         }
-        at.max(self.newest - LATEST_BEHIND_MS)
+    }
+
+    fn forget_oldest(&mut self) {
+        let Some((_, sent, seq)) = self.order.pop_front() else { return };
+        // A later line with the same marks, or of the same author, is remembered longer.
+        if self.sent.get(&sent).is_some_and(|receipt| receipt.seq == seq) {
+            self.sent.remove(&sent);
+        }
+        if let Some((time, last)) = self.last.get(&sent.uid).copied()
+            && last == seq
+        {
+            self.last.remove(&sent.uid);
+            self.floor = self.floor.max(time);
+        }
     }
 }

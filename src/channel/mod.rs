@@ -147,7 +147,7 @@ impl Channel {
         if let Some(first) = self.authors.repeat(line, at) {
             return Verdict::Repeat(first);
         }
-        let time = self.authors.stamp(&line.author.uid, at);
+        let time = self.authors.stamp(&line.author.uid, at, seq);
         self.authors.remember(line, Receipt { id, time, seq });
         let kept = Kept { seq, id, time, line: Arc::new(line.clone()) };
         self.recent.push(kept.clone());

@@ -63,6 +63,18 @@ fn times_stay_unique_when_a_clock_jumps_back_past_what_is_remembered() {
 }
 
 #[test]
+fn what_is_remembered_of_authors_is_bounded_and_times_stay_unique_beyond_it() {
+    let mut scene = Scene::on_air();
+    let first = scene.stamped(5_000, "first");
+    for turn in 0..100_000 {
+        scene.stamped(5_001, ["a", "b", "c", "d"][turn % 4]);
+    }
+    let says = |scene: &mut Scene, retry| scene.says(5_000, "first", draft("5000 first", retry));
+    let Verdict::Line(again) = says(&mut scene, true) else { panic!("the first is forgotten") };
+    assert!(again.time.0 > first, "{} after {first}", again.time.0);
+}
+
+#[test]
 fn only_a_declared_repeat_is_one() {
     let mut scene = Scene::on_air();
     let Verdict::Line(first) = scene.says(10, "a", draft("hi", false)) else { panic!() };

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::cmd::Cmd;
 use super::profile::json;
-use super::reply::SERVICE;
+use super::word::SERVICE;
 
 /// Protocol version that clients name.
 const VERSION: &str = "3";

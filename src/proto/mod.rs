@@ -12,3 +12,4 @@ pub mod profile;
 pub mod push;
 pub mod reply;
 pub mod request;
+pub mod word;

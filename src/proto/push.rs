@@ -4,11 +4,10 @@ use serde::Serialize;
 
 use crate::model::id::{ChannelId, Cid, Seq};
 use crate::model::item::Item;
-use crate::model::message::Status;
 
 use super::cmd::Cmd;
 use super::profile::{extras_string, json, profile_string};
-use super::reply::{SERVICE, plain_kind};
+use super::word::{SERVICE, plain_kind, status_code};
 
 /// Protocol version that pushes name.
 const VERSION: &str = "1";
@@ -32,14 +31,6 @@ struct ChatItem<'a> {
     msg_tid: Option<()>,
     cuid: Option<()>,
     msg_time: i64,
-}
-
-/// The wire's word for how a line stands.
-pub(super) fn status_code(status: Status) -> &'static str {
-    match status {
-        Status::Normal => "NORMAL",
-        Status::Hidden => "HIDDEN",
-    }
 }
 
 /// Encodes `items` as as few CHAT (93101) messages as stay within `limit` bytes each, and hands each to `message`.

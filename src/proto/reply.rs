@@ -5,16 +5,13 @@ use serde::Serialize;
 
 use crate::model::id::{ChannelId, Cid, Seq};
 use crate::model::item::Item;
-use crate::model::message::{Kind, Receipt};
+use crate::model::message::Receipt;
 use crate::model::refusal::Refusal;
 
 use super::cmd::Cmd;
 use super::code::{self, Code};
 use super::profile::{extras_string, json, profile_string};
-use super::push;
-
-/// The service every Chzzk client names.
-pub const SERVICE: &str = "game";
+use super::word::{SERVICE, plain_kind, status_code};
 
 /// What the wire says in `retMsg` when all is well.
 const SUCCESS: &str = "SUCCESS";
@@ -165,18 +162,10 @@ fn recent_item<'a>(item: &'a Item, channel: &ChannelId) -> RecentItem<'a> {
         extras: extras_string(&item.extras(), channel),
         member_count: item.members(),
         message_type_code: plain_kind(item.kind()),
-        message_status_type: push::status_code(item.status()),
+        message_status_type: status_code(item.status()),
         create_time: item.time().0,
         update_time: item.time().0,
         msg_tid: None,
-    }
-}
-
-/// On the plain wire a question is an ordinary line: a strict client drops the rest of a frame that holds an unknown
-/// type.
-pub(super) fn plain_kind(kind: Kind) -> u8 {
-    match kind {
-        Kind::Text | Kind::Question => 1,
     }
 }
 
