@@ -279,6 +279,37 @@ async fn emojis_reach_readers_only_from_the_sites_own_pictures() {
 }
 
 #[tokio::test]
+async fn two_machines_on_one_log_are_one_chat() {
+    let log = Memory::new(Arc::default());
+    let here = Yard::over(Arc::new(log.clone()), open_yard()).await;
+    let there = Yard::over(Arc::new(log), open_yard()).await;
+    let mut anna = here.writer("demo", "anna").await;
+    let mut bert = there.writer("demo", "bert").await;
+    for turn in 0..20 {
+        anna.sends("demo", &format!("anna {turn}")).await;
+        bert.sends("demo", &format!("bert {turn}")).await;
+    }
+    let heard = [anna.hears_lines(40).await, bert.hears_lines(40).await];
+    assert_eq!(texts(&heard[0]), texts(&heard[1]), "one order");
+    let times = |lines: &[Value]| lines.iter().map(|line| line["msgTime"].clone()).collect::<Vec<_>>();
+    assert_eq!(times(&heard[0]), times(&heard[1]), "one verdict");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connect_that_takes_too_long_is_told_to_come_back() {
+    let faults = Faults { delay: Duration::from_secs(100), ..Faults::default() };
+    let log = Flaky::new(Memory::new(Arc::default()), faults, 1);
+    let yard = Yard::over(Arc::new(log), open_yard()).await;
+    let begun = madang::clock::instant();
+    let mut guest = yard.guest();
+    let step = guest.says(r#"{"cmd":100,"cid":"demo","tid":1,"bdy":{"auth":"READ"}}"#).await;
+    assert_eq!(step, Step::End(CloseCode::TryLater, "try again later"));
+    assert_eq!(begun.elapsed(), Duration::from_secs(4), "before the site's own client gives up");
+    let refused = guest.hears(10100).await;
+    assert_eq!((&refused["retCode"], &refused["retryAfterMs"]), (&json!(503), &json!(1000)));
+}
+
+#[tokio::test]
 async fn who_leaves_is_not_counted() {
     let yard = Yard::new().await;
     let mut anna = yard.writer("demo", "anna").await;
