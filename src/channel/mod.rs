@@ -140,7 +140,7 @@ impl Channel {
         }
     }
 
-    fn apply_line(&mut self, seq: Seq, id: EventId, at: Millis, line: &Line) -> Verdict {
+    fn apply_line(&mut self, seq: Seq, id: EventId, at: Millis, line: &Arc<Line>) -> Verdict {
         if let Err(refusal) = self.may_be_written(&line.cid) {
             return Verdict::Rejected(refusal);
         }
@@ -149,7 +149,7 @@ impl Channel {
         }
         let time = self.authors.stamp(&line.author.uid, at, seq);
         self.authors.remember(line, Receipt { id, time, seq });
-        let kept = Kept { seq, id, time, line: Arc::new(line.clone()) };
+        let kept = Kept { seq, id, time, line: line.clone() };
         self.recent.push(kept.clone());
         Verdict::Line(kept)
     }

@@ -37,7 +37,7 @@ impl Scene {
 
     fn says(&mut self, at: i64, uid: &str, draft: Draft) -> Verdict {
         let line = Line { cid: cid("one"), author: author(uid), draft, members: 1 };
-        self.happens(at, Body::Line(line))
+        self.happens(at, Body::Line(Arc::new(line)))
     }
 
     fn stamped(&mut self, at: i64, uid: &str) -> i64 {

@@ -152,7 +152,7 @@ fn read_body(body: StoredBody) -> Option<Body> {
     Some(match body {
         StoredBody::Opened { cid, title } => Body::Opened { cid: Cid::parse(&cid)?, title },
         StoredBody::Closed { cid } => Body::Closed { cid: Cid::parse(&cid)? },
-        StoredBody::Line(line) => Body::Line(read_line(*line)?),
+        StoredBody::Line(line) => Body::Line(Arc::new(read_line(*line)?)),
         StoredBody::Listed { channel, name } => Body::Listed { channel: ChannelId::parse(&channel)?, name },
         StoredBody::Unlisted { channel } => Body::Unlisted { channel: ChannelId::parse(&channel)? },
         StoredBody::Allotted { cid, channel } => {

@@ -217,7 +217,8 @@ impl Feed {
     async fn flush_group(&self, index: usize, items: &[Item], members: u32) {
         let Some(group) = self.members.lock().occupied(index) else { return };
         let Some(encoder) = self.encoders.iter().find(|encoder| encoder.wire() == group.wire) else { return };
-        let mut batches = Batches { feed: self, encoder: &**encoder, group, items, members, made: Vec::new() };
+        let private = items.iter().any(|item| matches!(item.audience(), Audience::User(_)));
+        let mut batches = Batches { feed: self, encoder: &**encoder, group, items, members, private, made: Vec::new() };
         let mut from = 0;
         loop {
             let step = self.members.lock().step(index, from, STEP, &mut batches);
@@ -240,6 +241,8 @@ struct Batches<'a> {
     group: Group,
     items: &'a [Item],
     members: u32,
+    /// Whether any item is for one user: most batches have none, and then nobody's name is looked at.
+    private: bool,
     made: Vec<Made>,
 }
 
@@ -255,7 +258,7 @@ impl Batches<'_> {
     /// What this member gets; empty when there is nothing for it.
     fn frames(&mut self, member: &Member) -> &Frames {
         let start = self.items.partition_point(|item| item.seq() <= member.after);
-        let user = member.user.as_ref().filter(|user| self.holds_something_for(user));
+        let user = member.user.as_ref().filter(|user| self.private && self.holds_something_for(user));
         let known = self.made.iter().position(|made| made.start == start && made.user.as_ref() == user);
         let index = known.unwrap_or_else(|| {
             let frames = self.encode(start, user);

@@ -40,7 +40,7 @@ pub enum Body {
         cid: Cid,
     },
     /// Somebody said something.
-    Line(Line),
+    Line(Arc<Line>),
     /// In the directory: a channel is served, under this name.
     Listed {
         /// Which channel.

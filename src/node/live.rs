@@ -83,7 +83,10 @@ impl Live {
                     }
                 }
                 Verdict::Opened(cid) => state.stage = Some(Stage::set_up(parts, &self.id, cid)),
-                Verdict::Closed(_) | Verdict::Repeat(_) | Verdict::Rejected(_) | Verdict::Nothing => {}
+                Verdict::Rejected(_) => {
+                    parts.metrics.refusals.inc();
+                }
+                Verdict::Closed(_) | Verdict::Repeat(_) | Verdict::Nothing => {}
             }
             verdicts.push((logged.event.id, verdict));
         }

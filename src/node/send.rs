@@ -35,6 +35,6 @@ impl Node {
         let author = Author::from(principal);
         seat.live.state.lock().channel.admit(&self.parts.config.limits, &seat.cid, &author, &mut draft)?;
         let line = Line { cid: seat.cid.clone(), author, draft, members: seat.members() };
-        Ok(Event::new(now, Body::Line(line)))
+        Ok(Event::new(now, Body::Line(Arc::new(line))))
     }
 }
