@@ -113,7 +113,7 @@ fn allocations(members: usize) -> u64 {
 }
 
 /// Polls to the end without a runtime, which would allocate for itself.
-fn finish(flush: impl Future<Output = ()>) {
+fn finish(flush: impl Future<Output = bool>) {
     let mut flush = std::pin::pin!(flush);
     while flush.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending() {}
 }

@@ -3,15 +3,19 @@
 use std::io;
 use std::net::{SocketAddr, TcpListener as StdListener};
 use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::Router;
 use hyper::server::conn::http1;
+use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use listenfd::ListenFd;
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::warn;
@@ -27,6 +31,9 @@ const LARGEST_HEAD: usize = 16 * 1024;
 
 /// Pause after an accept that failed, for instance because no file descriptor is left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// How long a connection that was accepted before we stopped may take to ask for something.
+const FIRST_REQUEST: Duration = Duration::from_secs(2);
 
 /// Bytes that the kernel may hold unsent for one connection before the socket counts as full: what waits beyond it waits
 /// in our own queue, where it is counted.
@@ -84,11 +91,22 @@ async fn serve(server: http1::Builder, stream: TcpStream, router: Router, stop: 
     // A connection that refuses its options is about to fail by itself.
     let _ = stream.set_nodelay(true);
     let _ = SockRef::from(&stream).set_tcp_notsent_lowat(UNSENT_BYTES);
-    let service = TowerToHyperService::new(router);
+    let asked = Arc::new(AtomicBool::new(false));
+    let service = {
+        let (asked, router) = (asked.clone(), TowerToHyperService::new(router));
+        service_fn(move |request| {
+            asked.store(true, Ordering::Relaxed);
+            router.call(request)
+        })
+    };
     let mut connection = pin!(server.serve_connection(TokioIo::new(stream), service).with_upgrades());
     let ended = tokio::select! {
         ended = &mut connection => ended,
         () = stop.cancelled() => {
+            // Whoever has only just connected is not refused: the request is on its way.
+            if !asked.load(Ordering::Relaxed) && timeout(FIRST_REQUEST, &mut connection).await.is_ok() {
+                return;
+            }
             connection.as_mut().graceful_shutdown();
             connection.await
         }

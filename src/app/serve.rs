@@ -33,7 +33,7 @@ const DRAIN: Duration = Duration::from_secs(5);
 const FAREWELL: Duration = Duration::from_secs(8);
 
 /// How long HTTP requests under way may take after that.
-const LAST_REQUESTS: Duration = Duration::from_secs(2);
+const LAST_REQUESTS: Duration = Duration::from_secs(4);
 
 /// How long a dev token holds, in seconds.
 const DEV_TOKEN_SECONDS: i64 = 24 * 3_600;
@@ -59,6 +59,8 @@ pub async fn serve(flags: &Flags) -> Result<(), Exit> {
     if timeout(LAST_REQUESTS, accepting).await.is_err() {
         warn!("some HTTP requests did not end in time");
     }
+    // Those who had only just connected have been upgraded meanwhile, and told to come back.
+    gateway.leave().await;
     drop(gateway);
     drop(data);
     info!("left");

@@ -110,12 +110,17 @@ async fn next_line(typed: &mut Option<Lines<BufReader<Stdin>>>) -> Option<String
 
 fn show(heard: &Heard, waiting: &mut HashSet<String>) {
     for line in &heard.lines {
-        println!("[{}] {}: {}", line.members, line.nickname, line.text);
+        println!("[{}] {}: {}", line.members, shown(&line.nickname), shown(&line.text));
     }
     let ours = heard.tid.as_ref().is_some_and(|tid| heard.cmd == Some(Cmd::SEND_CHAT.reply()) && waiting.remove(tid));
     if ours && heard.code != 0 {
-        eprintln!("not sent ({}): {}", heard.code, heard.words);
+        eprintln!("not sent ({}): {}", heard.code, shown(&heard.words));
     }
+}
+
+/// What strangers write, without what a terminal would obey.
+fn shown(text: &str) -> String {
+    text.chars().map(|character| if character.is_control() { '\u{fffd}' } else { character }).collect()
 }
 
 fn is_answer(heard: &Heard, tid: &str) -> bool {

@@ -106,7 +106,10 @@ impl Channel {
 
     /// Looks at a draft before it becomes an event. Trims what a sender may not put into a line.
     pub fn admit(&self, limits: &Limits, cid: &Cid, author: &Author, draft: &mut Draft) -> Result<(), Refusal> {
-        self.may_be_written(cid)?;
+        // A retry may be of a line that was accepted before the broadcast ended: only `apply` can tell.
+        if !draft.retry {
+            self.may_be_written(cid)?;
+        }
         text::trim_emojis(limits, draft);
         text::judge(limits, author, draft)
     }
@@ -141,11 +144,11 @@ impl Channel {
     }
 
     fn apply_line(&mut self, seq: Seq, id: EventId, at: Millis, line: &Arc<Line>) -> Verdict {
-        if let Err(refusal) = self.may_be_written(&line.cid) {
-            return Verdict::Rejected(refusal);
-        }
         if let Some(first) = self.authors.repeat(line, at) {
             return Verdict::Repeat(first);
+        }
+        if let Err(refusal) = self.may_be_written(&line.cid) {
+            return Verdict::Rejected(refusal);
         }
         let time = self.authors.stamp(&line.author.uid, at, seq);
         self.authors.remember(line, Receipt { id, time, seq });

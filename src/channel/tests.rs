@@ -102,6 +102,18 @@ fn nothing_is_said_outside_a_broadcast() {
 }
 
 #[test]
+fn a_retry_of_an_accepted_line_is_not_denied_when_the_broadcast_has_ended() {
+    let mut scene = Scene::on_air();
+    let Verdict::Line(first) = scene.says(1, "a", draft("hi", false)) else { panic!() };
+    scene.happens(2, Body::Closed { cid: cid("one") });
+    let receipt = Receipt { id: first.id, time: first.time, seq: first.seq };
+    let limits = Limits::default();
+    assert_eq!(scene.channel.admit(&limits, &cid("one"), &author("a"), &mut draft("hi", true)), Ok(()));
+    assert_eq!(scene.says(3, "a", draft("hi", true)), Verdict::Repeat(receipt));
+    assert_eq!(scene.says(4, "a", draft("new", true)), Verdict::Rejected(Refusal::BroadcastEnded));
+}
+
+#[test]
 fn an_event_of_a_newer_build_makes_the_channel_read_only() {
     let mut scene = Scene::on_air();
     scene.happens(1, Body::Unreadable { version: 9 });

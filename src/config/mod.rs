@@ -159,7 +159,8 @@ impl Config {
             ("chat.text_characters", self.node.limits.graphemes, 1, 2_000),
             ("chat.text_bytes", self.node.limits.bytes, 1, 8_000),
             ("chat.message_bytes", chat.ws.message_bytes, 1_024, 1 << 20),
-            ("chat.queue_bytes", chat.ws.queue_bytes, 64 * 1024, 64 << 20),
+            // A batch is up to 128 KiB and its last item 16 more: one that nobody has read yet must fit.
+            ("chat.queue_bytes", chat.ws.queue_bytes, 192 * 1024, 64 << 20),
             // A push holds at least one item, and an item has up to 16 KiB.
             ("chat.push_bytes", chat.push_bytes, 20 * 1024, 1 << 20),
             ("chat.recent_bytes", chat.recent_bytes, 20 * 1024, 1 << 20),

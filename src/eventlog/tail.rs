@@ -123,6 +123,11 @@ impl Followers {
         }
     }
 
+    /// Makes every follower read on from the store, as if it had fallen behind.
+    pub(super) fn reset(&self) {
+        self.state.lock().by_channel.clear();
+    }
+
     /// Ends every tail once it has handed over what it holds.
     pub(super) fn close(&self) {
         let mut state = self.state.lock();

@@ -29,6 +29,17 @@ use members::{Member, Members};
 /// Members that one step of a flush serves before others may take their turn.
 const STEP: usize = 256;
 
+/// Most bytes of one batch, as far as they can be told before it is encoded: half of what an outbox holds, so that a
+/// burst of lines never looks like a slow reader.
+const LARGEST_BATCH: usize = 128 * 1024;
+
+/// What an item has beside its text: profile, extras and names, as they usually are.
+const ITEM_BYTES: usize = 1_024;
+
+/// Pause before the rest of a burst that was more than one batch: 2.5 MB/s for each member, more than any chat needs and
+/// less than what would fill the outbox of a member with a fair connection.
+const BURST_PAUSE: Duration = Duration::from_millis(50);
+
 /// Items that may wait for the next batch.
 const MOST_PENDING: usize = 8_192;
 
@@ -187,17 +198,21 @@ impl Feed {
                 sleep_until(next).await;
             }
             let begun = clock::instant();
-            self.flush().await;
+            let rest = self.flush().await;
             next = self.next_flush(begun);
+            if rest {
+                next = next.max(begun + BURST_PAUSE);
+                self.due.notify_one();
+            }
         }
     }
 
-    /// Sends what is pending, now.
-    pub async fn flush(&self) {
-        let items = std::mem::take(&mut *self.pending.lock());
+    /// Sends a batch of what is pending, now. Whether there is more.
+    pub async fn flush(&self) -> bool {
+        let (items, rest) = self.take_batch();
         self.flushed.notify_one();
         if items.is_empty() {
-            return;
+            return rest;
         }
         let begun = clock::instant();
         let members = self.count();
@@ -207,6 +222,25 @@ impl Feed {
         }
         self.metrics.batches.inc();
         self.metrics.flush_seconds.observe(begun.elapsed().as_secs_f64());
+        rest
+    }
+
+    /// As many pending items as make a batch, at least one, and whether more are left.
+    fn take_batch(&self) -> (Vec<Item>, bool) {
+        let mut pending = self.pending.lock();
+        let mut bytes = 0;
+        let fitting = pending
+            .iter()
+            .take_while(|item| {
+                bytes += item.text().len() + ITEM_BYTES;
+                bytes <= LARGEST_BATCH
+            })
+            .count()
+            .max(1)
+            .min(pending.len());
+        let rest = pending.split_off(fitting);
+        let left = !rest.is_empty();
+        (std::mem::replace(&mut *pending, rest), left)
     }
 
     fn next_flush(&self, begun: Instant) -> Instant {

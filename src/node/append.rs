@@ -27,8 +27,8 @@ const BUSY_RETRY_MS: u64 = 500;
 /// Told once how the request ended. Called from the task that applies the log, so it must not block.
 pub type Answer = Box<dyn FnOnce(Outcome) + Send>;
 
-/// Who waits for which event to be applied. Bounded by the log's queue: whoever is here has an append under way or
-/// an applied event on its way back.
+/// Who waits for which event to be applied. Whoever is here has an append under way, which the log's queue bounds, or
+/// an event on its way back, which the tail bounds.
 #[derive(Default)]
 pub(super) struct Waiters(Mutex<HashMap<EventId, Answer>>);
 
@@ -49,6 +49,10 @@ impl Waiters {
 impl Node {
     /// Appends `event`; `answer` is told when it has been applied, or why it never will be.
     pub(super) fn append(&self, channel: &ChannelId, event: Event, waiters: impl WaitersOf, answer: Answer) {
+        // Whoever comes now would write behind the back of the gateway that takes over.
+        if self.is_draining() {
+            return answer(Outcome::Refused(Refusal::Draining));
+        }
         let (id, event) = (event.id, Arc::new(event));
         let (told, applied) = oneshot::channel();
         let tell = Box::new(move |outcome| {

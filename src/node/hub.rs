@@ -24,10 +24,18 @@ impl Hub {
         Self { parts, channels: DashMap::new(), over }
     }
 
-    /// The channel, folded from its log if it isn't in memory. Those who ask at the same time wait for one fold.
+    /// The channel, folded from its log if it isn't in memory. Those who ask at the same time wait for one fold, and it
+    /// goes on when they stop waiting: who comes back finds it done.
     pub(super) async fn live(&self, id: &ChannelId) -> Result<Arc<Live>, LogError> {
         let cell = self.channels.entry(id.clone()).or_default().value().clone();
-        cell.get_or_try_init(|| Live::load(id, &self.parts, &self.over)).await.cloned()
+        if let Some(live) = cell.get() {
+            return Ok(live.clone());
+        }
+        let (id, parts, over) = (id.clone(), self.parts.clone(), self.over.clone());
+        let folding =
+            tokio::spawn(async move { cell.get_or_try_init(|| Live::load(&id, &parts, &over)).await.cloned() });
+        // A fold that panicked has said so; its channel can be asked for again.
+        folding.await.unwrap_or(Err(LogError::Unknown))
     }
 
     /// Channels in memory.

@@ -41,5 +41,5 @@ async fn run(feed: Arc<Feed>, over: CancellationToken) {
         () = over.cancelled() => {}
     }
     // What was accepted before the end still goes out.
-    feed.flush().await;
+    while feed.flush().await {}
 }

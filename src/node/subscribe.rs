@@ -131,6 +131,9 @@ impl Node {
     /// Appends an event that others may be appending at the same time: whoever is not the first waits for the log and
     /// then for this node to have applied it.
     async fn append_once(&self, live: &Arc<Live>, event: Event) -> Result<(), Refusal> {
+        if self.is_draining() {
+            return Err(Refusal::Draining);
+        }
         let seq = self.parts.log.append(live.id(), Arc::new(event)).await.map_err(|failure| refusal(&failure))?;
         let deadline = clock::instant() + LONGEST_APPLY;
         while live.state.lock().channel.seq() < seq {

@@ -68,10 +68,6 @@ impl Outbox {
         if queue.state != State::Open {
             return Err(PushError::Closed);
         }
-        if queue.bytes + frames.len() > self.cap {
-            self.give_up(&mut queue);
-            return Err(PushError::Slow);
-        }
         self.enqueue(&mut queue, frames.bytes())
     }
 
@@ -128,6 +124,14 @@ impl Outbox {
             queue.half_written = written > 0;
         }
         let rest = frames.slice(written..);
+        if queue.bytes + rest.len() > self.cap {
+            if queue.half_written && queue.waiting.is_empty() {
+                // The started frame has to be finished: it is what `give_up` keeps.
+                queue.waiting.push_back(rest);
+            }
+            self.give_up(queue);
+            return Err(PushError::Slow);
+        }
         queue.bytes += rest.len();
         queue.waiting.push_back(rest);
         self.drainer.wake();

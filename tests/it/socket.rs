@@ -171,9 +171,39 @@ fn pings_that_nobody_reads_the_answers_of_cost_no_memory() {
 }
 
 #[test]
+fn a_burst_of_long_lines_closes_nobody_who_reads() {
+    let data = tempdir().unwrap();
+    let gateway = Gateway::dev(data.path());
+    let readers: Vec<_> = (0..5)
+        .map(|_| {
+            let mut reader = Raw::join(&gateway, "demo");
+            std::thread::spawn(move || {
+                let mut lines = Vec::new();
+                while lines.len() < 250 {
+                    lines.extend(reader.hears(93101)["bdy"].as_array().unwrap().iter().cloned());
+                }
+                lines
+            })
+        })
+        .collect();
+    let mut sender = Raw::join(&gateway, "demo");
+    let text = |turn: usize| format!("{turn:03}{}", "가".repeat(497));
+    let sends: Vec<Vec<u8>> =
+        (0..250).map(|turn| masked(0x81, line("demo", &text(turn), false).to_string().as_bytes())).collect();
+    sender.write(&sends.concat());
+    for _ in 0..250 {
+        assert_eq!(sender.hears(13101)["retCode"], 0);
+    }
+    let expected: Vec<String> = (0..250).map(text).collect();
+    for reader in readers {
+        assert_eq!(texts(&reader.join().unwrap()), expected);
+    }
+}
+
+#[test]
 fn a_reader_that_never_reads_is_cut_off_whatever_it_sends() {
     let data = tempdir().unwrap();
-    let gateway = Gateway::start(data.path(), &["--dev"], &[("MADANG_CHAT__QUEUE_BYTES", "65536")]);
+    let gateway = Gateway::start(data.path(), &["--dev"], &[("MADANG_CHAT__QUEUE_BYTES", "196608")]);
     let mut sender = Raw::join(&gateway, "demo");
     let mut stuck = Raw::join(&gateway, "demo");
     let long = line("demo", &"x".repeat(500), false).to_string();
@@ -251,6 +281,30 @@ fn a_restart_on_an_inherited_socket_refuses_nobody_and_forgets_nothing() {
     let again = Gateway::inheriting(&listener, data.path());
     assert_eq!(waiting.join().unwrap(), "before");
     drop(again);
+}
+
+#[test]
+fn whoever_has_only_just_connected_is_not_refused_by_a_restart() {
+    let data = tempdir().unwrap();
+    let gateway = Gateway::dev(data.path());
+    let address = gateway.address.clone();
+    let mut stream = TcpStream::connect(&address).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    std::thread::sleep(Duration::from_millis(100));
+    let leaving = std::thread::spawn(move || gateway.terminate());
+    std::thread::sleep(Duration::from_millis(500));
+    write!(
+        stream,
+        "GET /chat HTTP/1.1\r\nHost: {address}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+    )
+    .unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).unwrap();
+    assert!(answer.starts_with(b"HTTP/1.1 101 "), "{}", String::from_utf8_lossy(&answer));
+    let close = [&[0x88, 12][..], &1012_u16.to_be_bytes(), b"restarting"].concat();
+    assert!(answer.ends_with(&close), "{}", String::from_utf8_lossy(&answer));
+    assert!(leaving.join().unwrap().success());
 }
 
 #[test]

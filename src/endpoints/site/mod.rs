@@ -24,10 +24,10 @@ use crate::node::{ChannelView, Node};
 use problem::Problem;
 
 /// Most channels in one page.
-const LARGEST_PAGE: usize = 500;
+const LARGEST_PAGE: usize = 100;
 
 /// Channels in a page when the request doesn't say.
-const USUAL_PAGE: usize = 100;
+const USUAL_PAGE: usize = 50;
 
 /// Largest request body in bytes.
 const LARGEST_BODY: usize = 64 * 1024;

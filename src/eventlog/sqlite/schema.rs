@@ -1,5 +1,6 @@
 //! The file's form and how it came to be.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -53,10 +54,7 @@ pub(super) fn migrate(connection: &mut Connection, file: &Path, to: &Migrations<
         connection.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(|error| error.to_string())?;
     let pending = to.pending_migrations(connection).map_err(|error| error.to_string())?;
     if version > 0 && pending > 0 {
-        let aside = aside(file, version);
-        connection
-            .execute("VACUUM INTO ?1", params![aside.to_string_lossy()])
-            .map_err(|error| format!("can't copy the log aside to {}: {error}", aside.display()))?;
+        copy_aside(connection, &aside(file, version))?;
     }
     to.to_latest(connection).map_err(|error| match error {
         rusqlite_migration::Error::MigrationDefinition(
@@ -64,6 +62,23 @@ pub(super) fn migrate(connection: &mut Connection, file: &Path, to: &Migrations<
         ) => format!("{} was written by a newer madang: upgrade this one", file.display()),
         other => other.to_string(),
     })
+}
+
+/// Copies the log whole, or not at all: a copy that was cut off is begun again, one that is there is kept.
+fn copy_aside(connection: &Connection, to: &Path) -> Result<(), String> {
+    if to.exists() {
+        return Ok(());
+    }
+    let unfinished = to.with_extension("unfinished");
+    let copied = || -> Result<(), Box<dyn std::error::Error>> {
+        if unfinished.exists() {
+            std::fs::remove_file(&unfinished)?;
+        }
+        connection.execute("VACUUM INTO ?1", params![unfinished.to_string_lossy()])?;
+        File::open(&unfinished)?.sync_all()?;
+        Ok(std::fs::rename(&unfinished, to)?)
+    };
+    copied().map_err(|error| format!("can't copy the log aside to {}: {error}", to.display()))
 }
 
 fn aside(file: &Path, version: i64) -> PathBuf {
@@ -104,6 +119,8 @@ mod tests {
         let kept = epoch(&connection).unwrap();
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().filter(|f| is_copy(f.as_ref().unwrap())).count(), 0);
 
+        // A copy that an earlier start did not finish is in nobody's way.
+        std::fs::write(folder.path().join("events.db.unfinished"), "half a copy").unwrap();
         let mut longer = STEPS.to_vec();
         longer.push(M::up("ALTER TABLE meta ADD COLUMN note TEXT"));
         migrate(&mut connection, &file, &Migrations::new(longer)).unwrap();

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 use tokio::sync::{mpsc, oneshot};
@@ -19,6 +20,12 @@ use super::store;
 
 /// Most commands in one commit, so that no answer waits for more than a few milliseconds of work.
 const LARGEST_BATCH: usize = 1_024;
+
+/// How often a batch is tried.
+const ATTEMPTS: u32 = 4;
+
+/// Wait before the second attempt; it doubles with each.
+const FIRST_WAIT: Duration = Duration::from_millis(20);
 
 /// Channels whose last place is known by heart, about 150 bytes each; one more and all are looked up again.
 const MOST_KNOWN: usize = 50_000;
@@ -53,10 +60,12 @@ struct Known {
     last: Seq,
 }
 
-/// What is answered once the batch is on disk.
+/// What became of one command of a batch, once the batch is on disk.
 enum Done {
-    Appended { channel: ChannelId, logged: Logged, fresh: bool, answer: Answer<Seq> },
-    Other(Answer<()>),
+    /// Its place, and whether it was new.
+    Appended(Seq, bool),
+    Stored,
+    Failed(LogError),
 }
 
 impl Writer {
@@ -69,82 +78,89 @@ impl Writer {
         let mut batch = Vec::with_capacity(LARGEST_BATCH);
         while queue.blocking_recv_many(&mut batch, LARGEST_BATCH) > 0 {
             self.metrics.log_queue.dec_by(i64::try_from(batch.len()).unwrap_or_default());
-            self.commit(batch.drain(..));
+            self.commit(std::mem::take(&mut batch));
         }
         // Nothing depends on the statistics; the next start reads them if they are there.
         let _ = self.connection.execute_batch("PRAGMA optimize");
     }
 
-    fn commit(&mut self, batch: impl Iterator<Item = Command>) {
-        let transaction = match self.connection.transaction_with_behavior(TransactionBehavior::Immediate) {
-            Ok(transaction) => transaction,
-            Err(error) => return refuse_all(batch, &store(&error)),
-        };
-        let mut done = Vec::new();
+    /// Commits a batch, trying again as a whole, so that a passing failure changes no order.
+    fn commit(&mut self, batch: Vec<Command>) {
+        let mut wait = FIRST_WAIT;
+        for attempt in 0..ATTEMPTS {
+            match self.attempt(&batch) {
+                Ok(done) => return self.finish(batch, done, attempt == 0),
+                Err(error) => {
+                    error!(%error, commands = batch.len(), attempt, "the log could not commit");
+                    self.metrics.faults.inc();
+                    // The next places are read from the file again.
+                    self.channels.clear();
+                    std::thread::sleep(wait);
+                    wait *= 2;
+                }
+            }
+        }
+        // What a failed commit has left in the file, followers find there.
+        self.followers.reset();
         for command in batch {
             match command {
-                Command::Append(append, answer) => match insert(&transaction, &mut self.channels, &append) {
-                    Ok((seq, fresh)) => {
-                        let logged = Logged { seq, event: append.event };
-                        done.push(Done::Appended { channel: append.channel, logged, fresh, answer });
-                    }
-                    Err(error) => {
-                        self.channels.remove(&append.channel);
-                        tell(answer, Err(store(&error)));
-                    }
-                },
-                Command::PutSnapshot(channel, snapshot, answer) => {
-                    match put_snapshot(&transaction, &mut self.channels, &channel, &snapshot) {
-                        Ok(()) => done.push(Done::Other(answer)),
-                        Err(error) => tell(answer, Err(store(&error))),
-                    }
-                }
-                Command::Erase(channel, places, answer) => match erase(&transaction, &channel, &places) {
-                    Ok(()) => done.push(Done::Other(answer)),
-                    Err(error) => tell(answer, Err(store(&error))),
-                },
-            }
-        }
-        match transaction.commit() {
-            Ok(()) => self.finish(done),
-            Err(error) => {
-                error!(%error, events = done.len(), "the log could not commit");
-                self.metrics.faults.inc();
-                // The next places are read from the file again: these may or may not be in it.
-                self.channels.clear();
-                for done in done {
-                    match done {
-                        Done::Appended { answer, .. } => tell(answer, Err(LogError::Unknown)),
-                        Done::Other(answer) => tell(answer, Err(LogError::Unknown)),
-                    }
+                Command::Append(_, answer) => tell(answer, Err(LogError::Unknown)),
+                Command::PutSnapshot(_, _, answer) | Command::Erase(_, _, answer) => {
+                    tell(answer, Err(LogError::Unknown));
                 }
             }
         }
     }
 
-    fn finish(&self, done: Vec<Done>) {
+    /// One transaction for the whole batch. A command that fails alone fails alone; some errors (a full disk, for one)
+    /// make SQLite roll everything back by itself, and nothing may be written after that.
+    fn attempt(&mut self, batch: &[Command]) -> rusqlite::Result<Vec<Done>> {
+        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let mut done = Vec::with_capacity(batch.len());
+        for command in batch {
+            let result = match command {
+                Command::Append(append, _) => {
+                    insert(&transaction, &mut self.channels, append).map(|(seq, fresh)| Done::Appended(seq, fresh))
+                }
+                Command::PutSnapshot(channel, snapshot, _) => {
+                    put_snapshot(&transaction, &mut self.channels, channel, snapshot).map(|()| Done::Stored)
+                }
+                Command::Erase(channel, places, _) => erase(&transaction, channel, places).map(|()| Done::Stored),
+            };
+            match result {
+                Ok(result) => done.push(result),
+                Err(error) if transaction.is_autocommit() => return Err(error),
+                Err(error) => done.push(Done::Failed(store(&error))),
+            }
+        }
+        transaction.commit()?;
+        Ok(done)
+    }
+
+    fn finish(&self, batch: Vec<Command>, done: Vec<Done>, first: bool) {
         self.metrics.log_commits.inc();
-        for done in done {
-            match done {
-                Done::Appended { channel, logged, fresh, answer } => {
+        if !first {
+            // An attempt that seemed to fail may have been written: only the file knows what followers have to get.
+            self.followers.reset();
+        }
+        for (command, done) in batch.into_iter().zip(done) {
+            match (command, done) {
+                (Command::Append(append, answer), Done::Appended(seq, fresh)) => {
                     if fresh {
                         self.metrics.log_events.inc();
-                        self.followers.publish(&channel, &logged);
                     }
-                    tell(answer, Ok(logged.seq));
+                    if fresh && first {
+                        self.followers.publish(&append.channel, &Logged { seq, event: append.event });
+                    }
+                    tell(answer, Ok(seq));
                 }
-                Done::Other(answer) => tell(answer, Ok(())),
+                (Command::Append(_, answer), Done::Failed(error)) => tell(answer, Err(error)),
+                (Command::PutSnapshot(_, _, answer) | Command::Erase(_, _, answer), Done::Failed(error)) => {
+                    tell(answer, Err(error));
+                }
+                (Command::PutSnapshot(_, _, answer) | Command::Erase(_, _, answer), _) => tell(answer, Ok(())),
+                (Command::Append(_, answer), Done::Stored) => tell(answer, Err(LogError::Unknown)),
             }
-        }
-    }
-}
-
-fn refuse_all(batch: impl Iterator<Item = Command>, reason: &LogError) {
-    error!(error = %reason, "the log could not begin a transaction");
-    for command in batch {
-        match command {
-            Command::Append(_, answer) => tell(answer, Err(reason.clone())),
-            Command::PutSnapshot(_, _, answer) | Command::Erase(_, _, answer) => tell(answer, Err(reason.clone())),
         }
     }
 }
@@ -236,4 +252,59 @@ fn erase(connection: &Connection, channel: &ChannelId, places: &[Seq]) -> rusqli
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::eventlog::sqlite::schema;
+    use crate::model::id::Cid;
+
+    fn append(turn: usize) -> (Command, oneshot::Receiver<Result<Seq, LogError>>) {
+        let title = format!("{turn:05}{}", "x".repeat(2_000));
+        let event = Event::new(Millis(1), Body::Opened { cid: Cid::parse("demo").unwrap(), title });
+        let (answer, answered) = oneshot::channel();
+        let payload = codec::encode(&event);
+        let channel = ChannelId::parse("one").unwrap();
+        (Command::Append(Append { channel, event: Arc::new(event), payload }, answer), answered)
+    }
+
+    fn places(connection: &Connection) -> Vec<i64> {
+        let mut select = connection.prepare("SELECT seq FROM event ORDER BY seq").unwrap();
+        let rows = select.query_map([], |row| row.get(0)).unwrap();
+        rows.collect::<rusqlite::Result<_>>().unwrap()
+    }
+
+    #[test]
+    fn a_disk_that_fills_in_the_middle_of_a_batch_leaves_none_of_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("events.db");
+        let mut connection = schema::open(&file).unwrap();
+        schema::migrate(&mut connection, &file, &schema::MIGRATIONS).unwrap();
+        let metrics = Arc::new(Metrics::default());
+        let mut writer = Writer::new(connection, Followers::new(metrics.clone()), metrics);
+        let limit = |writer: &Writer, pages: i64| {
+            writer.connection.pragma_update_and_check(None, "max_page_count", pages, |_| Ok(())).unwrap();
+        };
+
+        let (first, mut answered) = append(0);
+        writer.commit(vec![first]);
+        assert_eq!(answered.try_recv().unwrap(), Ok(Seq(1)));
+
+        limit(&writer, 40);
+        let (batch, answers): (Vec<_>, Vec<_>) = (1..=200).map(append).unzip();
+        writer.commit(batch);
+        for mut answer in answers {
+            assert_eq!(answer.try_recv().unwrap(), Err(LogError::Unknown));
+        }
+        assert_eq!(places(&writer.connection), [1], "all of a batch or nothing");
+
+        limit(&writer, 1_000_000);
+        let (batch, answers): (Vec<_>, Vec<_>) = (201..=400).map(append).unzip();
+        writer.commit(batch);
+        for (turn, mut answer) in answers.into_iter().enumerate() {
+            assert_eq!(answer.try_recv().unwrap(), Ok(Seq(turn as u64 + 2)));
+        }
+        assert_eq!(places(&writer.connection).len(), 201);
+    }
 }
