@@ -309,6 +309,22 @@ async fn a_connect_that_takes_too_long_is_told_to_come_back() {
     assert_eq!((&refused["retCode"], &refused["retryAfterMs"]), (&json!(503), &json!(1000)));
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_fold_that_takes_long_goes_on_when_nobody_waits_for_it() {
+    let log = Memory::new(Arc::default());
+    let quick = Yard::over(Arc::new(log.clone()), Config::default()).await;
+    let channel = ChannelId::parse("c0ffee").unwrap();
+    quick.node.list_channel(&channel, "cafe").await.unwrap();
+    let cid = quick.node.open_broadcast(&channel, "on air").await.unwrap();
+    let faults = Faults { delay: Duration::from_secs(100), ..Faults::default() };
+    let slow = Yard::over(Arc::new(Flaky::new(log, faults, 1)), Config::default()).await;
+    assert_eq!(slow.guest().connect(cid.as_str(), None).await["retCode"], 503);
+    tokio::time::sleep(Duration::from_secs(100)).await;
+    let begun = madang::clock::instant();
+    assert_eq!(slow.guest().connect(cid.as_str(), None).await["retCode"], 0);
+    assert_eq!(begun.elapsed(), Duration::ZERO, "it was done when they came back");
+}
+
 #[tokio::test]
 async fn who_leaves_is_not_counted() {
     let yard = Yard::new().await;
