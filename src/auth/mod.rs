@@ -181,6 +181,7 @@ pub fn guest(ttl_seconds: i64) -> Grant {
 mod tests {
     use super::*;
     use crate::clock::Manual;
+    use crate::model::principal::{Profile, ViewerBadge};
     use crate::model::time::Millis;
 
     const NOW: i64 = 1_790_000_000;
@@ -223,6 +224,22 @@ mod tests {
         for bad in ["", "null", "a.b.c", unsigned.as_str(), &"x".repeat(9_000)] {
             assert_eq!(tokens("a", "madang", NOW).check(bad), Err(TokenError::Forged), "{bad}");
         }
+    }
+
+    #[test]
+    fn a_profile_that_cannot_be_shown_is_refused() {
+        let tokens = tokens("a", "madang", NOW);
+        let verdict = |profile: Profile| tokens.check(&tokens.issue(&Grant { profile, ..grant() })).map(drop);
+        let named = |nickname: &str| Profile { nickname: nickname.to_owned(), ..Profile::default() };
+        assert_eq!(verdict(named(&"가".repeat(30))), Ok(()));
+        for nickname in ["", "a\nb", "\u{1b}[2J", &"x".repeat(31)] {
+            assert!(matches!(verdict(named(nickname)), Err(TokenError::Content(_))), "{nickname:?}");
+        }
+        let large = Profile { image_url: "x".repeat(2_048), ..named("n") };
+        assert!(matches!(verdict(large), Err(TokenError::Content(_))));
+        let badge = || ViewerBadge { id: "b".to_owned(), site_wide: false, image_url: String::new() };
+        let many = Profile { viewer_badges: (0..11).map(|_| badge()).collect(), ..named("n") };
+        assert!(matches!(verdict(many), Err(TokenError::Content(_))));
     }
 
     #[test]
