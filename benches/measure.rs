@@ -401,8 +401,9 @@ async fn sends(rate: u64) {
     let (cpu, own) = (server.cpu() - cpu, own_cpu() - own);
     let mut latencies = std::mem::take(&mut *shared.latencies.lock());
     latencies.sort_unstable();
+    let mut writers = Vec::new();
     for task in tasks {
-        task.await.unwrap();
+        writers.push(task.await.unwrap());
     }
     sleep(Duration::from_secs(2)).await;
     let (total, broken) = (shared.lines.load(Ordering::Relaxed), shared.broken.load(Ordering::Relaxed));
@@ -428,7 +429,7 @@ async fn send_lines(
     senders: u64,
     sender: u64,
     times: Arc<Mutex<Vec<Instant>>>,
-) {
+) -> OwnedWriteHalf {
     let total = rate * (WARM_UP + MEASURED).as_secs() / senders;
     let mut number = 0;
     let mut tick = begun + Duration::from_micros(sender * 1_000 / senders);
@@ -445,6 +446,8 @@ async fn send_lines(
         writer.write_all(&burst).await.unwrap();
         tick += Duration::from_millis(1);
     }
+    // Given back: dropping it would hang up before the last answers.
+    writer
 }
 
 async fn read_acks(mut reader: tokio::net::tcp::OwnedReadHalf, times: Arc<Mutex<Vec<Instant>>>, shared: Arc<Shared>) {
