@@ -11,6 +11,7 @@ pub mod config;
 pub mod endpoints;
 pub mod eventlog;
 pub mod feed;
+pub mod gate;
 pub mod metrics;
 pub mod model;
 pub mod node;

@@ -40,7 +40,9 @@ Examples:
   madang serve --config /etc/madang.toml --data /var/lib/madang
   MADANG_CHAT__TEXT_BYTES=1000 madang serve --listen 0.0.0.0:80
 
-A listening socket passed by LISTEN_FDS is used instead of --listen, so that a restart refuses nobody.
+Listening sockets passed by LISTEN_FDS are used instead of --listen and --admin-listen, in this order, so that a restart
+refuses nobody. SIGHUP makes it read its settings again. --dev listens on this machine only, its tokens and keys open no
+other gateway, and its data is kept apart from a site's.
 Traces go to standard error; RUST_LOG=madang=debug shows more.")]
     Serve(Serve),
     /// Print a chat access token.
@@ -69,9 +71,18 @@ struct Serve {
     /// For trying things out: any cid opens itself, anyone gets a guest's token.
     #[arg(long)]
     dev: bool,
+    /// With --dev, let other machines in too.
+    #[arg(long, requires = "dev")]
+    dev_anywhere: bool,
+    /// Take over the data of a gateway that ran with --dev, and make new secrets for it.
+    #[arg(long, conflicts_with = "dev")]
+    adopt_dev_data: bool,
     /// Where to listen [default: 127.0.0.1:8080]; port 0 asks for any, and prints which.
     #[arg(long, value_name = "ADDR:PORT")]
     listen: Option<String>,
+    /// Where to listen for /v1, /metrics and health [default: 127.0.0.1:8081; with --dev the same port as --listen].
+    #[arg(long, value_name = "ADDR:PORT")]
+    admin_listen: Option<String>,
     /// Where the log and the secrets lie [default: ./madang-data].
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
@@ -103,9 +114,9 @@ struct Token {
     /// Sign with this secret.
     #[arg(long, value_name = "SECRET", env = "MADANG_AUTH__SECRET", hide_env_values = true)]
     secret: Option<String>,
-    /// The issuer that the gateway expects (auth.issuer).
-    #[arg(long, env = "MADANG_AUTH__ISSUER", default_value = "madang")]
-    issuer: String,
+    /// In whose name, as auth.issuer has it [default: the gateway itself; with --secret: madang].
+    #[arg(long, env = "MADANG_AUTH__ISSUER")]
+    issuer: Option<String>,
 }
 
 #[derive(Args)]
@@ -174,17 +185,22 @@ fn main() -> ExitCode {
 
 fn run(command: Command) -> Result<(), Exit> {
     match command {
-        Command::Serve(Serve { dev, listen, data, config }) => {
-            block_on(app::serve(&Flags { file: config, dev, listen, data }))
-        }
-        Command::Token(token) => {
-            println!("{}", app::token(token.into())?);
+        Command::Serve(serve) => block_on(app::serve(&serve.into())),
+        Command::Token(token) => block_on(async {
+            println!("{}", app::token(token.into()).await?);
             Ok(())
-        }
+        }),
         Command::Chat(Chat { cid, url, token, send, json }) => {
             block_on(app::talk(&Talk { cid, url, token, send, json }))
         }
         Command::Check(Check { config }) => app::check(&Flags { file: config, ..Flags::default() }),
+    }
+}
+
+impl From<Serve> for Flags {
+    fn from(serve: Serve) -> Self {
+        let Serve { dev, dev_anywhere, adopt_dev_data, listen, admin_listen, data, config } = serve;
+        Self { file: config, dev, dev_anywhere, adopt_dev_data, listen, admin_listen, data }
     }
 }
 

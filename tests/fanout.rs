@@ -78,12 +78,12 @@ fn user(uid: &str) -> UserId {
 fn item(seq: u64, audience: Audience) -> Item {
     let author = Author { uid: user("author"), profile: Arc::new(Profile::default()), role: Role::Viewer };
     let draft = Draft { text: format!("{seq}"), ..Draft::default() };
-    let line = Line { cid: Cid::parse("c").unwrap(), author, draft, members: 1 };
+    let line = Line { cid: Cid::parse("c").unwrap(), author, draft, members: 1, credential: Default::default() };
     Item::revealed(Seq(seq), EventId::fresh(), Millis(0), Status::Normal, audience, Arc::new(line))
 }
 
 fn sink() -> Arc<Outbox> {
-    Arc::new(Outbox::new(Box::new(Sink), 1 << 20))
+    Arc::new(Outbox::new(Box::new(Sink), 1 << 20, Default::default()))
 }
 
 /// The texts that a member was sent, one message each.
@@ -153,7 +153,7 @@ async fn everybody_gets_exactly_what_came_after_they_joined() {
     let feed = feed(&Arc::default());
     let socks: Vec<Memory> = (0..5).map(|_| Memory::default()).collect();
     for (after, sock) in socks.iter().enumerate() {
-        let outbox = Arc::new(Outbox::new(Box::new(sock.clone()), 1 << 20));
+        let outbox = Arc::new(Outbox::new(Box::new(sock.clone()), 1 << 20, Default::default()));
         feed.join(group(false), outbox, None, Seq(after as u64));
         feed.push([item(after as u64 + 1, Audience::All)]);
     }
@@ -169,7 +169,7 @@ async fn an_audience_is_kept() {
     let feed = feed(&Arc::default());
     let member = |staff, uid: &str| {
         let sock = Memory::default();
-        let outbox = Arc::new(Outbox::new(Box::new(sock.clone()), 1 << 20));
+        let outbox = Arc::new(Outbox::new(Box::new(sock.clone()), 1 << 20, Default::default()));
         feed.join(group(staff), outbox, Some(user(uid)), Seq(0));
         sock
     };
@@ -190,7 +190,7 @@ async fn an_audience_is_kept() {
 async fn a_quiet_broadcast_waits_for_nothing() {
     let feed = Arc::new(feed(&Arc::default()));
     let sock = Memory::default();
-    feed.join(group(false), Arc::new(Outbox::new(Box::new(sock.clone()), 1 << 20)), None, Seq(0));
+    feed.join(group(false), Arc::new(Outbox::new(Box::new(sock.clone()), 1 << 20, Default::default())), None, Seq(0));
     let running = tokio::spawn({
         let feed = feed.clone();
         async move { feed.run().await }

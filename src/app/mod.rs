@@ -4,8 +4,10 @@ mod data;
 mod exit;
 mod listen;
 mod serve;
+mod signals;
 mod talk;
 mod token;
+mod welcome;
 
 pub use exit::Exit;
 pub use serve::serve;

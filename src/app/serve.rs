@@ -5,26 +5,34 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::http::StatusCode;
-use tokio::signal::unix::{SignalKind, signal};
+use axum::http::header::HOST;
+use axum::http::{Method, StatusCode};
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
+use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
+use tower_http::timeout::TimeoutLayer;
+use tracing::{error, info, warn};
 
-use crate::auth::{Grant, Secret, Tokens};
+use crate::auth::{Grant, JwksUrl, KeyDigest, Secret, Tokens};
 use crate::clock::{Clock, System};
-use crate::config::{Config, Environment, Flags};
+use crate::config::{Config, Environment, Flags, changes};
 use crate::endpoints::chat::{Chat, ChatEncoder};
 use crate::endpoints::chzzk::Chzzk;
-use crate::endpoints::site::{ApiKey, Site};
+use crate::endpoints::site::Site;
 use crate::eventlog::sqlite::{self, Sqlite};
 use crate::feed::Encoder;
+use crate::gate::{self, Gate};
 use crate::metrics::Metrics;
+use crate::model::message::Author;
 use crate::model::principal::{Role, Scope};
 use crate::node::{Node, Parts};
 
-use super::data::{API_KEY, Data, TOKEN_SECRET};
-use super::{Exit, listen};
+use super::data::{ADDRESS_KEY, API_KEY, Data, Purpose, TOKEN_SECRET};
+use super::listen::Door;
+use super::signals::{Signal, Signals};
+use super::{Exit, listen, welcome};
 
 /// How long sends under way may take to be answered when the gateway leaves.
 const DRAIN: Duration = Duration::from_secs(5);
@@ -35,25 +43,41 @@ const FAREWELL: Duration = Duration::from_secs(8);
 /// How long HTTP requests under way may take after that.
 const LAST_REQUESTS: Duration = Duration::from_secs(4);
 
-/// How long a dev token holds, in seconds.
-const DEV_TOKEN_SECONDS: i64 = 24 * 3_600;
+/// How long one HTTP request may take in all.
+const LONGEST_REQUEST: Duration = Duration::from_secs(30);
 
-/// Runs the gateway until SIGTERM or SIGINT; a second signal ends it at once.
+/// Connections of the site's own programs, of metrics and of health at one time: few, and never crowded out.
+const ADMIN_CONNECTIONS: usize = 100;
+
+/// Files that are not connections: the log's, the listeners, standard streams, and what a look at health needs.
+const OTHER_FILES: usize = 200;
+
+/// Runs the gateway until SIGTERM or SIGINT; a second signal ends it at once. SIGHUP makes it read its settings again.
 pub async fn serve(flags: &Flags) -> Result<(), Exit> {
-    let config = Config::load(flags, &Environment::of_process()).map_err(|error| Exit::config(&error.to_string()))?;
-    raise_file_limit();
-    // The port before the data: while another gateway leaves the data, connections wait here and nobody is refused.
-    let listener = listen::listener(config.listen)
-        .map_err(|error| Exit::unavailable(&format!("can't listen on {}: {error}", config.listen)))?;
-    let address = listener.local_addr().map_err(|error| Exit::io(&error.to_string()))?;
-    let data = Data::take(&config.data).await?;
+    let environment = Environment::of_process();
+    let mut config = Config::load(flags, &environment).map_err(|error| Exit::config(&error.to_string()))?;
+    config.gate.connections = connections(&config);
+    // The ports before the data: while another gateway leaves the data, connections wait here and nobody is refused.
+    let ports = Ports::open(&config, flags)?;
+    let purpose = match (flags.dev, flags.adopt_dev_data) {
+        (true, _) => Purpose::Dev,
+        (false, true) => Purpose::AdoptDev,
+        (false, false) => Purpose::Real,
+    };
+    let data = Data::take(&config.data, purpose).await?;
     let gateway = Gateway::build(&config, &data).await?;
-    print_welcome(&config, &data, address, &gateway);
+    welcome::print(&config, &data, ports.addresses()?, &gateway.tokens);
 
     let stop = CancellationToken::new();
-    let accepting = tokio::spawn(listen::accept(listener, gateway.router(), stop.clone()));
-    wait_for_signal().await;
+    let accepting = ports.accept(&gateway, &config, &stop);
+    let keys = tokio::spawn(gateway.tokens.clone().keep_keys());
+    let mut signals = Signals::new()?;
+    while signals.next().await == Signal::Reload {
+        gateway.reload(&mut config, flags, &environment).await;
+    }
+    tokio::spawn(signals.leave_at_once());
     info!("leaving: no new sends, answering those under way");
+    keys.abort();
     stop.cancel();
     gateway.leave().await;
     if timeout(LAST_REQUESTS, accepting).await.is_err() {
@@ -67,48 +91,160 @@ pub async fn serve(flags: &Flags) -> Result<(), Exit> {
     Ok(())
 }
 
+/// Where the gateway listens.
+struct Ports {
+    public: TcpListener,
+    /// `None` when the site's own programs come in by the public one.
+    admin: Option<TcpListener>,
+}
+
+impl Ports {
+    fn open(config: &Config, flags: &Flags) -> Result<Self, Exit> {
+        let mut inherited = listen::Inherited::new();
+        let mut open = |number, address| {
+            let listener = inherited.listener(number, address);
+            listener.map_err(|error| Exit::unavailable(&format!("can't listen on {address}: {error}")))
+        };
+        let public = open(0, config.listen)?;
+        let admin = config.admin_listen.map(|address| open(1, address)).transpose()?;
+        let ports = Self { public, admin };
+        // The settings have been looked at already; a socket that was inherited has not.
+        let (public, admin) = ports.addresses()?;
+        let at_home = [Some(public), admin].into_iter().flatten().all(|address| address.ip().is_loopback());
+        if config.dev && !flags.dev_anywhere && !at_home {
+            let how = "with --dev only this machine is listened to; --dev-anywhere says that you mean it";
+            return Err(Exit::config(how));
+        }
+        Ok(ports)
+    }
+
+    fn addresses(&self) -> Result<(SocketAddr, Option<SocketAddr>), Exit> {
+        let address = |listener: &TcpListener| listener.local_addr().map_err(|error| Exit::io(&error.to_string()));
+        Ok((address(&self.public)?, self.admin.as_ref().map(address).transpose()?))
+    }
+
+    /// Accepts on all of them until `stop`; the answer is when all is over.
+    fn accept(self, gateway: &Gateway, config: &Config, stop: &CancellationToken) -> JoinHandle<()> {
+        let (public, admin) = gateway.routers(&config.path_prefix, self.admin.is_none());
+        let header_timeout = config.header_timeout;
+        let public = Door { router: public, gate: gateway.gate.clone(), header_timeout };
+        let admin = Door { router: admin, gate: gateway.admin_gate.clone(), header_timeout };
+        let accepting = listen::accept(self.public, public, stop.clone());
+        let administering = self.admin.map(|listener| listen::accept(listener, admin, stop.clone()));
+        tokio::spawn(async move {
+            let administering = administering.map(tokio::spawn);
+            accepting.await;
+            if let Some(administering) = administering {
+                // A task that panicked has said so.
+                let _ = administering.await;
+            }
+        })
+    }
+}
+
 /// The house, put together.
 struct Gateway {
     node: Arc<Node>,
+    gate: Arc<Gate>,
+    admin_gate: Arc<Gate>,
     chat: Arc<Chat>,
     chzzk: Arc<Chzzk>,
     site: Arc<Site>,
-    tokens: Tokens,
+    tokens: Arc<Tokens>,
 }
 
 impl Gateway {
     async fn build(config: &Config, data: &Data) -> Result<Self, Exit> {
         let metrics = Arc::new(Metrics::default());
         let clock: Arc<dyn Clock> = Arc::new(System);
-        let secret = given_or_kept(config.secret.as_ref(), data, TOKEN_SECRET)?;
-        let key = given_or_kept(config.api_key.as_ref(), data, API_KEY)?;
+        let secret = given_or_kept(config.secret.as_ref(), data, TOKEN_SECRET, "")?;
+        let key = given_or_kept(config.api_key.as_ref(), data, API_KEY, root_key_prefix(config.dev))?;
+        if !config.dev && key.reveal().starts_with(root_key_prefix(true).as_bytes()) {
+            return Err(Exit::config("the API key was made by 'serve --dev': make another"));
+        }
+        let address_key = data.secret(ADDRESS_KEY, "")?;
         let log = Sqlite::open(&sqlite::file_in(data.folder()), config.log, metrics.clone())
             .map_err(|error| Exit::io(&error.to_string()))?;
         let encoders: Vec<Arc<dyn Encoder>> = vec![Arc::new(ChatEncoder)];
+        if config.auth.jwks.as_ref().is_some_and(JwksUrl::is_plain) {
+            warn!("auth.jwks_url is http: whoever sits in between can put in keys of their own");
+        }
+        let tokens = Arc::new(Tokens::new(&secret, config.auth.clone(), clock.clone(), metrics.clone()));
+        let gate = |config| Gate::new(config, address_key.reveal(), clock.clone(), metrics.clone());
+        let (admin_gate, gate) = (gate(admin_gate()), gate(config.gate.clone()));
         let parts = Parts {
             log: Arc::new(log),
             clock: clock.clone(),
-            tokens: Tokens::new(&secret, config.auth.clone(), clock.clone()),
+            tokens: tokens.clone(),
+            root_key: KeyDigest::of(key.reveal()),
             encoders: encoders.into(),
             metrics,
             config: config.node.clone(),
         };
         let node = Node::start(parts).await.map_err(|error| Exit::io(&error.to_string()))?;
         Ok(Self {
-            chat: Chat::new(node.clone(), config.chat),
+            chat: Chat::new(node.clone(), gate.clone(), config.chat),
             chzzk: Chzzk::new(node.clone()),
-            site: Site::new(node.clone(), ApiKey::new(key.reveal())),
+            site: Site::new(node.clone(), site_author(config)),
+            gate,
+            admin_gate,
             node,
-            tokens: Tokens::new(&secret, config.auth.clone(), clock),
+            tokens,
         })
     }
 
-    fn router(&self) -> Router {
-        self.chat
-            .router()
-            .merge(self.chzzk.router())
-            .merge(self.site.router())
-            .fallback(async || (StatusCode::NOT_FOUND, "no such path: the chat socket is /chat, the API /v1\n"))
+    /// What the public port leads to, and what the one of the site's own programs does.
+    fn routers(&self, prefix: &str, together: bool) -> (Router, Router) {
+        let admin = self.site.router().merge(self.site.health());
+        let mut public = self.chat.router().merge(self.chzzk.router().layer(self.cors()));
+        if !prefix.is_empty() {
+            public = Router::new().nest(prefix, public);
+        }
+        if together {
+            public = public.merge(admin.clone());
+        }
+        let where_to = format!("no such path: the chat socket is {prefix}/chat\n");
+        (
+            finish(public, where_to),
+            finish(admin, "no such path: the API is /v1, health /livez and /readyz\n".to_owned()),
+        )
+    }
+
+    /// Lets pages of allowed origins read what they ask for, with the cookies of their user.
+    fn cors(&self) -> CorsLayer {
+        let gate = self.gate.clone();
+        let allowed = AllowOrigin::predicate(move |origin, request| {
+            let host = request.headers.get(HOST).and_then(|host| host.to_str().ok());
+            origin.to_str().is_ok_and(|origin| gate.allows(Some(origin), host))
+        });
+        CorsLayer::new()
+            .allow_origin(allowed)
+            .allow_credentials(true)
+            .allow_methods([Method::GET, Method::POST])
+            .allow_headers(AllowHeaders::mirror_request())
+            .max_age(Duration::from_secs(3_600))
+    }
+
+    /// Reads the settings again and takes over what can be changed; says what can't.
+    async fn reload(&self, config: &mut Config, flags: &Flags, environment: &Environment) {
+        let mut fresh = match Config::load(flags, environment) {
+            Ok(fresh) => fresh,
+            Err(mistake) => return error!(%mistake, "the settings stay as they were"),
+        };
+        fresh.gate.connections = connections(&fresh);
+        let changes = changes(config, &fresh);
+        for change in &changes {
+            match change.at_once {
+                true => info!(key = change.key, "changed"),
+                false => warn!(key = change.key, "changes at the next start only"),
+            }
+        }
+        info!(changes = changes.len(), "the settings were read again");
+        self.gate.configure(fresh.gate.clone());
+        self.node.configure(fresh.node.rules.clone());
+        self.tokens.reload_keys().await;
+        (config.gate, config.node.rules) = (fresh.gate, fresh.node.rules);
+        config.connections = fresh.connections;
     }
 
     async fn leave(&self) {
@@ -121,59 +257,48 @@ impl Gateway {
     }
 }
 
-fn given_or_kept(given: Option<&Secret>, data: &Data, name: &str) -> Result<Secret, Exit> {
-    given.cloned().map_or_else(|| data.secret(name), Ok)
+/// Who speaks when the site itself does.
+fn site_author(config: &Config) -> Author {
+    let grant = Grant::plain("site", &config.site_name, Role::SiteManager, Scope::Everywhere, 0);
+    Author { uid: grant.uid, profile: Arc::new(grant.profile), role: grant.role }
 }
 
-/// Every connection is a file; the soft limit is often 1,024.
-fn raise_file_limit() {
-    match rlimit::increase_nofile_limit(u64::MAX) {
-        Ok(limit) => info!(limit, "open files"),
-        Err(error) => warn!(%error, "the limit of open files could not be raised"),
-    }
+/// What every router has: an answer for other paths, and an end for requests that take too long.
+fn finish(router: Router, elsewhere: String) -> Router {
+    let too_slow = TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, LONGEST_REQUEST);
+    router.fallback(async move || (StatusCode::NOT_FOUND, elsewhere)).layer(too_slow)
 }
 
-async fn wait_for_signal() {
-    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
-    else {
-        warn!("signals can't be heard: stop the gateway with SIGKILL");
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-    }
-    tokio::spawn(async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
+fn admin_gate() -> gate::Config {
+    gate::Config { connections: ADMIN_CONNECTIONS, per_address: None, ..gate::Config::default() }
+}
+
+fn given_or_kept(given: Option<&Secret>, data: &Data, name: &str, prefix: &str) -> Result<Secret, Exit> {
+    given.cloned().map_or_else(|| data.secret(name, prefix), Ok)
+}
+
+/// What the key in the data directory begins with: it tells who made it, and a gateway without `--dev` refuses one that
+/// was made with it.
+fn root_key_prefix(dev: bool) -> &'static str {
+    if dev { "madang-dev_root_" } else { "madang_root_" }
+}
+
+/// How many connections there may be: what the settings say, as far as so many files may be open. The soft limit is
+/// often 1,024, so it is raised to the hard one first.
+fn connections(config: &Config) -> usize {
+    let files = match rlimit::increase_nofile_limit(u64::MAX) {
+        Ok(files) => usize::try_from(files).unwrap_or(usize::MAX),
+        Err(error) => {
+            warn!(%error, "the limit of open files could not be raised");
+            1_024
         }
-        warn!("a second signal: leaving at once");
-        std::process::exit(1);
-    });
-}
-
-fn print_welcome(config: &Config, data: &Data, address: SocketAddr, gateway: &Gateway) {
-    println!("madang {} listens on {address}", env!("CARGO_PKG_VERSION"));
-    println!("  chat socket     ws://{address}/chat");
-    println!("  chzzk paths     http://{address}/polling/v2/channels/{{channelId}}/live-status and its kin");
-    println!("  site API        http://{address}/v1/channels (API key: {})", key_place(config, data));
-    println!("  data            {}", data.folder().display());
-    if config.dev {
-        let token = |role, nickname: &str| {
-            let uid = uuid::Uuid::new_v4().simple().to_string();
-            gateway.tokens.issue(&Grant::plain(&uid, nickname, role, Scope::Everywhere, DEV_TOKEN_SECONDS))
-        };
-        println!("--dev: any cid opens itself, anyone gets a guest's token. Not for a public site.");
-        println!("  guest token     {}", token(Role::Viewer, "guest"));
-        println!("  streamer token  {}", token(Role::Streamer, "streamer"));
-        println!("  try             madang chat demo --url ws://{address}/chat");
+    };
+    let possible = files.saturating_sub(OTHER_FILES + ADMIN_CONNECTIONS).max(16);
+    let connections = config.connections.unwrap_or(possible).min(possible);
+    if config.connections.is_some_and(|wanted| wanted > possible) {
+        warn!(connections, files, "fewer connections than limits.connections says: raise the limit of open files");
+    } else {
+        info!(connections, files, "room for so many connections");
     }
-}
-
-fn key_place(config: &Config, data: &Data) -> String {
-    match config.api_key {
-        Some(_) => "from the settings".to_owned(),
-        None => data.folder().join(API_KEY).display().to_string(),
-    }
+    connections
 }

@@ -9,7 +9,7 @@ use crate::model::id::{Cid, UserId};
 use crate::model::principal::{Role, Scope};
 
 use super::Exit;
-use super::data::{TOKEN_SECRET, read_secret};
+use super::data::{TOKEN_SECRET, is_dev, read_secret};
 
 /// What the token shall say.
 #[derive(Clone, Debug)]
@@ -28,12 +28,12 @@ pub struct TokenRequest {
     pub data: PathBuf,
     /// The secret that signs it.
     pub secret: Option<String>,
-    /// Who says so.
-    pub issuer: String,
+    /// Who says so; `None` is the gateway itself for its own secret, and the usual issuer of a site for a given one.
+    pub issuer: Option<String>,
 }
 
 /// Makes the token.
-pub fn token(request: TokenRequest) -> Result<String, Exit> {
+pub async fn token(request: TokenRequest) -> Result<String, Exit> {
     let uid = UserId::parse(&request.uid)
         .ok_or_else(|| Exit::config("--uid: 1 to 64 printable ASCII characters without blanks or quotes"))?;
     let scope = match request.channel {
@@ -43,6 +43,7 @@ pub fn token(request: TokenRequest) -> Result<String, Exit> {
             None => return Err(Exit::config("--channel: 1 to 64 of A-Z a-z 0-9 _ -")),
         },
     };
+    let dev = request.secret.is_none() && is_dev(&request.data);
     let secret = match &request.secret {
         Some(text) => Secret::new(text.as_bytes()).ok_or_else(|| Exit::config("--secret: at least 32 bytes"))?,
         None => {
@@ -51,11 +52,18 @@ pub fn token(request: TokenRequest) -> Result<String, Exit> {
             read_secret(&file)?.ok_or_else(|| Exit::io(&none))?
         }
     };
-    let config = Config { issuer: request.issuer, ..Config::default() };
-    let tokens = Tokens::new(&secret, config, Arc::new(System));
-    let token = tokens.issue(&Grant::plain(uid.as_str(), &request.nickname, request.role, scope, request.ttl_seconds));
+    let mut config = Config { dev, ..Config::default() };
+    let issuer = match (request.issuer, request.secret) {
+        (Some(issuer), _) => issuer,
+        (None, Some(_)) => config.issuer.clone(),
+        (None, None) => config.own_issuer().to_owned(),
+    };
+    config.issuer.clone_from(&issuer);
+    let tokens = Tokens::new(&secret, config, Arc::new(System), Arc::default());
+    let grant = Grant::plain(uid.as_str(), &request.nickname, request.role, scope, request.ttl_seconds);
+    let token = tokens.issue_as(&grant, &issuer);
     // What the gateway would refuse, say now.
-    match tokens.check(&token) {
+    match tokens.check(&token).await {
         Ok(_) => Ok(token),
         Err(error) => Err(Exit::config(&format!("the gateway would refuse this token: {error}"))),
     }

@@ -1,9 +1,11 @@
 //! What stands in a token.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::model::access::LONGEST_TOKEN_ID;
 use crate::model::id::UserId;
 use crate::model::principal::{Principal, Profile, Role, Scope, Subscription, Title, ViewerBadge};
 use crate::model::time::Millis;
@@ -13,11 +15,11 @@ use super::TokenError;
 /// Longest nickname in characters.
 const LONGEST_NICKNAME: usize = 30;
 
-/// Largest profile: the bytes of all its texts together.
-const LARGEST_PROFILE: usize = 2_048;
-
 /// Most badges in one profile.
 const MOST_BADGES: usize = 10;
+
+/// Most channels in which a token grants a role of its own.
+const MOST_ROLES: usize = 100;
 
 /// Colour of those who chose none.
 const DEFAULT_COLOR: &str = "CC000";
@@ -33,6 +35,8 @@ pub struct Grant {
     pub role: Role,
     /// Where.
     pub scope: Scope,
+    /// Higher roles in single channels or broadcasts.
+    pub roles: Vec<(String, Role)>,
     /// For how long, in seconds.
     pub ttl_seconds: i64,
 }
@@ -44,7 +48,7 @@ impl Grant {
         let profile =
             Profile { nickname: nickname.to_owned(), color_code: DEFAULT_COLOR.to_owned(), ..Profile::default() };
         let uid = UserId::parse(uid).or_else(fresh).expect("32 hexadecimal digits are an identity");
-        Self { uid, profile, role, scope, ttl_seconds }
+        Self { uid, profile, role, scope, roles: Vec::new(), ttl_seconds }
     }
 }
 
@@ -57,6 +61,10 @@ pub(super) struct Claims {
     pub(super) issued: i64,
     #[serde(rename = "exp")]
     pub(super) expires: i64,
+    #[serde(rename = "nbf", default, skip_serializing_if = "Option::is_none")]
+    pub(super) not_before: Option<i64>,
+    #[serde(rename = "aud", default, skip_serializing_if = "Option::is_none")]
+    pub(super) audience: Option<Audience>,
     #[serde(rename = "jti", default, skip_serializing_if = "String::is_empty")]
     id: String,
     /// Missing in a token that says nothing about its bearer.
@@ -69,8 +77,28 @@ pub(super) struct Claims {
     /// A channel or broadcast; missing when the token holds everywhere.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     channel: Option<String>,
+    /// Roles in single channels.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    roles: BTreeMap<String, RoleClaim>,
     #[serde(default, skip_serializing_if = "Looks::is_default")]
     profile: Looks,
+}
+
+/// Whom a token is for: one name or several (RFC 7519, 4.1.3).
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+pub(super) enum Audience {
+    One(String),
+    Several(Vec<String>),
+}
+
+impl Audience {
+    pub(super) fn names(&self, wanted: &str) -> bool {
+        match self {
+            Self::One(name) => name == wanted,
+            Self::Several(names) => names.iter().any(|name| name == wanted),
+        }
+    }
 }
 
 /// Roles by the names that the wire and its clients use.
@@ -128,48 +156,61 @@ struct BadgeClaim {
 }
 
 impl Claims {
-    pub(super) fn new(grant: &Grant, issuer: &str, now: i64) -> Self {
+    pub(super) fn new(grant: &Grant, signed: Signed<'_>) -> Self {
         let (channel, profile) = match &grant.scope {
             Scope::Everywhere => (None, &grant.profile),
             Scope::Only(place) => (Some(place.clone()), &grant.profile),
         };
         Self {
-            issuer: issuer.to_owned(),
-            issued: now,
-            expires: now.saturating_add(grant.ttl_seconds),
-            id: uuid::Uuid::new_v4().simple().to_string(),
+            id: signed.id,
             uid: Some(grant.uid.to_string()),
             nickname: profile.nickname.clone(),
             role: Some(grant.role.into()),
             channel,
+            roles: grant.roles.iter().map(|(place, role)| (place.clone(), (*role).into())).collect(),
             profile: Looks::from(profile),
+            issuer: signed.issuer.to_owned(),
+            issued: signed.issued,
+            expires: signed.issued.saturating_add(grant.ttl_seconds),
+            not_before: None,
+            audience: signed.audience.map(|name| Audience::One(name.to_owned())),
         }
     }
 
-    pub(super) fn anonymous(issuer: &str, now: i64, ttl_seconds: i64) -> Self {
+    pub(super) fn anonymous(ttl_seconds: i64, signed: Signed<'_>) -> Self {
         Self {
-            issuer: issuer.to_owned(),
-            issued: now,
-            expires: now.saturating_add(ttl_seconds),
-            id: String::new(),
+            id: signed.id,
             uid: None,
             nickname: String::new(),
             role: None,
             channel: None,
+            roles: BTreeMap::new(),
             profile: Looks::default(),
+            issuer: signed.issuer.to_owned(),
+            issued: signed.issued,
+            expires: signed.issued.saturating_add(ttl_seconds),
+            not_before: None,
+            audience: signed.audience.map(|name| Audience::One(name.to_owned())),
         }
     }
 
     /// Who acts; `None` when the token says nothing about its bearer.
-    pub(super) fn principal(self) -> Result<Option<Principal>, TokenError> {
+    pub(super) fn principal(self, largest_profile: usize) -> Result<Option<Principal>, TokenError> {
         let Some(uid) = &self.uid else { return Ok(None) };
         let uid = UserId::parse(uid).ok_or(TokenError::Content("sub can't be a user's identity"))?;
-        let profile = profile(self.nickname, self.profile)?;
+        if self.id.len() > LONGEST_TOKEN_ID {
+            return Err(TokenError::Content("jti is longer than 64 bytes"));
+        }
+        if self.roles.len() > MOST_ROLES {
+            return Err(TokenError::Content("roles names more than 100 channels"));
+        }
+        let profile = profile(self.nickname, self.profile, largest_profile)?;
         Ok(Some(Principal {
             uid,
             profile: Arc::new(profile),
             role: self.role.map_or(Role::Viewer, Role::from),
             scope: self.channel.map_or(Scope::Everywhere, Scope::Only),
+            roles: self.roles.into_iter().map(|(place, role)| (place, role.into())).collect(),
             token_id: self.id,
             issued: Millis::from_seconds(self.issued),
             expires: Millis::from_seconds(self.expires),
@@ -177,7 +218,15 @@ impl Claims {
     }
 }
 
-fn profile(nickname: String, looks: Looks) -> Result<Profile, TokenError> {
+/// What a token says of itself.
+pub(super) struct Signed<'a> {
+    pub(super) issuer: &'a str,
+    pub(super) audience: Option<&'a str>,
+    pub(super) id: String,
+    pub(super) issued: i64,
+}
+
+fn profile(nickname: String, looks: Looks, largest: usize) -> Result<Profile, TokenError> {
     let characters = nickname.chars().count();
     if characters == 0 || characters > LONGEST_NICKNAME || nickname.chars().any(char::is_control) {
         return Err(TokenError::Content("nickname has 1 to 30 characters and no control characters"));
@@ -204,8 +253,8 @@ fn profile(nickname: String, looks: Looks) -> Result<Profile, TokenError> {
             .map(|badge| ViewerBadge { id: badge.id, site_wide: badge.site, image_url: badge.image })
             .collect(),
     };
-    if text_bytes(&profile) > LARGEST_PROFILE {
-        return Err(TokenError::Content("profile is larger than 2 KiB"));
+    if text_bytes(&profile) > largest {
+        return Err(TokenError::Content("profile is too large"));
     }
     Ok(profile)
 }

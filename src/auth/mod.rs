@@ -1,173 +1,302 @@
 //! From a chat access token to a [`Principal`], and back for those we issue.
 //!
-//! A token is a JWT signed with the site's secret (HS256). A forged or foreign one is refused; a correctly signed one
-//! that has ended still says who its bearer is, who may then only read.
+//! A token is a JWT: signed with a secret (HS256), or with a key that the site publishes (EdDSA, ES256, RS256 by a JWKS).
+//! Which algorithms are taken is settled by configuration, never by the token. A forged or foreign one is refused; a
+//! correctly signed one that has ended still says who its bearer is, who may then only read.
+//!
+//! Three issuers are told apart: the site; the gateway itself, for the tokens it makes; and a gateway for trying things
+//! out, whose tokens no other gateway takes.
 
 mod claims;
+mod jwks;
+mod secret;
 
-use std::fmt;
 use std::sync::Arc;
 
-use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, encode};
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, decode_header, encode};
 use thiserror::Error;
 
 use crate::clock::Clock;
+use crate::metrics::Metrics;
+use crate::model::access::OLDEST_TOKEN_MS;
 use crate::model::principal::{Principal, Role, Scope, Standing};
 
-use claims::Claims;
+use claims::{Claims, Signed};
+use jwks::{Found, Jwks};
+
 pub use claims::Grant;
+pub use jwks::JwksUrl;
+pub use secret::{KeyDigest, Secret};
 
 /// Longest token that is looked at, in bytes.
 const LONGEST_TOKEN: usize = 8 * 1024;
 
-/// A key that never shows itself in traces, errors or printed configuration.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(Vec<u8>);
+/// Who signs the tokens that the gateway makes itself.
+pub const OWN_ISSUER: &str = "madang-gateway";
 
-impl Secret {
-    /// Fewest bytes of a secret: the width of the signature.
-    pub const SHORTEST: usize = 32;
+/// Who signs them with `--dev`: no other gateway takes these.
+pub const DEV_ISSUER: &str = "madang-dev";
 
-    /// The secret, or `None` when it is too short to be one.
-    pub fn new(bytes: impl Into<Vec<u8>>) -> Option<Self> {
-        let bytes = bytes.into();
-        (bytes.len() >= Self::SHORTEST).then_some(Self(bytes))
-    }
-
-    /// A new secret: 64 hexadecimal digits, 256 bits of chance.
-    pub fn fresh() -> Self {
-        let bits: [u8; 32] = rand::random();
-        Self(bits.iter().flat_map(|byte| format!("{byte:02x}").into_bytes()).collect())
-    }
-
-    /// The bytes, to write them to a file or to sign with them.
-    pub fn reveal(&self) -> &[u8] {
-        &self.0
-    }
+/// An algorithm that a site may sign with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Alg {
+    /// A secret that site and gateway share.
+    Hs256,
+    /// Ed25519, by JWKS.
+    EdDsa,
+    /// P-256, by JWKS.
+    Es256,
+    /// RSA of 2,048 bits at least, by JWKS.
+    Rs256,
 }
 
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Secret(***)")
+impl Alg {
+    /// Every algorithm with its name in tokens (RFC 7518, RFC 8037).
+    pub const ALL: [(Self, &'static str); 4] =
+        [(Self::Hs256, "HS256"), (Self::EdDsa, "EdDSA"), (Self::Es256, "ES256"), (Self::Rs256, "RS256")];
+
+    /// The algorithm of this name.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|(_, known)| *known == name).map(|(alg, _)| alg)
+    }
+
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        Self::ALL.into_iter().find(|(alg, _)| *alg == self).map_or("", |(_, name)| name)
+    }
+
+    fn of(algorithm: Algorithm) -> Option<Self> {
+        match algorithm {
+            Algorithm::HS256 => Some(Self::Hs256),
+            Algorithm::EdDSA => Some(Self::EdDsa),
+            Algorithm::ES256 => Some(Self::Es256),
+            Algorithm::RS256 => Some(Self::Rs256),
+            _ => None,
+        }
     }
 }
 
 /// How tokens are checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
-    /// Who signs; a token of another issuer is foreign.
+    /// Who signs for the site; a token of anybody else is foreign.
     pub issuer: String,
+    /// Whom a token must be for (`aud`), when that matters.
+    pub audience: Option<String>,
+    /// With what the site signs. Those with public keys need `jwks`.
+    pub algorithms: Vec<Alg>,
+    /// Where the site publishes its keys.
+    pub jwks: Option<JwksUrl>,
     /// How far clocks may differ, in seconds.
     pub leeway_seconds: i64,
+    /// Largest profile: the bytes of all its texts together.
+    pub profile_bytes: usize,
+    /// Whether this gateway is for trying things out.
+    pub dev: bool,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { issuer: "madang".to_owned(), leeway_seconds: 30 }
+        Self {
+            issuer: "madang".to_owned(),
+            audience: None,
+            algorithms: vec![Alg::Hs256],
+            jwks: None,
+            leeway_seconds: 30,
+            profile_bytes: 2_048,
+            dev: false,
+        }
+    }
+}
+
+impl Config {
+    /// Who signs the tokens that this gateway makes.
+    pub fn own_issuer(&self) -> &'static str {
+        if self.dev { DEV_ISSUER } else { OWN_ISSUER }
     }
 }
 
 /// Why a token is refused. The words are for the bearer and hold nothing of the token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum TokenError {
-    /// It isn't a JWT, or its signature is not ours.
+    /// It isn't a JWT, or its signature is not the site's.
     #[error("not signed by this site")]
     Forged,
-    /// Signed with our secret by somebody else.
+    /// Signed with a known key by somebody else.
     #[error("of another issuer")]
     Foreign,
+    /// For another service.
+    #[error("made for another audience")]
+    OtherAudience,
     /// Made in the future.
-    #[error("issued in the future")]
+    #[error("issued in the future: is a clock wrong?")]
     NotYet,
     /// The signature holds and the content doesn't.
     #[error("{0}")]
     Content(&'static str),
+    /// The site's keys can't be had now, so nobody knows.
+    #[error("the site's keys can't be had now")]
+    KeysMissing {
+        /// When to try again.
+        retry_after_ms: u64,
+    },
 }
 
 /// Checks and issues tokens.
 pub struct Tokens {
     signing: EncodingKey,
     checking: DecodingKey,
-    validation: Validation,
+    jwks: Option<Arc<Jwks>>,
     config: Config,
     clock: Arc<dyn Clock>,
 }
 
+/// A token whose signature holds.
+struct Verified {
+    alg: Alg,
+    claims: serde_json::Value,
+}
+
 impl Tokens {
-    /// Tokens signed with `secret`.
-    pub fn new(secret: &Secret, config: Config, clock: Arc<dyn Clock>) -> Self {
-        let mut validation = Validation::new(Algorithm::HS256);
-        // Times are judged here, by the clock we are given; an expired token is not a forged one.
-        validation.validate_exp = false;
-        validation.validate_aud = false;
-        validation.required_spec_claims.clear();
+    /// Tokens signed with `secret`, or by the site's published keys.
+    pub fn new(secret: &Secret, config: Config, clock: Arc<dyn Clock>, metrics: Arc<Metrics>) -> Self {
         Self {
             signing: EncodingKey::from_secret(secret.reveal()),
             checking: DecodingKey::from_secret(secret.reveal()),
-            validation,
+            jwks: config.jwks.clone().map(|url| Arc::new(Jwks::new(url, metrics))),
             config,
             clock,
         }
     }
 
-    /// What the token says, or why it is refused.
-    pub fn check(&self, token: &str) -> Result<Standing, TokenError> {
+    /// Keeps the site's published keys fresh, for ever; at once over when it has none.
+    pub async fn keep_keys(self: Arc<Self>) {
+        if let Some(jwks) = &self.jwks {
+            jwks.keep().await;
+        }
+    }
+
+    /// Asks for the site's published keys now, on somebody's order.
+    pub async fn reload_keys(&self) {
+        if let Some(jwks) = &self.jwks {
+            jwks.reload().await;
+        }
+    }
+
+    /// What the token says, or why it is refused. May have to ask the site for its keys first, which takes up to three
+    /// seconds, and happens once in 30 seconds at most.
+    pub async fn check(&self, token: &str) -> Result<Standing, TokenError> {
+        let verified = self.verify(token).await?;
+        self.judge(verified)
+    }
+
+    async fn verify(&self, token: &str) -> Result<Verified, TokenError> {
         if token.len() > LONGEST_TOKEN {
             return Err(TokenError::Forged);
         }
-        // Two steps, so that what fails before the signature was checked is told apart from what fails behind it.
-        let signed = decode::<serde_json::Value>(token, &self.checking, &self.validation)
-            .map_err(|_| TokenError::Forged)?
-            .claims;
-        let claims: Claims = serde_json::from_value(signed)
+        let header = decode_header(token).map_err(|_| TokenError::Forged)?;
+        let alg = Alg::of(header.alg).ok_or(TokenError::Forged)?;
+        // A header that has to be understood (RFC 7515, 4.1.11) and isn't.
+        if header.crit.is_some() {
+            return Err(TokenError::Forged);
+        }
+        let claims = match (alg, &self.jwks) {
+            (Alg::Hs256, _) => signed_claims(token, &self.checking, header.alg)?,
+            (_, Some(jwks)) if self.config.algorithms.contains(&alg) => {
+                match jwks.find(header.kid.as_deref(), header.alg).await {
+                    Found::Key(key) => signed_claims(token, &key, header.alg)?,
+                    Found::Unknown => return Err(TokenError::Forged),
+                    Found::Later(retry_after_ms) => return Err(TokenError::KeysMissing { retry_after_ms }),
+                }
+            }
+            _ => return Err(TokenError::Forged),
+        };
+        Ok(Verified { alg, claims })
+    }
+
+    fn judge(&self, Verified { alg, claims }: Verified) -> Result<Standing, TokenError> {
+        let claims: Claims = serde_json::from_value(claims)
             .map_err(|_| TokenError::Content("a claim is missing or of the wrong type"))?;
-        if claims.issuer != self.config.issuer {
+        let own = alg == Alg::Hs256 && claims.issuer == self.config.own_issuer();
+        let of_the_site = claims.issuer == self.config.issuer && self.config.algorithms.contains(&alg);
+        if !own && !of_the_site {
             return Err(TokenError::Foreign);
         }
-        let now = self.clock.now().seconds();
-        if claims.issued > now.saturating_add(self.config.leeway_seconds) {
+        let wanted = self.config.audience.as_deref();
+        if wanted.is_some_and(|wanted| !claims.audience.as_ref().is_some_and(|audience| audience.names(wanted))) {
+            return Err(TokenError::OtherAudience);
+        }
+        let (now, leeway) = (self.clock.now().seconds(), self.config.leeway_seconds);
+        if claims.issued.max(claims.not_before.unwrap_or(i64::MIN)) > now.saturating_add(leeway) {
             return Err(TokenError::NotYet);
         }
-        let expired = claims.expires.saturating_add(self.config.leeway_seconds) < now;
-        let principal = claims.principal()?.map(|mut principal| {
-            principal.expires = principal.expires + self.config.leeway_seconds * 1_000;
+        let oldest = claims.issued.saturating_add(OLDEST_TOKEN_MS / 1_000);
+        let ends = claims.expires.min(oldest).saturating_add(leeway);
+        let principal = claims.principal(self.config.profile_bytes)?.map(|mut principal| {
+            principal.expires = crate::model::time::Millis::from_seconds(ends);
             principal
         });
         Ok(match principal {
             None => Standing::Anonymous,
-            Some(principal) if expired => Standing::Expired(principal),
+            Some(principal) if ends < now => Standing::Expired(principal),
             Some(principal) => Standing::Valid(principal),
         })
     }
 
     /// A token for this grant, from now on.
     pub fn issue(&self, grant: &Grant) -> String {
-        self.sign(&Claims::new(grant, &self.config.issuer, self.clock.now().seconds()))
+        self.issue_as(grant, self.config.own_issuer())
+    }
+
+    /// A token for this grant that says it comes from `issuer`.
+    pub fn issue_as(&self, grant: &Grant, issuer: &str) -> String {
+        self.sign(&Claims::new(grant, Signed { issuer, ..self.fresh() }))
     }
 
     /// A token for a bearer of whom nothing is known.
     pub fn issue_anonymous(&self, ttl_seconds: i64) -> String {
-        self.sign(&Claims::anonymous(&self.config.issuer, self.clock.now().seconds(), ttl_seconds))
+        self.sign(&Claims::anonymous(ttl_seconds, self.fresh()))
     }
 
-    /// A token like `principal`'s own that holds only in `place` and not longer than `ttl_seconds`.
+    /// A token like `principal`'s own that holds only in `place`, from when theirs was made and not longer, under the
+    /// same identity: whatever revokes the first revokes this one.
     pub fn narrow(&self, principal: &Principal, place: &str, ttl_seconds: i64) -> String {
-        let now = self.clock.now().seconds();
-        let left = principal.expires.seconds() - self.config.leeway_seconds - now;
+        let (now, issued) = (self.clock.now().seconds(), principal.issued.seconds());
+        let ends = principal.expires.seconds() - self.config.leeway_seconds;
         let grant = Grant {
             uid: principal.uid.clone(),
             profile: (*principal.profile).clone(),
             role: principal.role,
             scope: Scope::Only(place.to_owned()),
-            ttl_seconds: ttl_seconds.min(left),
+            roles: principal.roles.clone(),
+            ttl_seconds: ends.min(now.saturating_add(ttl_seconds)) - issued,
         };
-        self.sign(&Claims::new(&grant, &self.config.issuer, now))
+        self.sign(&Claims::new(&grant, Signed { id: principal.token_id.clone(), issued, ..self.fresh() }))
+    }
+
+    fn fresh(&self) -> Signed<'_> {
+        Signed {
+            issuer: self.config.own_issuer(),
+            audience: self.config.audience.as_deref(),
+            id: uuid::Uuid::new_v4().simple().to_string(),
+            issued: self.clock.now().seconds(),
+        }
     }
 
     fn sign(&self, claims: &Claims) -> String {
         // Signing plain claims with an HMAC key has no way to fail.
         encode(&Header::new(Algorithm::HS256), claims, &self.signing).unwrap_or_default()
     }
+}
+
+/// The claims of a token that this key has signed. Times, issuer and audience are judged elsewhere: by the clock we are
+/// given, and because an expired token is not a forged one.
+fn signed_claims(token: &str, key: &DecodingKey, algorithm: Algorithm) -> Result<serde_json::Value, TokenError> {
+    let mut validation = Validation::new(algorithm);
+    validation.validate_exp = false;
+    validation.validate_aud = false;
+    validation.required_spec_claims.clear();
+    decode::<serde_json::Value>(token, key, &validation).map(|token| token.claims).map_err(|_| TokenError::Forged)
 }
 
 /// A guest: a viewer with a made-up identity.
@@ -178,83 +307,4 @@ pub fn guest(ttl_seconds: i64) -> Grant {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::clock::Manual;
-    use crate::model::principal::{Profile, ViewerBadge};
-    use crate::model::time::Millis;
-
-    const NOW: i64 = 1_790_000_000;
-
-    fn tokens(secret: &str, issuer: &str, now: i64) -> Tokens {
-        let secret = Secret::new(secret.repeat(32)).unwrap();
-        let config = Config { issuer: issuer.to_owned(), ..Config::default() };
-        Tokens::new(&secret, config, Arc::new(Manual::at(Millis::from_seconds(now))))
-    }
-
-    fn grant() -> Grant {
-        Grant::plain("u1", "마당", Role::ChatManager, Scope::Only("N2abCd".to_owned()), 60)
-    }
-
-    #[test]
-    fn a_token_says_who_its_bearer_is() {
-        let tokens = tokens("a", "madang", NOW);
-        let Ok(Standing::Valid(principal)) = tokens.check(&tokens.issue(&grant())) else { panic!() };
-        assert_eq!((principal.uid.as_str(), principal.profile.nickname.as_str()), ("u1", "마당"));
-        assert_eq!((principal.role, principal.scope), (Role::ChatManager, Scope::Only("N2abCd".to_owned())));
-        assert_eq!(principal.expires, Millis::from_seconds(NOW + 60 + 30), "with the leeway");
-        assert_eq!(tokens.check(&tokens.issue_anonymous(60)), Ok(Standing::Anonymous));
-    }
-
-    #[test]
-    fn an_expired_token_is_not_a_forged_one() {
-        let token = tokens("a", "madang", NOW).issue(&grant());
-        assert!(matches!(tokens("a", "madang", NOW + 90).check(&token), Ok(Standing::Valid(_))));
-        assert!(matches!(tokens("a", "madang", NOW + 91).check(&token), Ok(Standing::Expired(_))));
-    }
-
-    #[test]
-    fn forged_foreign_and_future_tokens_are_refused() {
-        let token = tokens("a", "madang", NOW).issue(&grant());
-        assert_eq!(tokens("b", "madang", NOW).check(&token), Err(TokenError::Forged));
-        assert_eq!(tokens("a", "other", NOW).check(&token), Err(TokenError::Foreign));
-        assert_eq!(tokens("a", "madang", NOW - 31).check(&token), Err(TokenError::NotYet));
-        let (_, body) = token.split_once('.').unwrap();
-        let unsigned = format!("eyJhbGciOiJub25lIn0.{}.", body.split_once('.').unwrap().0);
-        for bad in ["", "null", "a.b.c", unsigned.as_str(), &"x".repeat(9_000)] {
-            assert_eq!(tokens("a", "madang", NOW).check(bad), Err(TokenError::Forged), "{bad}");
-        }
-    }
-
-    #[test]
-    fn a_profile_that_cannot_be_shown_is_refused() {
-        let tokens = tokens("a", "madang", NOW);
-        let verdict = |profile: Profile| tokens.check(&tokens.issue(&Grant { profile, ..grant() })).map(drop);
-        let named = |nickname: &str| Profile { nickname: nickname.to_owned(), ..Profile::default() };
-        assert_eq!(verdict(named(&"가".repeat(30))), Ok(()));
-        for nickname in ["", "a\nb", "\u{1b}[2J", &"x".repeat(31)] {
-            assert!(matches!(verdict(named(nickname)), Err(TokenError::Content(_))), "{nickname:?}");
-        }
-        let large = Profile { image_url: "x".repeat(2_048), ..named("n") };
-        assert!(matches!(verdict(large), Err(TokenError::Content(_))));
-        let badge = || ViewerBadge { id: "b".to_owned(), site_wide: false, image_url: String::new() };
-        let many = Profile { viewer_badges: (0..11).map(|_| badge()).collect(), ..named("n") };
-        assert!(matches!(verdict(many), Err(TokenError::Content(_))));
-    }
-
-    #[test]
-    fn a_secret_does_not_show_itself() {
-        assert_eq!(format!("{:?}", Secret::fresh()), "Secret(***)");
-        assert_eq!(Secret::new("short"), None);
-        assert_eq!(Secret::fresh().reveal().len(), 64);
-    }
-
-    #[test]
-    fn a_narrowed_token_never_outlives_the_first() {
-        let tokens = tokens("a", "madang", NOW);
-        let Ok(Standing::Valid(first)) = tokens.check(&tokens.issue(&grant())) else { panic!() };
-        let Ok(Standing::Valid(second)) = tokens.check(&tokens.narrow(&first, "demo", 3_600)) else { panic!() };
-        assert_eq!(second.expires, first.expires);
-        assert_eq!(second.scope, Scope::Only("demo".to_owned()));
-    }
-}
+mod tests;

@@ -17,6 +17,7 @@ use crate::model::item::{Audience, Item};
 use crate::model::message::{Author, Draft, Line, Receipt};
 use crate::model::refusal::Refusal;
 use crate::model::time::Millis;
+use crate::policy::revoked::Revocations;
 use crate::policy::text::{self, Limits};
 
 use authors::Authors;
@@ -60,6 +61,7 @@ pub struct Channel {
     broadcasts: Vec<Broadcast>,
     authors: Authors,
     recent: Recent,
+    revocations: Revocations,
     unreadable: Option<u8>,
 }
 
@@ -75,6 +77,7 @@ impl Channel {
             broadcasts: Vec::new(),
             authors: Authors::default(),
             recent: Recent::default(),
+            revocations: Revocations::default(),
             unreadable: None,
         }
     }
@@ -139,7 +142,16 @@ impl Channel {
                 self.unreadable = Some(*version);
                 Verdict::Nothing
             }
-            Body::Erased | Body::Listed { .. } | Body::Unlisted { .. } | Body::Allotted { .. } => Verdict::Nothing,
+            Body::Revoked(revoked) => {
+                self.revocations.add(logged.seq, revoked, *at);
+                Verdict::Nothing
+            }
+            Body::Erased
+            | Body::Listed { .. }
+            | Body::Unlisted { .. }
+            | Body::Allotted { .. }
+            | Body::KeyMade(_)
+            | Body::KeyRevoked { .. } => Verdict::Nothing,
         }
     }
 
@@ -149,6 +161,9 @@ impl Channel {
         }
         if let Err(refusal) = self.may_be_written(&line.cid) {
             return Verdict::Rejected(refusal);
+        }
+        if self.revocations.hold(&line.author.uid, &line.credential) {
+            return Verdict::Rejected(Refusal::TokenRevoked);
         }
         let time = self.authors.stamp(&line.author.uid, at, seq);
         self.authors.remember(line, Receipt { id, time, seq });
@@ -188,6 +203,12 @@ impl Channel {
             return Vec::new();
         }
         self.recent.last(count).map(|kept| self.reveal(kept, audience.clone())).collect()
+    }
+
+    /// The receipt of a line that is among the last ones.
+    pub fn receipt(&self, seq: Seq) -> Option<Receipt> {
+        let mut newest = self.recent.last(usize::MAX).rev();
+        newest.find(|kept| kept.seq == seq).map(|kept| Receipt { id: kept.id, time: kept.time, seq })
     }
 
     /// The author of the newest remembered line of this user.

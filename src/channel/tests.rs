@@ -1,4 +1,5 @@
 use super::*;
+use crate::model::access::Credential;
 use crate::model::id::UserId;
 use crate::model::principal::{Profile, Role};
 
@@ -36,7 +37,7 @@ impl Scene {
     }
 
     fn says(&mut self, at: i64, uid: &str, draft: Draft) -> Verdict {
-        let line = Line { cid: cid("one"), author: author(uid), draft, members: 1 };
+        let line = Line { cid: cid("one"), author: author(uid), draft, members: 1, credential: Credential::default() };
         self.happens(at, Body::Line(Arc::new(line)))
     }
 

@@ -1,27 +1,33 @@
 //! Settings: a TOML file, then `MADANG_…` variables, then flags, each over the one before; composed into every room's
 //! own Config and checked before a port is bound.
 
+mod file;
 mod layers;
+mod reload;
+mod rooms;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::auth::{self, Secret};
 use crate::endpoints::chat;
 use crate::eventlog::sqlite;
-use crate::feed;
+use crate::gate;
 use crate::node;
-use crate::policy::text::Limits;
-use crate::ws;
+
+use file::File;
 
 pub use layers::Environment;
+pub use reload::{Change, changes};
 
 /// Where the gateway listens when nothing says otherwise.
 pub const USUAL_LISTEN: &str = "127.0.0.1:8080";
+
+/// Where metrics, health and `/v1` are listened for when nothing says otherwise.
+pub const USUAL_ADMIN_LISTEN: &str = "127.0.0.1:8081";
 
 /// Where data lies when nothing says otherwise.
 pub const USUAL_DATA: &str = "./madang-data";
@@ -38,66 +44,16 @@ pub struct Flags {
     pub file: Option<PathBuf>,
     /// `--dev`
     pub dev: bool,
+    /// `--dev-anywhere`
+    pub dev_anywhere: bool,
+    /// `--adopt-dev-data`
+    pub adopt_dev_data: bool,
     /// `--listen`
     pub listen: Option<String>,
+    /// `--admin-listen`
+    pub admin_listen: Option<String>,
     /// `--data`
     pub data: Option<PathBuf>,
-}
-
-/// The file's form. Every key is optional; an unknown one is a mistake.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
-#[serde(default, deny_unknown_fields)]
-struct File {
-    listen: Option<String>,
-    data: Option<PathBuf>,
-    auth: AuthSection,
-    site: SiteSection,
-    chat: ChatSection,
-    feed: FeedSection,
-    log: LogSection,
-}
-
-#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
-#[serde(default, deny_unknown_fields)]
-struct AuthSection {
-    secret: Option<String>,
-    issuer: Option<String>,
-    leeway_seconds: Option<u32>,
-    token_seconds: Option<u32>,
-    guests: Option<bool>,
-}
-
-#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
-#[serde(default, deny_unknown_fields)]
-struct SiteSection {
-    api_key: Option<String>,
-}
-
-#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
-#[serde(default, deny_unknown_fields)]
-struct ChatSection {
-    text_characters: Option<usize>,
-    text_bytes: Option<usize>,
-    emoji_url_prefixes: Option<Vec<String>>,
-    message_bytes: Option<usize>,
-    queue_bytes: Option<usize>,
-    push_bytes: Option<usize>,
-    recent_bytes: Option<usize>,
-    ping_after_seconds: Option<u64>,
-    idle_timeout_seconds: Option<u64>,
-    sends_in_flight: Option<u32>,
-}
-
-#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
-#[serde(default, deny_unknown_fields)]
-struct FeedSection {
-    longest_window_ms: Option<u64>,
-}
-
-#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
-#[serde(default, deny_unknown_fields)]
-struct LogSection {
-    queue: Option<usize>,
 }
 
 /// The effective settings.
@@ -107,14 +63,26 @@ pub struct Config {
     pub dev: bool,
     /// Where it listens; port 0 asks for any.
     pub listen: SocketAddr,
+    /// Where it listens for the site's own programs; `None`: at the same port.
+    pub admin_listen: Option<SocketAddr>,
+    /// What every path of the public port begins with: empty, or `/…` without a slash at its end.
+    pub path_prefix: String,
+    /// How long the head of a request may take.
+    pub header_timeout: Duration,
+    /// Most connections of any kind; `None`: as many as files may be open.
+    pub connections: Option<usize>,
     /// Where its data lies.
     pub data: PathBuf,
     /// What signs tokens; `None` means the one in the data directory.
     pub secret: Option<Secret>,
     /// What opens `/v1`; `None` means the one in the data directory.
     pub api_key: Option<Secret>,
+    /// Under which name the site itself speaks.
+    pub site_name: String,
     /// Tokens.
     pub auth: auth::Config,
+    /// Who comes in.
+    pub gate: gate::Config,
     /// The node.
     pub node: node::Config,
     /// The chat wire.
@@ -132,44 +100,80 @@ impl Config {
         };
         let mut file = layers::compose(text.as_ref().map(|(path, text)| (*path, text.as_str())), environment)?;
         file.listen = flags.listen.clone().or(file.listen);
+        file.admin_listen = flags.admin_listen.clone().or(file.admin_listen);
         file.data = flags.data.clone().or(file.data);
-        Self::from_file(file, flags.dev)
+        let config = Self::from_file(&file, flags.dev)?;
+        if flags.dev && !flags.dev_anywhere {
+            config.stays_at_home()?;
+        }
+        Ok(config)
     }
 
-    fn from_file(file: File, dev: bool) -> Result<Self, ConfigError> {
-        let listen = file.listen.as_deref().unwrap_or(USUAL_LISTEN);
-        let listen = listen.parse().map_err(|_| mistake("listen", &format!("{listen:?} is not ADDRESS:PORT")))?;
+    fn from_file(file: &File, dev: bool) -> Result<Self, ConfigError> {
+        let admin = file.admin_listen.as_deref().or((!dev).then_some(USUAL_ADMIN_LISTEN));
         let config = Self {
             dev,
-            listen,
-            data: file.data.unwrap_or_else(|| USUAL_DATA.into()),
+            listen: address("listen", file.listen.as_deref().unwrap_or(USUAL_LISTEN))?,
+            admin_listen: admin.map(|text| address("admin_listen", text)).transpose()?,
+            path_prefix: path_prefix(file.path_prefix.as_deref().unwrap_or_default())?,
+            header_timeout: Duration::from_secs(file.limits.header_timeout_seconds.unwrap_or(10)),
+            connections: file.limits.connections,
+            data: file.data.clone().unwrap_or_else(|| USUAL_DATA.into()),
             secret: secret("auth.secret", file.auth.secret.as_deref())?,
             api_key: secret("site.api_key", file.site.api_key.as_deref())?,
-            auth: auth_config(&file.auth),
-            node: node_config(&file.auth, &file.chat, &file.feed, dev),
-            chat: chat_config(&file.chat),
-            log: log_config(&file.log),
+            site_name: file.site.name.clone().unwrap_or_else(|| "madang".to_owned()),
+            auth: rooms::auth(file, dev)?,
+            gate: rooms::gate(file, dev)?,
+            node: rooms::node(file, dev),
+            chat: rooms::chat(file),
+            log: rooms::log(file),
         };
         config.checked()
     }
 
     fn checked(self) -> Result<Self, ConfigError> {
-        let chat = &self.chat;
-        let limits = [
-            ("chat.text_characters", self.node.limits.graphemes, 1, 2_000),
-            ("chat.text_bytes", self.node.limits.bytes, 1, 8_000),
+        let (chat, gate, rules) = (&self.chat, &self.gate, &self.node.rules);
+        let limits = &rules.limits;
+        let wide = |number: u32| usize::try_from(number).unwrap_or(usize::MAX);
+        let sends = rules.sends.unwrap_or(rules.session_sends);
+        let seconds = |time: Duration| usize::try_from(time.as_secs()).unwrap_or(usize::MAX);
+        let ranges = [
+            ("chat.text_characters", limits.graphemes, 1, 2_000),
+            ("chat.text_bytes", limits.bytes, 1, 8_000),
+            ("chat.extras_bytes", chat.extras_bytes, 256, 16 * 1024),
+            ("chat.profile_bytes", self.auth.profile_bytes, 256, 8 * 1024),
+            // A plain push holds at least one item, and a published client takes no larger push.
+            ("chat.item_bytes", limits.item_bytes, 4 * 1024, 16 * 1024),
             ("chat.message_bytes", chat.ws.message_bytes, 1_024, 1 << 20),
             // A batch is up to 128 KiB and its last item 16 more: one that nobody has read yet must fit.
             ("chat.queue_bytes", chat.ws.queue_bytes, 192 * 1024, 64 << 20),
             // A push holds at least one item, and an item has up to 16 KiB.
             ("chat.push_bytes", chat.push_bytes, 20 * 1024, 1 << 20),
             ("chat.recent_bytes", chat.recent_bytes, 20 * 1024, 1 << 20),
+            // The site's own client gives up after 5 seconds.
+            ("chat.connect_timeout_ms", chat.connect_timeout.as_millis().try_into().unwrap_or(usize::MAX), 100, 60_000),
+            ("chat.join_timeout_seconds", seconds(chat.join_timeout), 1, 3_600),
+            ("limits.sends_per_second", wide(sends.per_second), 1, 1_000),
+            ("limits.sends_burst", wide(sends.burst), 1, 10_000),
+            ("limits.session_sends_per_second", wide(rules.session_sends.per_second), 1, 100_000),
+            ("limits.recents_per_second", wide(rules.recents.per_second), 1, 1_000),
+            ("limits.recents_burst", wide(rules.recents.burst), 1, 10_000),
+            ("limits.messages_per_second", wide(chat.messages_per_second), 10, 1_000_000),
+            ("limits.control_frames_per_second", wide(chat.control_frames_per_second), 1, 10_000),
+            ("limits.connections", self.connections.unwrap_or(100), 100, 10_000_000),
+            ("limits.connections_per_address", wide(gate.per_address.unwrap_or(1)), 1, 10_000_000),
+            ("limits.connections_per_user", wide(gate.per_user), 1, 1_000_000),
+            ("limits.joins_per_second", wide(gate.joins.map_or(1, |rate| rate.per_second)), 1, 1_000_000),
+            ("limits.header_timeout_seconds", seconds(self.header_timeout), 1, 300),
             ("log.queue", self.log.queue, 16, 1 << 20),
         ];
-        for (key, value, least, most) in limits {
+        for (key, value, least, most) in ranges {
             if !(least..=most).contains(&value) {
                 return Err(mistake(key, &format!("{value} is not within {least} to {most}")));
             }
+        }
+        if !(1..=30).contains(&self.site_name.chars().count()) || self.site_name.chars().any(char::is_control) {
+            return Err(mistake("site.name", "a name has 1 to 30 characters and no control characters"));
         }
         if chat.idle_timeout < Duration::from_secs(90) {
             return Err(mistake(
@@ -180,38 +184,22 @@ impl Config {
         Ok(self)
     }
 
+    /// Refuses addresses that others can reach: a gateway for trying things out lets everybody do everything.
+    fn stays_at_home(&self) -> Result<(), ConfigError> {
+        let addresses = [("listen", Some(self.listen)), ("admin_listen", self.admin_listen)];
+        for (key, address) in addresses {
+            if address.is_some_and(|address| !address.ip().is_loopback()) {
+                let how = "with --dev only this machine is listened to; --dev-anywhere says that you mean it";
+                return Err(mistake(key, how));
+            }
+        }
+        Ok(())
+    }
+
     /// The settings as TOML, secrets masked.
     pub fn masked(&self) -> String {
-        let masked = |given: bool| if given { "***" } else { "*** (in the data directory)" }.to_owned();
-        let (chat, limits) = (&self.chat, &self.node.limits);
-        let file = File {
-            listen: Some(self.listen.to_string()),
-            data: Some(self.data.clone()),
-            auth: AuthSection {
-                secret: Some(masked(self.secret.is_some())),
-                issuer: Some(self.auth.issuer.clone()),
-                leeway_seconds: u32::try_from(self.auth.leeway_seconds).ok(),
-                token_seconds: u32::try_from(self.node.token_seconds).ok(),
-                guests: Some(self.node.guests),
-            },
-            site: SiteSection { api_key: Some(masked(self.api_key.is_some())) },
-            chat: ChatSection {
-                text_characters: Some(limits.graphemes),
-                text_bytes: Some(limits.bytes),
-                emoji_url_prefixes: Some(limits.emoji_prefixes.clone()),
-                message_bytes: Some(chat.ws.message_bytes),
-                queue_bytes: Some(chat.ws.queue_bytes),
-                push_bytes: Some(chat.push_bytes),
-                recent_bytes: Some(chat.recent_bytes),
-                ping_after_seconds: Some(chat.ping_after.as_secs()),
-                idle_timeout_seconds: Some(chat.idle_timeout.as_secs()),
-                sends_in_flight: Some(chat.sends_in_flight),
-            },
-            feed: FeedSection { longest_window_ms: u64::try_from(self.node.feed.longest_window.as_millis()).ok() },
-            log: LogSection { queue: Some(self.log.queue) },
-        };
         // Plain values have no form that TOML lacks.
-        toml::to_string(&file).unwrap_or_default()
+        toml::to_string(&rooms::written(self)).unwrap_or_default()
     }
 }
 
@@ -223,56 +211,22 @@ fn mistake(key: &str, what: &str) -> ConfigError {
     ConfigError(format!("{key}: {what}"))
 }
 
+fn address(key: &str, text: &str) -> Result<SocketAddr, ConfigError> {
+    text.parse().map_err(|_| mistake(key, &format!("{text:?} is not ADDRESS:PORT")))
+}
+
+fn path_prefix(text: &str) -> Result<String, ConfigError> {
+    let prefix = text.trim_end_matches('/');
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/-_.~".contains(&byte);
+    if prefix.is_empty() || (prefix.starts_with('/') && !prefix.contains("//") && prefix.bytes().all(plain)) {
+        return Ok(prefix.to_owned());
+    }
+    Err(mistake("path_prefix", &format!("{text:?} is not /like/this")))
+}
+
 fn secret(key: &str, text: Option<&str>) -> Result<Option<Secret>, ConfigError> {
     let short = || mistake(key, &format!("a secret has at least {} bytes", Secret::SHORTEST));
     text.map(|text| Secret::new(text).ok_or_else(short)).transpose()
-}
-
-fn auth_config(section: &AuthSection) -> auth::Config {
-    let usual = auth::Config::default();
-    auth::Config {
-        issuer: section.issuer.clone().unwrap_or(usual.issuer),
-        leeway_seconds: section.leeway_seconds.map_or(usual.leeway_seconds, i64::from),
-    }
-}
-
-fn node_config(auth: &AuthSection, chat: &ChatSection, feed: &FeedSection, dev: bool) -> node::Config {
-    let usual = node::Config::default();
-    let limits = Limits {
-        graphemes: chat.text_characters.unwrap_or(usual.limits.graphemes),
-        bytes: chat.text_bytes.unwrap_or(usual.limits.bytes),
-        emoji_prefixes: chat.emoji_url_prefixes.clone().unwrap_or_default(),
-        ..usual.limits
-    };
-    node::Config {
-        open_unknown: dev,
-        guests: auth.guests.unwrap_or(dev),
-        token_seconds: auth.token_seconds.map_or(usual.token_seconds, i64::from),
-        limits,
-        feed: feed::Config {
-            longest_window: feed.longest_window_ms.map_or(usual.feed.longest_window, Duration::from_millis),
-        },
-    }
-}
-
-fn chat_config(section: &ChatSection) -> chat::Config {
-    let usual = chat::Config::default();
-    chat::Config {
-        ws: ws::Config {
-            message_bytes: section.message_bytes.unwrap_or(usual.ws.message_bytes),
-            queue_bytes: section.queue_bytes.unwrap_or(usual.ws.queue_bytes),
-        },
-        push_bytes: section.push_bytes.unwrap_or(usual.push_bytes),
-        recent_bytes: section.recent_bytes.unwrap_or(usual.recent_bytes),
-        ping_after: section.ping_after_seconds.map_or(usual.ping_after, Duration::from_secs),
-        idle_timeout: section.idle_timeout_seconds.map_or(usual.idle_timeout, Duration::from_secs),
-        sends_in_flight: section.sends_in_flight.unwrap_or(usual.sends_in_flight),
-        ..usual
-    }
-}
-
-fn log_config(section: &LogSection) -> sqlite::Config {
-    sqlite::Config { queue: section.queue.unwrap_or(sqlite::Config::default().queue) }
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::model::access::{ApiKey, Credential, Permission, Revoked};
 use crate::model::event::{Body, Event};
 use crate::model::id::{ChannelId, Cid, EventId, UserId};
 use crate::model::message::{Author, Draft, Extras, Kind, Line, Os};
@@ -26,13 +27,53 @@ struct Stored {
 #[derive(Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "lowercase")]
 enum StoredBody {
-    Opened { cid: String, title: String },
-    Closed { cid: String },
+    Opened {
+        cid: String,
+        title: String,
+    },
+    Closed {
+        cid: String,
+    },
     Line(Box<StoredLine>),
-    Listed { channel: String, name: String },
-    Unlisted { channel: String },
-    Allotted { cid: String, channel: String },
+    Listed {
+        channel: String,
+        name: String,
+    },
+    Unlisted {
+        channel: String,
+    },
+    Allotted {
+        cid: String,
+        channel: String,
+    },
+    Revoked(StoredRevoked),
+    #[serde(rename = "key_made")]
+    KeyMade(Box<StoredKey>),
+    #[serde(rename = "key_revoked")]
+    KeyRevoked {
+        key: String,
+    },
     Erased,
+}
+
+/// One of the two.
+#[derive(Serialize, Deserialize)]
+struct StoredRevoked {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    uid: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    token: Option<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct StoredKey {
+    key: String,
+    name: String,
+    /// SHA-256 in hexadecimal digits.
+    digest: String,
+    permissions: Vec<String>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    dev: bool,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -54,6 +95,11 @@ struct StoredLine {
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     retry: bool,
     members: u32,
+    /// Identity and age of the token; missing in the lines of the first builds.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    token: String,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    issued: i64,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -93,6 +139,9 @@ pub fn encode(event: &Event) -> Vec<u8> {
         Body::Listed { channel, name } => StoredBody::Listed { channel: channel.to_string(), name: name.clone() },
         Body::Unlisted { channel } => StoredBody::Unlisted { channel: channel.to_string() },
         Body::Allotted { cid, channel } => StoredBody::Allotted { cid: cid.to_string(), channel: channel.to_string() },
+        Body::Revoked(revoked) => StoredBody::Revoked(stored_revoked(revoked)),
+        Body::KeyMade(key) => StoredBody::KeyMade(Box::new(stored_key(key))),
+        Body::KeyRevoked { id } => StoredBody::KeyRevoked { key: id.clone() },
         Body::Erased | Body::Unreadable { .. } => StoredBody::Erased,
     };
     let mut bytes = vec![VERSION];
@@ -113,8 +162,25 @@ pub fn decode(id: EventId, bytes: &[u8]) -> Event {
     Event { id, at, body }
 }
 
+fn stored_revoked(revoked: &Revoked) -> StoredRevoked {
+    match revoked {
+        Revoked::User(uid) => StoredRevoked { uid: Some(uid.to_string()), token: None },
+        Revoked::Token(id) => StoredRevoked { uid: None, token: Some(id.clone()) },
+    }
+}
+
+fn stored_key(key: &ApiKey) -> StoredKey {
+    StoredKey {
+        key: key.id.clone(),
+        name: key.name.clone(),
+        digest: key.digest.iter().map(|byte| format!("{byte:02x}")).collect(),
+        permissions: key.permissions.iter().map(|permission| permission.word().to_owned()).collect(),
+        dev: key.dev,
+    }
+}
+
 fn stored_line(line: &Line) -> StoredLine {
-    let Line { cid, author, draft, members } = line;
+    let Line { cid, author, draft, members, credential } = line;
     let profile = &author.profile;
     StoredLine {
         cid: cid.to_string(),
@@ -145,6 +211,8 @@ fn stored_line(line: &Line) -> StoredLine {
         client_time: draft.client_time,
         retry: draft.retry,
         members: *members,
+        token: credential.token_id.clone(),
+        issued: credential.issued.0,
     }
 }
 
@@ -158,8 +226,24 @@ fn read_body(body: StoredBody) -> Option<Body> {
         StoredBody::Allotted { cid, channel } => {
             Body::Allotted { cid: Cid::parse(&cid)?, channel: ChannelId::parse(&channel)? }
         }
+        StoredBody::Revoked(revoked) => Body::Revoked(match (revoked.uid, revoked.token) {
+            (Some(uid), None) => Revoked::User(UserId::parse(&uid)?),
+            (None, Some(token)) => Revoked::Token(token),
+            _ => return None,
+        }),
+        StoredBody::KeyMade(key) => Body::KeyMade(Arc::new(read_key(*key)?)),
+        StoredBody::KeyRevoked { key } => Body::KeyRevoked { id: key },
         StoredBody::Erased => Body::Erased,
     })
+}
+
+fn read_key(key: StoredKey) -> Option<ApiKey> {
+    let StoredKey { key: id, name, digest, permissions, dev } = key;
+    let bytes = (0..digest.len()).step_by(2).map(|at| u8::from_str_radix(digest.get(at..at + 2)?, 16).ok());
+    let digest = bytes.collect::<Option<Vec<u8>>>()?.try_into().ok()?;
+    // A permission of a newer build is one that this build can't grant.
+    let permissions = permissions.iter().filter_map(|word| Permission::parse(word)).collect();
+    Some(ApiKey { id, name, digest, permissions, dev })
 }
 
 fn read_line(line: StoredLine) -> Option<Line> {
@@ -195,7 +279,12 @@ fn read_line(line: StoredLine) -> Option<Line> {
             retry: line.retry,
         },
         members: line.members,
+        credential: Credential { token_id: line.token, issued: Millis(line.issued) },
     })
+}
+
+fn is_zero(number: &i64) -> bool {
+    *number == 0
 }
 
 fn word<T: PartialEq>(table: &[(T, &str)], wanted: T) -> String {
@@ -220,6 +309,26 @@ mod tests {
         }
         for os in [Os::Pc, Os::Android, Os::Ios] {
             assert_eq!(value(&SYSTEMS, &word(&SYSTEMS, os)), Some(os));
+        }
+    }
+
+    #[test]
+    fn keys_and_revocations_come_back_as_they_went() {
+        let key = ApiKey {
+            id: "k1".to_owned(),
+            name: "bot".to_owned(),
+            digest: std::array::from_fn(|at| at as u8 * 7),
+            permissions: vec![Permission::WriteMessages],
+            dev: true,
+        };
+        for body in [
+            Body::KeyMade(Arc::new(key)),
+            Body::KeyRevoked { id: "k1".to_owned() },
+            Body::Revoked(Revoked::Token("t".to_owned())),
+            Body::Revoked(Revoked::User(UserId::parse("u").unwrap())),
+        ] {
+            let event = Event::new(Millis(5), body);
+            assert_eq!(decode(event.id, &encode(&event)), event);
         }
     }
 

@@ -36,6 +36,9 @@ pub enum LogError {
     /// Whether the event was appended is not known. Appending the same event again is safe and tells.
     #[error("whether the event was appended is not known")]
     Unknown,
+    /// The disk is full; nothing was appended.
+    #[error("the disk is full")]
+    NoRoom,
     /// The log is closed; nothing was appended.
     #[error("the log is closed")]
     Closed,

@@ -44,13 +44,13 @@ impl Members {
         Place { group: index, member: self.groups[index].1.insert(member) }
     }
 
-    pub(super) fn remove(&mut self, place: Place) {
-        if let Some((_, members)) = self.groups.get_mut(place.group) {
-            members.try_remove(place.member);
-            if members.is_empty() {
-                members.shrink_to_fit();
-            }
+    pub(super) fn remove(&mut self, place: Place) -> Option<Member> {
+        let (_, members) = self.groups.get_mut(place.group)?;
+        let member = members.try_remove(place.member);
+        if members.is_empty() {
+            members.shrink_to_fit();
         }
+        member
     }
 
     pub(super) fn groups(&self) -> usize {

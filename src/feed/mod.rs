@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use tokio::sync::Notify;
+use tokio::sync::{Mutex as AsyncMutex, Notify};
 use tokio::time::{Instant, sleep_until};
 
 use crate::clock;
@@ -127,6 +127,8 @@ pub struct Feed {
     count: AtomicU32,
     due: Notify,
     flushed: Notify,
+    /// Held while a batch is handed out.
+    flushing: AsyncMutex<()>,
 }
 
 impl Feed {
@@ -143,6 +145,7 @@ impl Feed {
             count: AtomicU32::new(0),
             due: Notify::new(),
             flushed: Notify::new(),
+            flushing: AsyncMutex::new(()),
         }
     }
 
@@ -156,6 +159,14 @@ impl Feed {
     pub fn join(&self, group: Group, outbox: Arc<Outbox>, user: Option<UserId>, after: Seq) -> Place {
         self.count.fetch_add(1, Ordering::Relaxed);
         self.members.lock().add(group, Member { outbox, user, after })
+    }
+
+    /// Moves a member to another group, between two batches, so that it gets each item once. `None` when it has left.
+    pub async fn regroup(&self, place: Place, group: Group, user: Option<UserId>) -> Option<Place> {
+        let _between = self.flushing.lock().await;
+        let mut members = self.members.lock();
+        let member = members.remove(place)?;
+        Some(members.add(group, Member { user, ..member }))
     }
 
     /// Removes a member.
@@ -209,6 +220,7 @@ impl Feed {
 
     /// Sends a batch of what is pending, now. Whether there is more.
     pub async fn flush(&self) -> bool {
+        let _handing_out = self.flushing.lock().await;
         let (items, rest) = self.take_batch();
         self.flushed.notify_one();
         if items.is_empty() {

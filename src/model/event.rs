@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::access::{ApiKey, Revoked};
 use super::id::{ChannelId, Cid, EventId, Seq};
 use super::message::Line;
 use super::time::Millis;
@@ -59,6 +60,15 @@ pub enum Body {
         cid: Cid,
         /// Whose it is.
         channel: ChannelId,
+    },
+    /// Tokens were revoked: in the directory for the whole site, and in each channel that is in use then.
+    Revoked(Revoked),
+    /// In the directory: an API key was made.
+    KeyMade(Arc<ApiKey>),
+    /// In the directory: an API key holds no more.
+    KeyRevoked {
+        /// Which key.
+        id: String,
     },
     /// The content was erased; its place in the log stays.
     Erased,

@@ -71,6 +71,16 @@ impl ChannelId {
     }
 }
 
+/// A network address that can be told from others and not be read back: a keyed hash.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct AddressHash(pub [u8; 16]);
+
+impl fmt::Display for AddressHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
 /// What happened, once: the key under which a log remembers an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct EventId(pub Uuid);
@@ -79,6 +89,11 @@ impl EventId {
     /// A fresh identity that sorts by the time it was made.
     pub fn fresh() -> Self {
         Self(Uuid::now_v7())
+    }
+
+    /// The identity of the line that stands for this request: the same request is the same line.
+    pub fn of_request(access: &str, path: &str, key: &str) -> Self {
+        Self::derived(&format!("request {access} {path} {key}"))
     }
 
     /// The identity that every machine derives for `what`, so that it happens once.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::access::Credential;
 use super::id::{Cid, EventId, Seq, UserId};
 use super::principal::{Principal, Profile, Role};
 use super::time::Millis;
@@ -92,6 +93,8 @@ pub struct Line {
     pub draft: Draft,
     /// How many sockets were in the broadcast when it was sent.
     pub members: u32,
+    /// The token it was sent with.
+    pub credential: Credential,
 }
 
 /// What the sender of an accepted line is told.

@@ -3,6 +3,7 @@
 //! No IO, no clock, no async, no wire: names of the wire appear only in `proto`, names of the store only in
 //! `eventlog::codec`.
 
+pub mod access;
 pub mod broadcast;
 pub mod event;
 pub mod id;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::access::Credential;
 use super::id::{ChannelId, Cid, UserId};
 use super::time::Millis;
 
@@ -116,12 +117,27 @@ pub struct Principal {
     pub role: Role,
     /// Where it grants it.
     pub scope: Scope,
+    /// Higher roles in single channels or broadcasts, by their identity.
+    pub roles: Vec<(String, Role)>,
     /// The token's own identity, for revocation; empty when it has none.
     pub token_id: String,
     /// When the token was made.
     pub issued: Millis,
     /// When its rights end, with the leeway for clocks that differ.
     pub expires: Millis,
+}
+
+impl Principal {
+    /// What the token grants in this broadcast of this channel: the highest of its roles that holds there.
+    pub fn role_in(&self, channel: &ChannelId, cid: &Cid) -> Role {
+        let here = self.roles.iter().filter(|(place, _)| place == channel.as_str() || place == cid.as_str());
+        here.map(|(_, role)| *role).chain([self.role]).max().unwrap_or_default()
+    }
+
+    /// What a line of theirs says of the token.
+    pub fn credential(&self) -> Credential {
+        Credential { token_id: self.token_id.clone(), issued: self.issued }
+    }
 }
 
 /// What a correctly signed token says.
@@ -138,6 +154,27 @@ pub enum Standing {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_highest_role_that_holds_here_counts() {
+        let roles = [("c1", Role::ChatManager), ("N2abcd", Role::Streamer)];
+        let principal = Principal {
+            uid: UserId::parse("u").unwrap(),
+            profile: Arc::default(),
+            role: Role::Viewer,
+            scope: Scope::Everywhere,
+            roles: roles.map(|(place, role)| (place.to_owned(), role)).to_vec(),
+            token_id: String::new(),
+            issued: Millis(0),
+            expires: Millis(0),
+        };
+        let role = |channel: &str, cid: &str| {
+            principal.role_in(&ChannelId::parse(channel).unwrap(), &Cid::parse(cid).unwrap())
+        };
+        assert_eq!(role("c1", "N2abcd"), Role::Streamer);
+        assert_eq!(role("c1", "other"), Role::ChatManager);
+        assert_eq!(role("c2", "other"), Role::Viewer);
+    }
 
     #[test]
     fn roles_rise() {

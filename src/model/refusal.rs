@@ -30,8 +30,14 @@ pub enum Refusal {
     #[error("this session may only read: join with auth SEND and a valid access token")]
     ReadOnly,
     /// A token that was valid at join has ended.
-    #[error("the access token has expired: get a new one and join again")]
+    #[error("the access token has expired: get a new one, then send REFRESH (200) or join again")]
     TokenExpired,
+    /// The token was revoked.
+    #[error("the access token was revoked: log in again")]
+    TokenRevoked,
+    /// A new token for a session of somebody else.
+    #[error("the new access token is of another account: open a new connection for it")]
+    OtherAccount,
     /// This principal may not send lines of this kind.
     #[error("lines of this kind can't be sent here")]
     KindNotAllowed,
@@ -46,6 +52,9 @@ pub enum Refusal {
         /// Limit in bytes of UTF-8.
         bytes: usize,
     },
+    /// The extras are over their limit.
+    #[error("the extras are too large: at most {0} bytes")]
+    ExtrasTooLarge(usize),
     /// Text, profile and extras together would make too large an item.
     #[error("the line is too large once encoded: at most {0} bytes")]
     ItemTooLarge(usize),
@@ -61,6 +70,18 @@ pub enum Refusal {
         /// When to try again.
         retry_after_ms: u64,
     },
+    /// One user or session asks too often.
+    #[error("too fast: try again in {retry_after_ms} ms")]
+    TooFast {
+        /// When to try again.
+        retry_after_ms: u64,
+    },
+    /// Too many connections of one user or one address.
+    #[error("too many connections of {0}: close some first")]
+    TooManyConnections(&'static str),
+    /// The disk is full: nothing was written.
+    #[error("the gateway's disk is full: nothing was sent, try again later")]
+    DiskFull,
     /// The gateway is draining.
     #[error("the gateway is restarting: come back in a moment")]
     Draining,
@@ -73,8 +94,9 @@ impl Refusal {
     /// When asking again may help.
     pub fn retry_after_ms(&self) -> Option<u64> {
         match self {
-            Self::Busy { retry_after_ms } => Some(*retry_after_ms),
+            Self::Busy { retry_after_ms } | Self::TooFast { retry_after_ms } => Some(*retry_after_ms),
             Self::Draining => Some(1_000),
+            Self::DiskFull => Some(5_000),
             _ => None,
         }
     }

@@ -6,11 +6,14 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
+use tokio::time::timeout;
 use tracing::error;
 
+use crate::clock;
 use crate::eventlog::LogError;
 use crate::model::event::Event;
 use crate::model::id::{ChannelId, EventId, Seq};
+use crate::model::message::Receipt;
 use crate::model::refusal::Refusal;
 
 use super::{Node, Outcome};
@@ -20,6 +23,12 @@ const RETRIES: u32 = 5;
 
 /// Wait before the first of them; it doubles with each.
 const FIRST_WAIT: Duration = Duration::from_millis(20);
+
+/// How long an event that is in the log may take to be applied before it is looked whether it was so long ago.
+const REPEAT_AFTER: Duration = Duration::from_secs(1);
+
+/// Longest wait for an event that is in the log to be applied here.
+const LONGEST_APPLY: Duration = Duration::from_secs(4);
 
 /// When a client should ask again while the log's queue is full.
 const BUSY_RETRY_MS: u64 = 500;
@@ -82,9 +91,9 @@ impl Node {
             }
             match result {
                 // Applied events come by the tail; a sender that went away stops waiting.
-                Ok(_) => drop(applied.await),
+                Ok(seq) => wait_for_verdict(applied, &waiters, id, seq).await,
                 Err(failure) => {
-                    if !matches!(failure, LogError::Full | LogError::Closed) {
+                    if !matches!(failure, LogError::Full | LogError::NoRoom | LogError::Closed) {
                         parts.metrics.faults.inc();
                         error!(%failure, %channel, "an event could not be appended");
                     }
@@ -115,19 +124,48 @@ impl Node {
     }
 }
 
+/// Waits until whoever asked has been told. An event that was in the log before is not brought by the tail again: its
+/// verdict is what became of it then.
+async fn wait_for_verdict(mut applied: oneshot::Receiver<()>, waiters: &impl WaitersOf, id: EventId, seq: Seq) {
+    while timeout(REPEAT_AFTER, &mut applied).await.is_err() {
+        if waiters.applied(seq) {
+            let earlier = || waiters.receipt(seq).map_or(Outcome::Done, Outcome::Sent);
+            return waiters.waiters().answer(id, earlier);
+        }
+    }
+}
+
+/// Waits for this node to have applied what is in the log.
+pub(super) async fn until(applied: impl Fn() -> bool) -> Result<(), Refusal> {
+    let deadline = clock::instant() + LONGEST_APPLY;
+    while !applied() {
+        if clock::instant() > deadline {
+            return Err(Refusal::Fault);
+        }
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    Ok(())
+}
+
 /// Whether to append again. A full queue is a clear answer, unless an earlier attempt may have got through: then only
 /// the log can tell, and a refusal could be a lie.
 fn may_retry(result: &Result<Seq, LogError>, doubtful: bool) -> bool {
     match result {
         Err(LogError::Unknown) => true,
         Err(LogError::Full) => doubtful,
-        Err(LogError::Closed | LogError::Store(_)) | Ok(_) => false,
+        Err(LogError::Closed | LogError::NoRoom | LogError::Store(_)) | Ok(_) => false,
     }
 }
 
 /// Something that keeps the waiters of one log.
-pub(super) trait WaitersOf: Send + 'static {
+pub(super) trait WaitersOf: Send + Sync + 'static {
     fn waiters(&self) -> &Waiters;
+
+    /// Whether everything up to here has been applied.
+    fn applied(&self, seq: Seq) -> bool;
+
+    /// What the line at this place was answered with, as long as it is remembered.
+    fn receipt(&self, seq: Seq) -> Option<Receipt>;
 }
 
 /// What a client hears of the log's failure.
@@ -135,6 +173,7 @@ pub(super) fn refusal(failure: &LogError) -> Refusal {
     match failure {
         LogError::Full => Refusal::Busy { retry_after_ms: BUSY_RETRY_MS },
         LogError::Closed => Refusal::Draining,
+        LogError::NoRoom => Refusal::DiskFull,
         LogError::Unknown | LogError::Store(_) => Refusal::Fault,
     }
 }

@@ -1,4 +1,5 @@
-//! Which channels there are, and whose each `cid` is: the fold of the directory's own log.
+//! What holds in the whole site: which channels there are, whose each `cid` is, which API keys hold and which tokens
+//! don't. The fold of the directory's own log.
 //!
 //! About 200 bytes for each channel and for each broadcast that ever was, in memory.
 
@@ -13,8 +14,12 @@ use tracing::error;
 
 use crate::eventlog::tail::{Tail, TailEnd};
 use crate::eventlog::{EventLog, LARGEST_PAGE, LogError};
+use crate::model::access::{ApiKey, Credential};
 use crate::model::event::{Body, Logged};
-use crate::model::id::{ChannelId, Cid, Seq};
+use crate::model::id::{ChannelId, Cid, Seq, UserId};
+use crate::model::message::Receipt;
+use crate::model::time::Millis;
+use crate::policy::revoked::{Revocation, Revocations};
 
 use super::append::{Waiters, WaitersOf};
 use super::{Outcome, Parts};
@@ -33,6 +38,9 @@ struct State {
     seq: Seq,
     channels: BTreeMap<ChannelId, Listing>,
     cids: HashMap<Cid, ChannelId>,
+    /// With when each was made.
+    keys: HashMap<String, (Arc<ApiKey>, Millis)>,
+    revocations: Revocations,
 }
 
 /// A channel's entry.
@@ -80,6 +88,31 @@ impl Directory {
         behind.filter(|(_, listing)| listing.listed).take(limit).map(|(id, _)| id.clone()).collect()
     }
 
+    /// Everything up to here is in it.
+    pub(super) fn seq(&self) -> Seq {
+        self.state.read().seq
+    }
+
+    /// The API keys that hold, with when they were made.
+    pub(super) fn keys(&self) -> Vec<(Arc<ApiKey>, Millis)> {
+        self.state.read().keys.values().cloned().collect()
+    }
+
+    /// One of them.
+    pub(super) fn key(&self, id: &str) -> Option<(Arc<ApiKey>, Millis)> {
+        self.state.read().keys.get(id).cloned()
+    }
+
+    /// Whether the site has revoked this token.
+    pub(super) fn is_revoked(&self, uid: &UserId, credential: &Credential) -> bool {
+        self.state.read().revocations.hold(uid, credential)
+    }
+
+    /// Up to `limit` revocations before a place, newest first.
+    pub(super) fn revocations(&self, before: Option<Seq>, limit: usize) -> Vec<Revocation> {
+        self.state.read().revocations.page(before, limit)
+    }
+
     fn apply(&self, events: &[Logged]) {
         let mut state = self.state.write();
         events.iter().for_each(|logged| state.apply(logged));
@@ -93,6 +126,14 @@ impl Directory {
 impl WaitersOf for Arc<Directory> {
     fn waiters(&self) -> &Waiters {
         &self.waiters
+    }
+
+    fn applied(&self, seq: Seq) -> bool {
+        self.seq() >= seq
+    }
+
+    fn receipt(&self, _: Seq) -> Option<Receipt> {
+        None
     }
 }
 
@@ -112,7 +153,14 @@ impl State {
                 // The first owner stays: whoever lost a race makes another cid.
                 self.cids.entry(cid.clone()).or_insert_with(|| channel.clone());
             }
-            _ => {}
+            Body::KeyMade(key) => {
+                self.keys.insert(key.id.clone(), (key.clone(), logged.event.at));
+            }
+            Body::KeyRevoked { id } => {
+                self.keys.remove(id);
+            }
+            Body::Revoked(revoked) => self.revocations.add(logged.seq, revoked, logged.event.at),
+            Body::Opened { .. } | Body::Closed { .. } | Body::Line(_) | Body::Erased | Body::Unreadable { .. } => {}
         }
     }
 }

@@ -38,6 +38,11 @@ impl Hub {
         folding.await.unwrap_or(Err(LogError::Unknown))
     }
 
+    /// Every channel that is in memory now.
+    pub(super) fn loaded(&self) -> Vec<Arc<Live>> {
+        self.channels.iter().filter_map(|entry| entry.value().get().cloned()).collect()
+    }
+
     /// Channels in memory.
     pub(super) fn len(&self) -> usize {
         self.channels.len()

@@ -11,7 +11,7 @@ use crate::channel::{Channel, Verdict};
 use crate::eventlog::tail::{Tail, TailEnd};
 use crate::eventlog::{LARGEST_PAGE, LogError};
 use crate::model::event::Logged;
-use crate::model::id::{ChannelId, Cid};
+use crate::model::id::{ChannelId, Cid, Seq};
 use crate::model::item::Audience;
 use crate::model::message::Receipt;
 
@@ -83,10 +83,7 @@ impl Live {
                     }
                 }
                 Verdict::Opened(cid) => state.stage = Some(Stage::set_up(parts, &self.id, cid)),
-                Verdict::Rejected(_) => {
-                    parts.metrics.refusals.inc();
-                }
-                Verdict::Closed(_) | Verdict::Repeat(_) | Verdict::Nothing => {}
+                Verdict::Rejected(_) | Verdict::Closed(_) | Verdict::Repeat(_) | Verdict::Nothing => {}
             }
             verdicts.push((logged.event.id, verdict));
         }
@@ -98,6 +95,11 @@ impl Live {
         stage
     }
 
+    /// Whether anybody is in its newest broadcast.
+    pub(super) fn has_members(&self) -> bool {
+        self.state.lock().stage.as_ref().is_some_and(|stage| stage.feed.count() > 0)
+    }
+
     /// The broadcast's stage, when it is the newest one.
     pub(super) fn stage_of(&self, cid: &Cid) -> Option<Arc<Stage>> {
         self.state.lock().stage.clone().filter(|stage| stage.feed.cid() == cid)
@@ -107,6 +109,14 @@ impl Live {
 impl WaitersOf for Arc<Live> {
     fn waiters(&self) -> &Waiters {
         &self.waiters
+    }
+
+    fn applied(&self, seq: Seq) -> bool {
+        self.state.lock().channel.seq() >= seq
+    }
+
+    fn receipt(&self, seq: Seq) -> Option<Receipt> {
+        self.state.lock().channel.receipt(seq)
     }
 }
 

@@ -10,7 +10,11 @@ mod access;
 mod append;
 mod directory;
 mod hub;
+mod keys;
+mod ledger;
 mod live;
+mod pace;
+mod revoke;
 mod roster;
 mod send;
 mod stage;
@@ -20,36 +24,71 @@ mod subscribe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use arc_swap::ArcSwap;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
-use crate::auth::Tokens;
+use crate::auth::{KeyDigest, Tokens};
 use crate::clock::Clock;
 use crate::eventlog::{EventLog, LogError};
 use crate::feed::{self, Encoders};
 use crate::metrics::Metrics;
 use crate::model::message::Receipt;
 use crate::model::refusal::Refusal;
+use crate::policy::rate::Rate;
 use crate::policy::text::Limits;
 
 use directory::Directory;
 use hub::Hub;
+use ledger::Ledger;
+use pace::Paces;
 
+pub use crate::auth::Grant;
+pub use crate::policy::revoked::Revocation;
 pub use append::Answer;
+pub use keys::Access;
+pub use ledger::{EndedBy, Farewell, FarewellQuery};
+pub use send::SiteLine;
 pub use station::{ChannelView, StationError};
 pub use subscribe::Seat;
+
+/// What may be said and how often; can change while the node runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rules {
+    /// Limits of a line.
+    pub limits: Limits,
+    /// How fast a user sends, in all their sessions together. Staff are exempt. `None`: nobody is held back by it.
+    pub sends: Option<Rate>,
+    /// How fast one session or one of the site's programs sends, whoever it is.
+    pub session_sends: Rate,
+    /// How fast one session asks for recent lines.
+    pub recents: Rate,
+}
+
+impl Default for Rules {
+    fn default() -> Self {
+        Self {
+            limits: Limits::default(),
+            sends: Some(Rate { per_second: 5, burst: 10 }),
+            session_sends: Rate { per_second: 1_000, burst: 1_000 },
+            recents: Rate { per_second: 2, burst: 10 },
+        }
+    }
+}
 
 /// Settings of a node.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
+    /// Whether this gateway is for trying things out: its API keys open no other.
+    pub dev: bool,
     /// Whether an unknown `cid` opens itself: for trying things out, never on a public site.
     pub open_unknown: bool,
     /// Whether somebody without a login gets a token that may send, as a guest.
     pub guests: bool,
     /// How long an access token holds that we issue, in seconds.
     pub token_seconds: i64,
-    /// Limits of a line.
-    pub limits: Limits,
+    /// What may be said and how often.
+    pub rules: Rules,
     /// Spacing of batches.
     pub feed: feed::Config,
 }
@@ -57,10 +96,11 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Self {
         Self {
+            dev: false,
             open_unknown: false,
             guests: false,
             token_seconds: 12 * 3_600,
-            limits: Limits::default(),
+            rules: Rules::default(),
             feed: feed::Config::default(),
         }
     }
@@ -73,7 +113,9 @@ pub struct Parts {
     /// Time.
     pub clock: Arc<dyn Clock>,
     /// Who may act.
-    pub tokens: Tokens,
+    pub tokens: Arc<Tokens>,
+    /// What opens everything to the site's own programs.
+    pub root_key: KeyDigest,
     /// Every wire's spelling.
     pub encoders: Encoders,
     /// What is counted.
@@ -98,6 +140,10 @@ pub struct Node {
     parts: Arc<Parts>,
     hub: Hub,
     directory: Arc<Directory>,
+    rules: ArcSwap<Rules>,
+    users: Paces,
+    programs: Paces,
+    ledger: Ledger,
     tasks: TaskTracker,
     draining: AtomicBool,
     /// Ends the tasks that follow the log, which hold it open.
@@ -112,6 +158,10 @@ impl Node {
         let directory = Directory::load(&parts, over.clone()).await?;
         let hub = Hub::new(parts.clone(), over.clone());
         Ok(Arc::new(Self {
+            rules: ArcSwap::from_pointee(parts.config.rules.clone()),
+            users: Paces::default(),
+            programs: Paces::default(),
+            ledger: Ledger::default(),
             parts,
             hub,
             directory,
@@ -131,6 +181,15 @@ impl Node {
         &*self.parts.clock
     }
 
+    /// Goes on with these rules.
+    pub fn configure(&self, rules: Rules) {
+        self.rules.store(Arc::new(rules));
+    }
+
+    fn rules(&self) -> Arc<Rules> {
+        self.rules.load_full()
+    }
+
     /// Refuses new sends from now on, and waits until those under way are answered.
     pub async fn drain(&self) {
         self.draining.store(true, Ordering::Relaxed);
@@ -138,7 +197,8 @@ impl Node {
         self.tasks.wait().await;
     }
 
-    fn is_draining(&self) -> bool {
+    /// Whether the gateway is leaving.
+    pub fn is_draining(&self) -> bool {
         self.draining.load(Ordering::Relaxed)
     }
 }

@@ -2,39 +2,99 @@
 
 use std::sync::Arc;
 
+use tokio::sync::oneshot;
+
+use crate::model::access::Credential;
 use crate::model::event::{Body, Event};
-use crate::model::message::{Author, Draft, Line};
+use crate::model::id::{ChannelId, Cid, EventId};
+use crate::model::message::{Author, Draft, Line, Receipt};
 use crate::model::principal::Principal;
 use crate::model::refusal::Refusal;
 
-use super::append::Answer;
+use super::append::{Answer, refusal};
+use super::station::StationError;
 use super::subscribe::Seat;
-use super::{Node, Outcome};
+use super::{Access, Node, Outcome};
+
+/// A line that the site's backend sends, in anybody's name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SiteLine {
+    /// In whose name.
+    pub author: Author,
+    /// What is said.
+    pub draft: Draft,
+    /// The event that it becomes: the same request, sent again, is the same event.
+    pub id: EventId,
+}
 
 impl Node {
     /// Sends a line. `answer` is told once: when the line has been applied, or why it is refused. Lines of one caller
     /// keep the order of the calls.
-    pub fn send(&self, seat: &Seat, principal: &Principal, draft: Draft, answer: Answer) {
-        match self.admit(seat, principal, draft) {
+    pub fn send(&self, seat: &Seat, draft: Draft, answer: Answer) {
+        match self.admit(seat, draft) {
             Ok(event) => self.append(seat.channel(), event, Arc::clone(&seat.live), answer),
-            Err(refusal) => {
-                self.parts.metrics.refusals.inc();
-                answer(Outcome::Refused(refusal));
-            }
+            Err(refusal) => answer(Outcome::Refused(refusal)),
         }
     }
 
-    fn admit(&self, seat: &Seat, principal: &Principal, mut draft: Draft) -> Result<Event, Refusal> {
+    fn admit(&self, seat: &Seat, mut draft: Draft) -> Result<Event, Refusal> {
         if self.is_draining() {
             return Err(Refusal::Draining);
         }
+        let principal = seat.principal().ok_or(Refusal::ReadOnly)?;
         let now = self.parts.clock.now();
         if principal.expires < now {
             return Err(Refusal::TokenExpired);
         }
+        if self.is_revoked(principal) {
+            return Err(Refusal::TokenRevoked);
+        }
+        self.pace(seat, principal)?;
         let author = Author::from(principal);
-        seat.live.state.lock().channel.admit(&self.parts.config.limits, &seat.cid, &author, &mut draft)?;
-        let line = Line { cid: seat.cid.clone(), author, draft, members: seat.members() };
+        seat.live.state.lock().channel.admit(&self.rules().limits, &seat.cid, &author, &mut draft)?;
+        let credential = principal.credential();
+        let line = Line { cid: seat.cid.clone(), author, draft, members: seat.members(), credential };
         Ok(Event::new(now, Body::Line(Arc::new(line))))
+    }
+
+    /// Every session has its own limit; who isn't staff has one with all their sessions together.
+    fn pace(&self, seat: &Seat, principal: &Principal) -> Result<(), Refusal> {
+        let (now, rules) = (self.parts.clock.now(), self.rules());
+        let too_fast = |retry_after_ms| Refusal::TooFast { retry_after_ms };
+        seat.sends.take(now, rules.session_sends).map_err(too_fast)?;
+        match rules.sends {
+            Some(rate) if !principal.role.is_staff() => self.users.take(principal.uid.as_str(), now, rate),
+            _ => Ok(()),
+        }
+    }
+
+    /// Sends a line of the site's backend into the broadcast that is on, and waits for the verdict.
+    pub async fn say(
+        &self,
+        channel: &ChannelId,
+        line: SiteLine,
+        access: &Access,
+    ) -> Result<(Cid, Receipt), StationError> {
+        let SiteLine { author, mut draft, id } = line;
+        self.pace_program(&access.id)?;
+        let view = self.channel(channel).await?;
+        let cid = view.on_air().map(|broadcast| broadcast.cid.clone()).ok_or(Refusal::BroadcastEnded)?;
+        let live = self.hub.live(&view.id).await.map_err(|failure| refusal(&failure))?;
+        live.state.lock().channel.admit(&self.rules().limits, &cid, &author, &mut draft)?;
+        let line =
+            Line { cid: cid.clone(), author, draft, members: view.members, credential: Credential::of_the_site() };
+        let event = Event { id, at: self.parts.clock.now(), body: Body::Line(Arc::new(line)) };
+        let (tell, told) = oneshot::channel();
+        let answer = Box::new(move |outcome| {
+            // Whoever asked may have hung up; the line stands all the same.
+            let _ = tell.send(outcome);
+        });
+        self.append(&view.id, event, live, answer);
+        match told.await.unwrap_or(Outcome::Refused(Refusal::Fault)) {
+            Outcome::Sent(receipt) => Ok((cid, receipt)),
+            Outcome::Refused(refusal) => Err(refusal.into()),
+            // It was sent before, and so long ago that nobody remembers when.
+            Outcome::Done => Err(StationError::DoneBefore),
+        }
     }
 }

@@ -25,6 +25,15 @@ pub enum StationError {
     /// The channel has no such broadcast.
     #[error("no such broadcast in this channel")]
     NoBroadcast,
+    /// There is no such API key.
+    #[error("no such API key")]
+    NoKey,
+    /// There are too many already.
+    #[error("too many {0}")]
+    TooMany(&'static str),
+    /// The same request was carried out before, too long ago to repeat its answer.
+    #[error("this request was carried out before, too long ago for its answer to be known")]
+    DoneBefore,
     /// The node could not do it.
     #[error(transparent)]
     Refused(#[from] Refusal),
@@ -156,7 +165,7 @@ impl Node {
         }
     }
 
-    async fn write_directory(&self, body: Body) -> Result<(), StationError> {
+    pub(super) async fn write_directory(&self, body: Body) -> Result<(), StationError> {
         let event = Event::new(self.parts.clock.now(), body);
         Ok(self.append_and_wait(&ChannelId::directory(), event, self.directory.clone()).await?)
     }

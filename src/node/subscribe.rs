@@ -1,37 +1,36 @@
 //! Joining a broadcast.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use crate::clock;
 use crate::feed::{Group, Place};
 use crate::model::event::{Body, Event};
 use crate::model::id::{ChannelId, Cid, EventId, UserId};
 use crate::model::item::{Audience, Item};
 use crate::model::message::Author;
-use crate::model::principal::Principal;
+use crate::model::principal::{Principal, Standing};
 use crate::model::refusal::Refusal;
+use crate::policy::rate::Pace;
 use crate::ws::outbox::Outbox;
 
 use super::append::refusal;
 use super::live::Live;
 use super::stage::Stage;
-use super::{Node, station};
+use super::{Node, append, station};
 
 /// Most channels that may open themselves.
 const MOST_SELF_OPENED: usize = 10_000;
 
-/// Longest wait for an event that is in the log to be applied here.
-const LONGEST_APPLY: Duration = Duration::from_secs(4);
-
-/// One session's place in a broadcast. Dropping it is leaving.
+/// One session's place in a broadcast, and as whom. Dropping it is leaving.
 pub struct Seat {
     pub(super) live: Arc<Live>,
     /// `None` in a broadcast that isn't the channel's newest: nothing is ever said there again.
     pub(super) stage: Option<Arc<Stage>>,
     pub(super) cid: Cid,
-    user: Option<UserId>,
+    /// `None` for a session that only reads.
+    principal: Option<Box<Principal>>,
     place: Option<Place>,
+    pub(super) sends: Pace,
+    recents: Pace,
 }
 
 impl Seat {
@@ -55,12 +54,28 @@ impl Seat {
         let Some(stage) = &self.stage else { return };
         // Under the channel's lock, so that no line is applied between the place we note and the joining.
         let state = self.live.state.lock();
-        self.place = Some(stage.feed.join(group, outbox, self.user.clone(), state.channel.seq()));
+        self.place = Some(stage.feed.join(group, outbox, self.user().cloned(), state.channel.seq()));
     }
 
-    /// The last `count` lines as `audience` may see them, oldest first.
-    pub fn recent(&self, count: usize, audience: &Audience) -> Vec<Item> {
-        self.live.state.lock().channel.recent(&self.cid, count, audience)
+    /// Goes on listening as a member of this group, missing nothing and hearing nothing twice.
+    pub async fn regroup(&mut self, group: Group) {
+        if let (Some(stage), Some(place)) = (&self.stage, self.place) {
+            self.place = stage.feed.regroup(place, group, self.user().cloned()).await;
+        }
+    }
+
+    /// Who acts here; `None` for a session that only reads.
+    pub fn principal(&self) -> Option<&Principal> {
+        self.principal.as_deref()
+    }
+
+    /// Whether it sees what is shown to staff.
+    pub fn is_staff(&self) -> bool {
+        self.principal().is_some_and(|principal| principal.role.is_staff())
+    }
+
+    fn user(&self) -> Option<&UserId> {
+        self.principal().map(|principal| &principal.uid)
     }
 }
 
@@ -70,26 +85,70 @@ impl Drop for Seat {
         if let Some(place) = self.place {
             stage.feed.leave(place);
         }
-        if let Some(user) = &self.user {
+        if let Some(user) = self.user() {
             stage.roster.leave(user);
         }
     }
 }
 
 impl Node {
-    /// Takes a seat in a broadcast, one that is over included. Nothing is heard there before [`Seat::listen`].
-    pub async fn enter(&self, cid: &Cid, principal: Option<&Principal>) -> Result<Seat, Refusal> {
+    /// Takes a seat in a broadcast, one that is over included. Nothing is heard there before [`Seat::listen`]. Whose
+    /// token has ended or was revoked takes it to read.
+    pub async fn enter(&self, cid: &Cid, standing: Standing) -> Result<Seat, Refusal> {
         let live = self.channel_of(cid).await?;
-        if principal.is_some_and(|principal| !principal.scope.covers(live.id(), cid)) {
+        let principal = self.settle(&live, cid, standing)?.ok();
+        let stage = live.stage_of(cid);
+        if let (Some(stage), Some(principal)) = (&stage, &principal) {
+            stage.roster.enter(&Author::from(&**principal));
+        }
+        self.parts.metrics.joins.inc();
+        let (sends, recents) = (Pace::default(), Pace::default());
+        Ok(Seat { live, stage, cid: cid.clone(), principal, place: None, sends, recents })
+    }
+
+    /// Goes on with a new token, of the same account. A refusal leaves everything as it was.
+    pub fn refresh(&self, seat: &mut Seat, standing: Standing) -> Result<(), Refusal> {
+        let principal = self.settle(&seat.live, &seat.cid, standing)??;
+        if seat.user().is_some_and(|user| *user != principal.uid) {
+            return Err(Refusal::OtherAccount);
+        }
+        if let Some(stage) = &seat.stage {
+            stage.roster.enter(&Author::from(&*principal));
+            if let Some(user) = seat.user() {
+                stage.roster.leave(user);
+            }
+        }
+        seat.principal = Some(principal);
+        Ok(())
+    }
+
+    /// Who acts in this broadcast, with the role that holds there; the outer error is for whom this token is refused,
+    /// the inner one for whom it lets only read.
+    fn settle(&self, live: &Live, cid: &Cid, standing: Standing) -> Result<Result<Box<Principal>, Refusal>, Refusal> {
+        let (mut principal, expired) = match standing {
+            Standing::Valid(principal) => (principal, false),
+            Standing::Expired(principal) => (principal, true),
+            Standing::Anonymous => return Ok(Err(Refusal::TokenRefused("it names nobody".to_owned()))),
+        };
+        if !principal.scope.covers(live.id(), cid) {
             return Err(Refusal::TokenRefused("it holds in another channel".to_owned()));
         }
-        let stage = live.stage_of(cid);
-        if let (Some(stage), Some(principal)) = (&stage, principal) {
-            stage.roster.enter(&Author::from(principal));
+        if expired {
+            return Ok(Err(Refusal::TokenExpired));
         }
-        let user = principal.map(|principal| principal.uid.clone());
-        self.parts.metrics.joins.inc();
-        Ok(Seat { live, stage, cid: cid.clone(), user, place: None })
+        if self.is_revoked(&principal) {
+            return Ok(Err(Refusal::TokenRevoked));
+        }
+        principal.role = principal.role_in(live.id(), cid);
+        Ok(Ok(Box::new(principal)))
+    }
+
+    /// The last `count` lines as the seat's holder may see them, oldest first.
+    pub fn recent(&self, seat: &Seat, count: usize) -> Result<Vec<Item>, Refusal> {
+        let paced = seat.recents.take(self.parts.clock.now(), self.rules().recents);
+        paced.map_err(|retry_after_ms| Refusal::TooFast { retry_after_ms })?;
+        let audience = if seat.is_staff() { Audience::Staff } else { Audience::All };
+        Ok(seat.live.state.lock().channel.recent(&seat.cid, count, &audience))
     }
 
     /// The author behind a user's identity: somebody who is in the broadcast, or who wrote one of its last lines.
@@ -130,18 +189,11 @@ impl Node {
 
     /// Appends an event that others may be appending at the same time: whoever is not the first waits for the log and
     /// then for this node to have applied it.
-    async fn append_once(&self, live: &Arc<Live>, event: Event) -> Result<(), Refusal> {
+    pub(super) async fn append_once(&self, live: &Arc<Live>, event: Event) -> Result<(), Refusal> {
         if self.is_draining() {
             return Err(Refusal::Draining);
         }
         let seq = self.parts.log.append(live.id(), Arc::new(event)).await.map_err(|failure| refusal(&failure))?;
-        let deadline = clock::instant() + LONGEST_APPLY;
-        while live.state.lock().channel.seq() < seq {
-            if clock::instant() > deadline {
-                return Err(Refusal::Fault);
-            }
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
-        Ok(())
+        append::until(|| live.state.lock().channel.seq() >= seq).await
     }
 }

@@ -1,3 +1,5 @@
 //! May this pass? Pure functions of values: no clock, no async, no IO. Every machine comes to the same verdict.
 
+pub mod rate;
+pub mod revoked;
 pub mod text;

@@ -11,6 +11,8 @@ impl Cmd {
     pub const PING: Self = Self(0);
     /// Join a channel.
     pub const CONNECT: Self = Self(100);
+    /// A new access token for the same session.
+    pub const REFRESH: Self = Self(200);
     /// Send a line.
     pub const SEND_CHAT: Self = Self(3101);
     /// Ask for the last lines.
@@ -21,9 +23,10 @@ impl Cmd {
     pub const CHAT: Self = Self::SEND_CHAT.push();
 
     /// Every request that is answered, with its name.
-    pub const REQUESTS: [(Self, &'static str); 4] = [
+    pub const REQUESTS: [(Self, &'static str); 5] = [
         (Self::PING, "PING"),
         (Self::CONNECT, "CONNECT"),
+        (Self::REFRESH, "REFRESH"),
         (Self::SEND_CHAT, "SEND_CHAT"),
         (Self::RECENT_CHAT, "RECENT_CHAT"),
     ];
@@ -54,7 +57,7 @@ mod tests {
 
     #[test]
     fn numbers_are_those_of_the_wire() {
-        let replies = [(0, 10_000), (100, 10_100), (3101, 13_101), (5101, 15_101)];
+        let replies = [(0, 10_000), (100, 10_100), (200, 10_200), (3101, 13_101), (5101, 15_101)];
         assert_eq!(Cmd::REQUESTS.map(|(cmd, _)| (cmd.0, cmd.reply().0)), replies);
         assert_eq!(Cmd::PUSHES.map(|(cmd, _)| cmd.0), [93_101]);
     }

@@ -26,10 +26,14 @@ impl Code {
     pub const EMPTY: Self = Self(422);
     /// The channel can't be written to by this build.
     pub const READ_ONLY: Self = Self(423);
+    /// Too often, or too many at once.
+    pub const TOO_MANY: Self = Self(429);
     /// Our own failure.
     pub const INTERNAL: Self = Self(500);
     /// Too busy, or going away.
     pub const BUSY: Self = Self(503);
+    /// The disk is full.
+    pub const NO_ROOM: Self = Self(507);
 
     /// The number that a refusal has on this wire.
     pub fn of(refusal: &Refusal) -> Self {
@@ -37,14 +41,16 @@ impl Code {
             Refusal::BadRequest(_) | Refusal::UnknownCommand | Refusal::UnknownChannel | Refusal::OtherChannel => {
                 Self::INCORRECT_PARAMETER
             }
-            Refusal::TokenRefused(_) | Refusal::TokenExpired => Self::UNAUTHORIZED,
-            Refusal::ReadOnly | Refusal::KindNotAllowed => Self::FORBIDDEN,
+            Refusal::TokenRefused(_) | Refusal::TokenExpired | Refusal::TokenRevoked => Self::UNAUTHORIZED,
+            Refusal::ReadOnly | Refusal::KindNotAllowed | Refusal::OtherAccount => Self::FORBIDDEN,
             Refusal::NotJoined | Refusal::AlreadyJoined => Self::OUT_OF_TURN,
             Refusal::BroadcastEnded => Self::ENDED,
-            Refusal::TextTooLong { .. } | Refusal::ItemTooLarge(_) => Self::TOO_LARGE,
+            Refusal::TextTooLong { .. } | Refusal::ExtrasTooLarge(_) | Refusal::ItemTooLarge(_) => Self::TOO_LARGE,
             Refusal::EmptyText => Self::EMPTY,
             Refusal::ChannelReadOnly => Self::READ_ONLY,
+            Refusal::TooFast { .. } | Refusal::TooManyConnections(_) => Self::TOO_MANY,
             Refusal::Fault => Self::INTERNAL,
+            Refusal::DiskFull => Self::NO_ROOM,
             Refusal::Busy { .. } | Refusal::Draining => Self::BUSY,
         }
     }

@@ -96,6 +96,16 @@ pub fn connected(to: &Address, session: Connected<'_>) -> String {
 }
 
 #[derive(Serialize)]
+struct RefreshedBody {
+    auth: &'static str,
+}
+
+/// The answer to REFRESH (10200): from now on the session may send.
+pub fn refreshed(to: &Address) -> String {
+    success(Cmd::REFRESH, to, RefreshedBody { auth: "SEND" })
+}
+
+#[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct SentBody {
     msg_id: String,

@@ -8,8 +8,9 @@ use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::model::message::{Draft, Extras, Kind, Os};
+use crate::model::refusal::Refusal;
 
-use super::envelope::is_object;
+use super::envelope::{Envelope, is_object};
 
 /// Most lines that RECENT_CHAT gives.
 pub const MOST_RECENT: usize = 200;
@@ -35,6 +36,12 @@ pub struct Connect {
 pub struct RecentChat {
     /// How many lines, 1 to [`MOST_RECENT`].
     pub count: usize,
+}
+
+#[derive(Deserialize)]
+struct RefreshBody {
+    #[serde(rename = "accTkn")]
+    token: String,
 }
 
 #[derive(Deserialize)]
@@ -80,23 +87,32 @@ pub fn connect(body: Option<&RawValue>) -> Result<Connect, String> {
     Ok(Connect { writes, token: body.token.filter(|token| !token.is_empty()) })
 }
 
+/// Reads the body of REFRESH (200): the new access token.
+pub fn refresh(body: Option<&RawValue>) -> Result<String, String> {
+    decode::<RefreshBody>(body).map(|body| body.token)
+}
+
 /// Reads the body of SEND_CHAT (3101).
 ///
 /// Of `extras`, only what we know is kept: `osType` and `emojis`; a string or null for `emojis` (chzzkpy, chzzk4j) is
 /// none. `msgTime` is milliseconds, or seconds with chzzk-rs.
-pub fn chat(body: Option<&RawValue>, tid: Option<&str>, retry: bool) -> Result<Draft, String> {
-    let body: ChatBody = decode(body)?;
+pub fn chat(envelope: &Envelope<'_>, largest_extras: usize) -> Result<Draft, Refusal> {
+    let body: ChatBody = decode(envelope.body).map_err(Refusal::BadRequest)?;
     let kind = match body.kind {
         None | Some(1) => Kind::Text,
         Some(40) => Kind::Question,
-        Some(other) => return Err(format!("msgTypeCode {other} can't be sent; 1 is text, 40 is a question")),
+        Some(other) => {
+            let reason = format!("msgTypeCode {other} can't be sent; 1 is text, 40 is a question");
+            return Err(Refusal::BadRequest(reason));
+        }
     };
     let extras = match body.extras.as_deref() {
         None | Some("") => Extras::default(),
-        Some(json) => extras(json)?,
+        Some(json) if json.len() > largest_extras => return Err(Refusal::ExtrasTooLarge(largest_extras)),
+        Some(json) => extras(json).map_err(Refusal::BadRequest)?,
     };
-    let (tid, client_time) = (tid.unwrap_or_default().to_owned(), body.client_time.unwrap_or_default());
-    Ok(Draft { kind, text: body.text, extras, tid, client_time, retry })
+    let (tid, client_time) = (envelope.tid.clone().unwrap_or_default(), body.client_time.unwrap_or_default());
+    Ok(Draft { kind, text: body.text, extras, tid, client_time, retry: envelope.retry })
 }
 
 /// Reads the body of RECENT_CHAT; a missing body asks for 50 lines, counts out of range are moved into it.
@@ -203,7 +219,8 @@ mod tests {
     }
 
     fn sent(json: &str) -> Result<Draft, String> {
-        chat(Some(&raw(json)), Some("3"), false)
+        let message = format!(r#"{{"cmd":1,"tid":3,"bdy":{json}}}"#);
+        chat(&Envelope::open(&message).unwrap(), 4_096).map_err(|refusal| refusal.to_string())
     }
 
     #[test]
@@ -234,7 +251,9 @@ mod tests {
         assert!(sent(r#"{"msg":"x","extras":"nonsense"}"#).unwrap_err().contains("extras is not"));
         assert!(sent(r#"{"msg":"\ud800"}"#).is_err());
         assert!(sent(r"[]").is_err());
-        assert!(chat(None, None, false).unwrap_err().contains("missing"));
+        assert!(sent("null").unwrap_err().contains("missing"));
+        let large = format!(r#"{{"msg":"x","extras":"{{\"a\":\"{}\"}}"}}"#, "x".repeat(4_100));
+        assert!(sent(&large).unwrap_err().contains("extras are too large"));
         assert!(connect(Some(&raw(r#"{"auth":"WRITE"}"#))).unwrap_err().contains("READ or SEND"));
     }
 

@@ -8,8 +8,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::StreamExt;
+use prometheus_client::metrics::gauge::Gauge;
 use tokio::time::timeout;
 use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::error::ProtocolError;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
 
@@ -26,6 +28,9 @@ const LINGER: Duration = Duration::from_secs(5);
 /// Largest read buffer kept by an idle connection.
 const READ_BUFFER: usize = 1024;
 
+/// The code of a Close that has none.
+const NO_CODE: u16 = 1005;
+
 /// What came in.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Inbound {
@@ -35,8 +40,21 @@ pub enum Inbound {
     NotText,
     /// A ping or pong, answered already: the peer is alive.
     Alive,
-    /// Nothing more comes: the peer closed, broke the framing, or is gone.
-    End,
+    /// Nothing more comes.
+    End(Ended),
+}
+
+/// Why nothing more comes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// The peer closed, with this code; 1005 when it gave none (RFC 6455, 7.1.5).
+    ByPeer(u16),
+    /// The peer broke a rule, and was told so.
+    Broken(CloseCode, &'static str),
+    /// The peer did not read, and its queue was full.
+    Slow,
+    /// The peer is gone.
+    Lost,
 }
 
 /// The server's end of one connection.
@@ -46,9 +64,10 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// The connection on `sock` after its handshake; `early` are bytes that were read with it.
-    pub async fn new(sock: Box<dyn Sock>, early: Bytes, config: Config) -> Self {
-        let outbox = Arc::new(Outbox::new(sock, config.queue_bytes));
+    /// The connection on `sock` after its handshake; `early` are bytes that were read with it, `queued` counts the bytes
+    /// of all outgoing queues.
+    pub async fn new(sock: Box<dyn Sock>, early: Bytes, config: Config, queued: Gauge) -> Self {
+        let outbox = Arc::new(Outbox::new(sock, config.queue_bytes, queued));
         let settings = WebSocketConfig::default()
             .read_buffer_size(READ_BUFFER)
             .write_buffer_size(0)
@@ -71,11 +90,11 @@ impl Connection {
             Some(Ok(Message::Text(text))) => Inbound::Text(text),
             Some(Ok(Message::Binary(bytes))) => Utf8Bytes::try_from(bytes).map_or(Inbound::NotText, Inbound::Text),
             Some(Ok(Message::Ping(_) | Message::Pong(_))) => Inbound::Alive,
-            Some(Ok(Message::Close(_) | Message::Frame(_))) | None => Inbound::End,
-            Some(Err(error)) => {
-                self.close_for(&error);
-                Inbound::End
+            Some(Ok(Message::Close(close))) => {
+                Inbound::End(Ended::ByPeer(close.map_or(NO_CODE, |close| close.code.into())))
             }
+            Some(Ok(Message::Frame(_))) | None => Inbound::End(self.lost()),
+            Some(Err(error)) => Inbound::End(self.broken(&error)),
         }
     }
 
@@ -112,12 +131,20 @@ impl Connection {
         Poll::Ready(())
     }
 
-    fn close_for(&self, error: &Error) {
-        match error {
-            Error::Protocol(_) => self.outbox.close(CloseCode::Protocol, "broken framing"),
-            Error::Utf8(_) => self.outbox.close(CloseCode::NotUtf8, "text that is not UTF-8"),
-            Error::Capacity(_) => self.outbox.close(CloseCode::TooLarge, "message too large"),
-            _ => {}
-        }
+    fn lost(&self) -> Ended {
+        if self.outbox.has_given_up() { Ended::Slow } else { Ended::Lost }
+    }
+
+    fn broken(&self, error: &Error) -> Ended {
+        let (code, reason) = match error {
+            // A peer that goes without a Close is gone; it has broken nothing that could be told it.
+            Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => return self.lost(),
+            Error::Protocol(_) => (CloseCode::Protocol, "broken framing"),
+            Error::Utf8(_) => (CloseCode::NotUtf8, "text that is not UTF-8"),
+            Error::Capacity(_) => (CloseCode::TooLarge, "message too large"),
+            _ => return self.lost(),
+        };
+        self.outbox.close(code, reason);
+        Ended::Broken(code, reason)
     }
 }

@@ -13,6 +13,7 @@ use std::task::{Context, Poll, ready};
 use bytes::{Buf, Bytes};
 use futures_util::task::AtomicWaker;
 use parking_lot::Mutex;
+use prometheus_client::metrics::gauge::Gauge;
 
 use super::close::CloseCode;
 use super::frames::Frames;
@@ -34,6 +35,8 @@ pub struct Outbox {
     /// Wakes the task that reads this connection: it drains the queue.
     drainer: AtomicWaker,
     cap: usize,
+    /// Bytes in all queues.
+    all: Gauge,
 }
 
 struct Queue {
@@ -56,10 +59,10 @@ enum State {
 }
 
 impl Outbox {
-    /// An empty queue before `sock` that takes at most `cap` bytes.
-    pub fn new(sock: Box<dyn Sock>, cap: usize) -> Self {
+    /// An empty queue before `sock` that takes at most `cap` bytes, counted in `all` too.
+    pub fn new(sock: Box<dyn Sock>, cap: usize, all: Gauge) -> Self {
         let queue = Queue { waiting: VecDeque::new(), bytes: 0, half_written: false, state: State::Open };
-        Self { sock, queue: Mutex::new(queue), drainer: AtomicWaker::new(), cap }
+        Self { sock, queue: Mutex::new(queue), drainer: AtomicWaker::new(), cap, all }
     }
 
     /// Hands over whole frames: written now, or queued in order.
@@ -104,7 +107,8 @@ impl Outbox {
         queue.waiting.extend(unfinished);
         let close = Frames::close(CloseCode::TryLater, "too slow: the outgoing queue is full");
         queue.waiting.push_back(close.bytes().clone());
-        queue.bytes = queue.waiting.iter().map(Bytes::len).sum();
+        let left = queue.waiting.iter().map(Bytes::len).sum();
+        self.count(queue, left);
         self.drainer.wake();
     }
 
@@ -132,7 +136,8 @@ impl Outbox {
             self.give_up(queue);
             return Err(PushError::Slow);
         }
-        queue.bytes += rest.len();
+        let grown = queue.bytes + rest.len();
+        self.count(queue, grown);
         queue.waiting.push_back(rest);
         self.drainer.wake();
         Ok(())
@@ -178,18 +183,29 @@ impl Outbox {
         let mut queue = self.queue.lock();
         while let Some(first) = queue.waiting.front() {
             match self.sock.try_write(first) {
-                Ok(written) => queue.written(written),
+                Ok(written) => {
+                    let left = queue.bytes - written;
+                    self.count(&mut queue, left);
+                    queue.written(written);
+                }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
                 Err(error) => {
                     queue.state = State::Dead;
                     queue.waiting.clear();
-                    queue.bytes = 0;
+                    self.count(&mut queue, 0);
                     return Err(error);
                 }
             }
         }
         queue.waiting.shrink_to_fit();
         Ok(())
+    }
+
+    /// Takes note of how much waits now.
+    fn count(&self, queue: &mut Queue, bytes: usize) {
+        let signed = |bytes: usize| i64::try_from(bytes).unwrap_or(i64::MAX);
+        self.all.inc_by(signed(bytes) - signed(queue.bytes));
+        queue.bytes = bytes;
     }
 
     pub(super) fn register(&self, cx: &Context<'_>) {
@@ -201,9 +217,14 @@ impl Outbox {
     }
 }
 
+impl Drop for Outbox {
+    fn drop(&mut self) {
+        self.all.dec_by(i64::try_from(self.queue.get_mut().bytes).unwrap_or(i64::MAX));
+    }
+}
+
 impl Queue {
     fn written(&mut self, bytes: usize) {
-        self.bytes -= bytes;
         let Some(first) = self.waiting.front_mut() else { return };
         first.advance(bytes);
         self.half_written = true;
@@ -234,7 +255,7 @@ mod tests {
     #[test]
     fn a_reader_that_keeps_up_has_no_queue() {
         let sock = Memory::default();
-        let outbox = Outbox::new(Box::new(sock.clone()), 100);
+        let outbox = Outbox::new(Box::new(sock.clone()), 100, Gauge::default());
         outbox.push(&Frames::text("a")).unwrap();
         outbox.push(&Frames::text("b")).unwrap();
         assert_eq!(outbox.queued_bytes(), 0);
@@ -245,40 +266,46 @@ mod tests {
     fn what_the_socket_does_not_take_waits_in_order() {
         let sock = Memory::default();
         sock.set_room(4);
-        let outbox = Outbox::new(Box::new(sock.clone()), 100);
+        let all = Gauge::default();
+        let outbox = Outbox::new(Box::new(sock.clone()), 100, all.clone());
         for text in ["aa", "bb", "cc"] {
             outbox.push(&Frames::text(text)).unwrap();
         }
-        assert_eq!(outbox.queued_bytes(), 8);
+        assert_eq!((outbox.queued_bytes(), all.get()), (8, 8));
         sock.set_room(3);
         drain(&outbox);
         sock.set_room(usize::MAX);
         drain(&outbox);
         assert_eq!(&sock.take()[..], b"\x81\x02aa\x81\x02bb\x81\x02cc");
-        assert_eq!(outbox.queued_bytes(), 0);
+        assert_eq!((outbox.queued_bytes(), all.get()), (0, 0));
     }
 
     #[test]
     fn a_full_queue_ends_with_the_started_frame_and_a_close() {
         let sock = Memory::default();
         sock.set_room(3);
-        let outbox = Outbox::new(Box::new(sock.clone()), 20);
+        let all = Gauge::default();
+        let outbox = Outbox::new(Box::new(sock.clone()), 20, all.clone());
         outbox.push(&Frames::text("started")).unwrap();
         outbox.push(&Frames::text("dropped")).unwrap();
         assert_eq!(outbox.push(&Frames::text("too much")), Err(PushError::Slow));
         assert_eq!(outbox.push(&Frames::text("x")), Err(PushError::Closed));
+        assert_eq!(usize::try_from(all.get()), Ok(outbox.queued_bytes()));
         sock.set_room(usize::MAX);
         drain(&outbox);
         let written = sock.take();
         assert_eq!(&written[..9], b"\x81\x07started");
         assert_eq!(&written[9..13], &[0x88, written[10], 0x03, 0xf5]);
         assert_eq!(written.len(), 11 + written[10] as usize);
+        outbox.close(CloseCode::Away, "");
+        drop(outbox);
+        assert_eq!(all.get(), 0, "nothing waits for a connection that is gone");
     }
 
     #[test]
     fn nothing_follows_a_close() {
         let sock = Memory::default();
-        let outbox = Outbox::new(Box::new(sock.clone()), 100);
+        let outbox = Outbox::new(Box::new(sock.clone()), 100, Gauge::default());
         outbox.close(CloseCode::Normal, "Bye");
         outbox.close(CloseCode::Away, "again");
         assert_eq!(outbox.push(&Frames::text("late")), Err(PushError::Closed));

@@ -6,6 +6,7 @@ use hyper::header::HeaderMap;
 use hyper::upgrade::OnUpgrade;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
+use prometheus_client::metrics::gauge::Gauge;
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::handshake::server::create_response_with_body;
 
@@ -37,7 +38,7 @@ pub fn accept<B>(request: &mut Request<B>) -> Result<(HeaderMap, Upgrading), Upg
 
 impl Upgrading {
     /// Waits for the 101 to be out, then runs `serve` in a task of its own, so that nothing of HTTP stays in memory.
-    pub async fn serve<F, R>(self, config: Config, serve: F)
+    pub async fn serve<F, R>(self, config: Config, queued: Gauge, serve: F)
     where
         F: FnOnce(Connection) -> R + Send + 'static,
         R: Future<Output = ()> + Send + 'static,
@@ -49,7 +50,7 @@ impl Upgrading {
         let early = bytes::Bytes::copy_from_slice(&parts.read_buf);
         drop(parts.read_buf);
         tokio::spawn(async move {
-            serve(Connection::new(Box::new(stream), early, config).await).await;
+            serve(Connection::new(Box::new(stream), early, config, queued).await).await;
         });
     }
 }

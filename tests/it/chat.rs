@@ -10,8 +10,8 @@ use madang::endpoints::chat::session::Step;
 use madang::eventlog::flaky::{Faults, Flaky};
 use madang::eventlog::memory::Memory;
 use madang::model::id::{ChannelId, Cid};
-use madang::model::principal::{Role, Scope};
-use madang::node::Config;
+use madang::model::principal::{Role, Scope, Standing};
+use madang::node::{Config, Rules};
 use madang::policy::text::Limits;
 use madang::ws::close::CloseCode;
 
@@ -269,7 +269,11 @@ async fn acks_survive_a_log_that_loses_and_doubles_them() {
 #[tokio::test]
 async fn emojis_reach_readers_only_from_the_sites_own_pictures() {
     let limits = Limits { emoji_prefixes: vec!["https://site/".to_owned()], ..Limits::default() };
-    let yard = Yard::over(Arc::new(Memory::new(Arc::default())), Config { limits, ..open_yard() }).await;
+    let yard = Yard::over(
+        Arc::new(Memory::new(Arc::default())),
+        Config { rules: Rules { limits, ..Rules::default() }, ..open_yard() },
+    )
+    .await;
     let mut anna = yard.writer("demo", "anna").await;
     let mut message = line("demo", "{:a:}{:b:}", false);
     message["bdy"]["extras"] = json!(r#"{"emojis":{"a":"https://site/a.png","b":"https://evil/b.png"}}"#);
@@ -331,7 +335,7 @@ async fn who_leaves_is_not_counted() {
     let mut anna = yard.writer("demo", "anna").await;
     let others = [yard.reader("demo").await, yard.writer("demo", "bert").await];
     let cid = Cid::parse("demo").unwrap();
-    assert_eq!(yard.node.enter(&cid, None).await.unwrap().members(), 3);
+    assert_eq!(yard.node.enter(&cid, Standing::Anonymous).await.unwrap().members(), 3);
     drop(others);
     anna.sends_and_hears("demo", "alone?").await;
     assert_eq!(anna.hears_lines(1).await[0]["mbrCnt"], 1);

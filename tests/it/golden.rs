@@ -46,9 +46,10 @@ fn round_trip(example: &Value) -> Value {
         (None, _) => reply::unreadable(),
         (Some(0), _) => reply::ping(),
         (Some(10_000), _) => reply::pong(),
-        (Some(cmd @ (100 | 3101 | 5101)), _) => return request_again(cmd, example),
+        (Some(cmd @ (100 | 200 | 3101 | 5101)), _) => return request_again(cmd, example),
         (Some(cmd), Some(code @ 1..)) => refused_again(cmd - 10_000, code, example),
         (Some(10_100), _) => connected_again(example),
+        (Some(10_200), _) => reply::refreshed(&address(example)),
         (Some(13_101), _) => sent_again(example),
         (Some(15_101), _) => recent_again(example),
         (Some(93_101), _) => chat_again(example),
@@ -60,6 +61,7 @@ fn round_trip(example: &Value) -> Value {
 /// What a request may hold: the envelope's fields, and those of each body (`proto-docs/`).
 const ENVELOPE: [&str; 8] = ["ver", "cmd", "svcid", "cid", "sid", "tid", "retry", "bdy"];
 const CONNECT: [&str; 9] = ["uid", "devType", "accTkn", "auth", "libVer", "osVer", "devName", "locale", "timezone"];
+const REFRESH: [&str; 1] = ["accTkn"];
 const CHAT: [&str; 4] = ["msg", "msgTypeCode", "msgTime", "extras"];
 const RECENT: [&str; 1] = ["recentMessageCount"];
 
@@ -76,8 +78,13 @@ fn request_again(cmd: u64, example: &Value) -> Value {
             body["accTkn"] = asked.token.into();
             body
         }
+        200 => {
+            let mut body = known(&example["bdy"], &REFRESH);
+            body["accTkn"] = request::refresh(envelope.body).unwrap().into();
+            body
+        }
         3101 => {
-            let draft = request::chat(envelope.body, envelope.tid.as_deref(), envelope.retry).unwrap();
+            let draft = request::chat(&envelope, 4_096).unwrap();
             assert_eq!(draft, expected_draft(example));
             let mut body = known(&example["bdy"], &CHAT);
             body["msg"] = draft.text.into();
@@ -143,6 +150,11 @@ fn refused_again(request: u64, code: u64, example: &Value) -> String {
         Refusal::EmptyText,
         Refusal::TokenRefused("not signed by this site".to_owned()),
         Refusal::Busy { retry_after_ms: 500 },
+        Refusal::TooFast { retry_after_ms: 200 },
+        Refusal::TokenRevoked,
+        Refusal::TooManyConnections("this account"),
+        Refusal::OtherAccount,
+        Refusal::DiskFull,
     ];
     let address = address(example);
     all.iter()
@@ -213,8 +225,13 @@ fn item(line: &Value, [uid, profile, msg, extras_key, time, cid]: [&str; 6], mem
     };
     let draft =
         Draft { text: text(&line[msg]), extras: extras(line[extras_key].as_str().unwrap()), ..Draft::default() };
-    let line_of =
-        Line { cid: Cid::parse(&text(&line[cid])).unwrap(), author, draft, members: members.try_into().unwrap() };
+    let line_of = Line {
+        cid: Cid::parse(&text(&line[cid])).unwrap(),
+        author,
+        draft,
+        members: members.try_into().unwrap(),
+        credential: Default::default(),
+    };
     let time = Millis(line[time].as_i64().unwrap());
     Item::revealed(Seq(seq), EventId::fresh(), time, Status::Normal, Audience::All, Arc::new(line_of))
 }

@@ -10,16 +10,25 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
+use axum::http::header::{HOST, HeaderName, ORIGIN};
 use axum::response::{IntoResponse, Response};
 use axum::routing::any;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use uuid::Uuid;
 
+use crate::gate::{Gate, Visitor};
 use crate::node::Node;
 use crate::ws;
 use crate::ws::upgrade::{UpgradeError, accept};
 
 pub use encoder::ChatEncoder;
+
+/// Where proxies say whom they speak for.
+const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+
+/// Where the answer to an upgrade says what the connection is called in the ledger of closes.
+const CONNECTION_ID: HeaderName = HeaderName::from_static("x-connection-id");
 
 /// Settings of the chat wire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,6 +49,12 @@ pub struct Config {
     pub idle_timeout: Duration,
     /// Sends of one session that may wait for their answer.
     pub sends_in_flight: u32,
+    /// Largest extras of a line as they are sent, in bytes.
+    pub extras_bytes: usize,
+    /// Pings, pongs and the like of one connection in a second; one more closes it with 1000.
+    pub control_frames_per_second: u32,
+    /// Messages of one connection in a second, of any kind; the rest waits, unread, for the next second.
+    pub messages_per_second: u32,
 }
 
 impl Default for Config {
@@ -53,6 +68,9 @@ impl Default for Config {
             ping_after: Duration::from_secs(25),
             idle_timeout: Duration::from_secs(90),
             sends_in_flight: 256,
+            extras_bytes: 4 * 1024,
+            control_frames_per_second: 10,
+            messages_per_second: 2_000,
         }
     }
 }
@@ -60,6 +78,7 @@ impl Default for Config {
 /// The chat endpoint.
 pub struct Chat {
     node: Arc<Node>,
+    gate: Arc<Gate>,
     config: Config,
     /// Every connection's task, so that a drain can wait for them.
     connections: TaskTracker,
@@ -67,9 +86,9 @@ pub struct Chat {
 }
 
 impl Chat {
-    /// The endpoint before this node.
-    pub fn new(node: Arc<Node>, config: Config) -> Arc<Self> {
-        Arc::new(Self { node, config, connections: TaskTracker::new(), leaving: CancellationToken::new() })
+    /// The endpoint before this node, behind this gate.
+    pub fn new(node: Arc<Node>, gate: Arc<Gate>, config: Config) -> Arc<Self> {
+        Arc::new(Self { node, gate, config, connections: TaskTracker::new(), leaving: CancellationToken::new() })
     }
 
     /// Its paths.
@@ -86,12 +105,24 @@ impl Chat {
 }
 
 async fn upgrade(State(chat): State<Arc<Chat>>, mut request: Request) -> Response {
+    let Some(visitor) = visitor(&request) else {
+        return (StatusCode::INTERNAL_SERVER_ERROR, "it is not known where this connection comes from").into_response();
+    };
+    let header = |name| request.headers().get(name).map(|value| value.to_str().unwrap_or_default());
+    if !chat.gate.admits_origin(header(ORIGIN), header(HOST)) {
+        let how = "pages of this origin may not use this gateway: see allowed_origins in its settings";
+        return (StatusCode::FORBIDDEN, how).into_response();
+    }
     match accept(&mut request) {
-        Ok((headers, upgrading)) => {
+        Ok((mut headers, upgrading)) => {
             let tracked = chat.connections.token();
-            let ws = chat.config.ws;
-            tokio::spawn(upgrading.serve(ws, async move |connection| {
-                socket::run(connection, &chat).await;
+            let (ws, queued) = (chat.config.ws, chat.node.metrics().queue_bytes.clone());
+            let id = Uuid::new_v4();
+            if let Ok(id) = id.to_string().parse() {
+                headers.insert(CONNECTION_ID, id);
+            }
+            tokio::spawn(upgrading.serve(ws, queued, async move |connection| {
+                socket::run(connection, &chat, visitor, id).await;
                 drop(tracked);
             }));
             (StatusCode::SWITCHING_PROTOCOLS, headers).into_response()
@@ -99,4 +130,11 @@ async fn upgrade(State(chat): State<Arc<Chat>>, mut request: Request) -> Respons
         Err(error @ UpgradeError::NotWebSocket(_)) => (StatusCode::BAD_REQUEST, error.to_string()).into_response(),
         Err(error @ UpgradeError::NotUpgradable) => (StatusCode::UPGRADE_REQUIRED, error.to_string()).into_response(),
     }
+}
+
+/// Who is at the other end: what the listener put beside the request, and what a proxy we trust says in it.
+fn visitor(request: &Request) -> Option<Arc<Visitor>> {
+    let peer = request.extensions().get::<Arc<Visitor>>()?;
+    let forwarded = request.headers().get_all(FORWARDED_FOR).iter().filter_map(|value| value.to_str().ok());
+    Some(peer.behind(forwarded))
 }

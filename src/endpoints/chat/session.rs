@@ -6,13 +6,15 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use tokio::time::timeout;
 use uuid::Uuid;
 
+use crate::clock;
 use crate::feed::{Group, Layer};
-use crate::model::id::Cid;
-use crate::model::item::Audience;
-use crate::model::principal::{Principal, Standing};
+use crate::gate::{Gate, UserSeat, Visitor};
+use crate::model::id::{Cid, UserId};
+use crate::model::principal::Standing;
 use crate::model::refusal::Refusal;
 use crate::node::{Node, Outcome, Seat};
 use crate::proto::cmd::Cmd;
+use crate::proto::code::Code;
 use crate::proto::envelope::Envelope;
 use crate::proto::reply::{self, Address, Connected};
 use crate::proto::request::{self, Connect};
@@ -38,8 +40,11 @@ pub enum Step {
 /// The server's side of one connection.
 pub struct Session {
     node: Arc<Node>,
+    gate: Arc<Gate>,
     config: Config,
     outbox: Arc<Outbox>,
+    visitor: Arc<Visitor>,
+    connection: Uuid,
     phase: Phase,
     in_flight: Arc<AtomicU32>,
 }
@@ -47,19 +52,34 @@ pub struct Session {
 enum Phase {
     /// Before CONNECT.
     New,
-    /// In a broadcast.
-    Joined(Seat, Option<Box<Principal>>),
+    /// In a broadcast; with a place among the user's sessions when it may send.
+    Joined(Seat, Option<UserSeat>),
 }
 
 impl Session {
     /// A session that answers into `outbox`.
-    pub fn new(node: Arc<Node>, config: Config, outbox: Arc<Outbox>) -> Self {
-        Self { node, config, outbox, phase: Phase::New, in_flight: Arc::default() }
+    pub fn new(
+        node: Arc<Node>,
+        gate: Arc<Gate>,
+        config: Config,
+        outbox: Arc<Outbox>,
+        visitor: Arc<Visitor>,
+        connection: Uuid,
+    ) -> Self {
+        Self { node, gate, config, outbox, visitor, connection, phase: Phase::New, in_flight: Arc::default() }
     }
 
     /// Whether CONNECT has succeeded.
     pub fn is_joined(&self) -> bool {
         matches!(self.phase, Phase::Joined(..))
+    }
+
+    /// The broadcast it has joined, and whose it is as far as that is known.
+    pub fn whereabouts(&self) -> (Option<Cid>, Option<UserId>) {
+        match &self.phase {
+            Phase::New => (None, None),
+            Phase::Joined(seat, user) => (Some(seat.cid().clone()), user.as_ref().map(|user| user.uid().clone())),
+        }
     }
 
     /// Takes one message. The only place where commands are told apart.
@@ -69,6 +89,7 @@ impl Session {
             None => return self.receive_unreadable(),
             Some(Cmd::PING) => self.push(&reply::pong()),
             Some(Cmd::CONNECT) => return self.connect(&envelope).await,
+            Some(Cmd::REFRESH) => self.refresh(&envelope).await,
             Some(Cmd::SEND_CHAT) => self.send(&envelope),
             Some(Cmd::RECENT_CHAT) => self.recent_chat(&envelope),
             Some(other) if other.may_be_refused() => self.refuse(other, &envelope, &Refusal::UnknownCommand),
@@ -80,7 +101,7 @@ impl Session {
 
     /// Answers what has no command number.
     pub fn receive_unreadable(&mut self) -> Step {
-        self.node.metrics().refusals.inc();
+        self.count_refusal(Code::INCORRECT_PARAMETER);
         self.push(&reply::unreadable());
         Step::On
     }
@@ -104,8 +125,8 @@ impl Session {
         };
         let entered = timeout(self.config.connect_timeout, self.enter(envelope, &asked)).await;
         match entered.unwrap_or(Err(Refusal::Busy { retry_after_ms: 1_000 })) {
-            Ok((seat, principal)) => {
-                self.welcome(envelope, seat, principal);
+            Ok((seat, user)) => {
+                self.welcome(envelope, seat, user);
                 Step::On
             }
             Err(refusal) => {
@@ -115,97 +136,129 @@ impl Session {
         }
     }
 
-    async fn enter(&self, envelope: &Envelope<'_>, asked: &Connect) -> Result<(Seat, Option<Box<Principal>>), Refusal> {
+    async fn enter(&self, envelope: &Envelope<'_>, asked: &Connect) -> Result<(Seat, Option<UserSeat>), Refusal> {
+        self.visitor.turn().await?;
         let cid = envelope.cid.as_deref().and_then(Cid::parse).ok_or(Refusal::UnknownChannel)?;
         let standing = match &asked.token {
-            Some(token) if asked.writes => self.node.check_token(token)?,
+            Some(token) if asked.writes => self.node.check_token(token).await?,
             // A reader's token isn't looked at, as on the real wire (facts, 2.2).
             _ => Standing::Anonymous,
         };
-        let principal = match standing {
-            Standing::Valid(principal) => Some(Box::new(principal)),
-            Standing::Expired(_) | Standing::Anonymous => None,
-        };
-        let seat = self.node.enter(&cid, principal.as_deref()).await?;
-        Ok((seat, principal))
+        let seat = self.node.enter(&cid, standing).await?;
+        let user = seat.principal().map(|principal| self.gate.seat(&principal.uid)).transpose()?;
+        Ok((seat, user))
     }
 
     /// CONNECTED first, live lines behind it.
-    fn welcome(&mut self, envelope: &Envelope<'_>, mut seat: Seat, principal: Option<Box<Principal>>) {
-        let (uuid, sid) = (Uuid::new_v4(), fresh_sid());
-        let connected = Connected { writes: principal.is_some(), uuid: &uuid.to_string(), sid: &sid };
-        let address = Address { tid: envelope.tid.clone(), cid: Some(seat.cid().clone()) };
-        self.push(&reply::connected(&address, connected));
-        let group = Group {
-            wire: WIRE,
-            layer: Layer::Plain,
-            staff: principal.as_ref().is_some_and(|principal| principal.role.is_staff()),
-            frame_limit: self.config.push_bytes,
+    fn welcome(&mut self, envelope: &Envelope<'_>, mut seat: Seat, user: Option<UserSeat>) {
+        let (uuid, sid) = (self.connection.to_string(), fresh_sid());
+        let connected = Connected { writes: seat.principal().is_some(), uuid: &uuid, sid: &sid };
+        self.push(&reply::connected(&address(envelope, &seat), connected));
+        seat.listen(group(&self.config, &seat), self.outbox.clone());
+        self.phase = Phase::Joined(seat, user);
+    }
+
+    async fn refresh(&mut self, envelope: &Envelope<'_>) {
+        match timeout(self.config.connect_timeout, self.renew(envelope)).await {
+            Ok(Ok(address)) => self.push(&reply::refreshed(&address)),
+            Ok(Err(refusal)) => self.refuse(Cmd::REFRESH, envelope, &refusal),
+            Err(_) => self.refuse(Cmd::REFRESH, envelope, &Refusal::Busy { retry_after_ms: 1_000 }),
+        }
+    }
+
+    /// Takes a new token; whatever is wrong with it, the session goes on with the old one.
+    async fn renew(&mut self, envelope: &Envelope<'_>) -> Result<Address, Refusal> {
+        self.seat(envelope)?;
+        let token = request::refresh(envelope.body).map_err(Refusal::BadRequest)?;
+        let standing = self.node.check_token(&token).await?;
+        let Phase::Joined(seat, user) = &mut self.phase else { return Err(Refusal::NotJoined) };
+        let fresh = match (&standing, &user) {
+            (Standing::Valid(principal), None) => Some(self.gate.seat(&principal.uid)?),
+            _ => None,
         };
-        seat.listen(group, self.outbox.clone());
-        self.phase = Phase::Joined(seat, principal);
+        self.node.refresh(seat, standing)?;
+        *user = user.take().or(fresh);
+        seat.regroup(group(&self.config, seat)).await;
+        Ok(address(envelope, seat))
     }
 
     fn send(&self, envelope: &Envelope<'_>) {
-        let (seat, principal) = match self.seat(envelope) {
-            Ok((seat, Some(principal))) => (seat, principal),
-            Ok((_, None)) => return self.refuse(Cmd::SEND_CHAT, envelope, &Refusal::ReadOnly),
+        let asked = request::chat(envelope, self.config.extras_bytes);
+        let (seat, draft) = match self.seat(envelope).and_then(|seat| Ok((seat, asked?))) {
+            Ok((seat, _)) if seat.principal().is_none() => {
+                return self.refuse(Cmd::SEND_CHAT, envelope, &Refusal::ReadOnly);
+            }
+            Ok(both) => both,
             Err(refusal) => return self.refuse(Cmd::SEND_CHAT, envelope, &refusal),
-        };
-        let draft = match request::chat(envelope.body, envelope.tid.as_deref(), envelope.retry) {
-            Ok(draft) => draft,
-            Err(reason) => return self.refuse(Cmd::SEND_CHAT, envelope, &Refusal::BadRequest(reason)),
         };
         if self.in_flight.load(Ordering::Relaxed) >= self.config.sends_in_flight {
             let busy = Refusal::Busy { retry_after_ms: IN_FLIGHT_RETRY_MS };
             return self.refuse(Cmd::SEND_CHAT, envelope, &busy);
         }
         self.in_flight.fetch_add(1, Ordering::Relaxed);
-        let address = Address { tid: envelope.tid.clone(), cid: Some(seat.cid().clone()) };
+        let address = address(envelope, seat);
         let (outbox, in_flight) = (self.outbox.clone(), self.in_flight.clone());
+        let (metrics, begun) = (self.node.metrics().clone(), clock::instant());
         let answer = Box::new(move |outcome| {
             in_flight.fetch_sub(1, Ordering::Relaxed);
+            match &outcome {
+                Outcome::Refused(refusal) => {
+                    metrics.refusals.get_or_create(&Code::of(refusal).0.into()).inc();
+                }
+                _ => metrics.ack_seconds.observe(begun.elapsed().as_secs_f64()),
+            }
             // A sender that is gone, or too slow for its own answers, is closed by its outbox.
             let _ = outbox.push(&Frames::text(&answer_to_send(&address, outcome)));
         });
-        self.node.send(seat, principal, draft, answer);
+        self.node.send(seat, draft, answer);
     }
 
     fn recent_chat(&self, envelope: &Envelope<'_>) {
         let asked = request::recent_chat(envelope.body).map_err(Refusal::BadRequest);
-        match self.seat(envelope).and_then(|(seat, principal)| Ok((seat, principal, asked?))) {
-            Ok((seat, principal, asked)) => {
-                let staff = principal.is_some_and(|principal| principal.role.is_staff());
-                let audience = if staff { Audience::Staff } else { Audience::All };
-                let items = seat.recent(asked.count, &audience);
-                let address = Address { tid: envelope.tid.clone(), cid: Some(seat.cid().clone()) };
-                let limit = self.config.recent_bytes;
-                self.push(&reply::recent_chat(&address, seat.channel(), &items, seat.members(), limit));
-            }
+        let answer = || {
+            let (seat, asked) = (self.seat(envelope)?, asked?);
+            let items = self.node.recent(seat, asked.count)?;
+            let (to, limit) = (address(envelope, seat), self.config.recent_bytes);
+            Ok(reply::recent_chat(&to, seat.channel(), &items, seat.members(), limit))
+        };
+        match answer() {
+            Ok(text) => self.push(&text),
             Err(refusal) => self.refuse(Cmd::RECENT_CHAT, envelope, &refusal),
         }
     }
 
     /// The seat that a request is about: it names its broadcast (facts, 1.1).
-    fn seat(&self, envelope: &Envelope<'_>) -> Result<(&Seat, Option<&Principal>), Refusal> {
-        let Phase::Joined(seat, principal) = &self.phase else { return Err(Refusal::NotJoined) };
+    fn seat(&self, envelope: &Envelope<'_>) -> Result<&Seat, Refusal> {
+        let Phase::Joined(seat, _) = &self.phase else { return Err(Refusal::NotJoined) };
         match envelope.cid.as_deref() {
-            Some(cid) if cid == seat.cid().as_str() => Ok((seat, principal.as_deref())),
+            Some(cid) if cid == seat.cid().as_str() => Ok(seat),
             Some(_) => Err(Refusal::OtherChannel),
             None => Err(Refusal::BadRequest("cid is missing or not a string".to_owned())),
         }
     }
 
     fn refuse(&self, request: Cmd, envelope: &Envelope<'_>, refusal: &Refusal) {
-        self.node.metrics().refusals.inc();
+        self.count_refusal(Code::of(refusal));
         let cid = envelope.cid.as_deref().and_then(Cid::parse);
         self.push(&reply::refused(request, &Address { tid: envelope.tid.clone(), cid }, refusal));
+    }
+
+    fn count_refusal(&self, code: Code) {
+        self.node.metrics().refusals.get_or_create(&code.0.into()).inc();
     }
 
     fn push(&self, text: &str) {
         // An outbox that takes nothing more is closing, and its connection with it.
         let _ = self.outbox.push(&Frames::text(text));
     }
+}
+
+fn group(config: &Config, seat: &Seat) -> Group {
+    Group { wire: WIRE, layer: Layer::Plain, staff: seat.is_staff(), frame_limit: config.push_bytes }
+}
+
+fn address(envelope: &Envelope<'_>, seat: &Seat) -> Address {
+    Address { tid: envelope.tid.clone(), cid: Some(seat.cid().clone()) }
 }
 
 fn answer_to_send(address: &Address, outcome: Outcome) -> String {
@@ -221,6 +274,7 @@ fn answer_to_send(address: &Address, outcome: Outcome) -> String {
 fn end_after(refusal: &Refusal) -> Step {
     match refusal {
         Refusal::UnknownChannel => Step::End(CloseCode::Normal, "Bye"),
+        Refusal::TooManyConnections(_) => Step::End(CloseCode::Normal, "too many connections"),
         Refusal::Busy { .. } | Refusal::Draining | Refusal::Fault => Step::End(CloseCode::TryLater, "try again later"),
         _ => Step::End(CloseCode::Normal, "refused"),
     }

@@ -1,26 +1,84 @@
 //! One connection's task: what comes in, and what silence means.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use tokio::time::{Instant, sleep_until};
+use uuid::Uuid;
 
 use crate::clock;
+use crate::gate::Visitor;
+use crate::node::{EndedBy, Farewell};
 use crate::ws::close::CloseCode;
-use crate::ws::connection::{Connection, Inbound};
+use crate::ws::connection::{Connection, Ended, Inbound};
 
 use super::session::{Session, Step};
 use super::{Chat, Config};
 
-/// Serves a connection until it ends.
-pub(super) async fn run(mut connection: Connection, chat: &Chat) {
-    chat.node.metrics().connections.inc();
-    let mut session = Session::new(chat.node.clone(), chat.config, connection.outbox().clone());
-    let (code, reason) = converse(&mut connection, &mut session, chat).await;
+const SECOND: Duration = Duration::from_secs(1);
+
+/// Serves a connection until it ends, and notes down why it did.
+pub(super) async fn run(mut connection: Connection, chat: &Chat, visitor: Arc<Visitor>, id: Uuid) {
+    let (node, opened) = (&chat.node, chat.node.clock().now());
+    node.metrics().connections.inc();
+    let outbox = connection.outbox().clone();
+    let address = visitor.address();
+    let mut session = Session::new(node.clone(), chat.gate.clone(), chat.config, outbox, visitor, id);
+    let end = converse(&mut connection, &mut session, chat).await;
+    let (cid, uid) = session.whereabouts();
     drop(session);
-    chat.node.metrics().connections.dec();
-    connection.finish(code, reason).await;
+    node.metrics().connections.dec();
+    node.metrics().closes.get_or_create(&counted(end.code).into()).inc();
+    let End { code, reason, by } = end;
+    let ended = node.clock().now();
+    node.remember_farewell(Farewell { connection: id, opened, ended, code, reason, by, cid, uid, address });
+    connection.finish(end.last_words(), reason).await;
 }
 
-async fn converse(connection: &mut Connection, session: &mut Session, chat: &Chat) -> (CloseCode, &'static str) {
+/// How a connection ended.
+struct End {
+    code: u16,
+    reason: &'static str,
+    by: EndedBy,
+}
+
+impl End {
+    fn by_us(code: CloseCode, reason: &'static str) -> Self {
+        Self { code: code.number(), reason, by: EndedBy::Gateway }
+    }
+
+    fn by_them(ended: Ended) -> Self {
+        match ended {
+            Ended::ByPeer(code) => Self { code, reason: "", by: EndedBy::Client },
+            Ended::Broken(code, reason) => Self::by_us(code, reason),
+            Ended::Slow => Self::by_us(CloseCode::TryLater, "too slow: the outgoing queue is full"),
+            Ended::Lost => Self { code: LOST, reason: "", by: EndedBy::Nobody },
+        }
+    }
+
+    /// What a peer is told that has not been told anything yet.
+    fn last_words(&self) -> CloseCode {
+        CloseCode::ALL.into_iter().find(|code| code.number() == self.code).unwrap_or(CloseCode::Normal)
+    }
+}
+
+/// What RFC 6455, 7.1.5, calls a connection that ended without a Close.
+const LOST: u16 = 1006;
+
+/// A close code by which ends are counted: a client may give any of thousands, and those beyond the standard's own count
+/// as the first of their range.
+fn counted(code: u16) -> u16 {
+    match code {
+        ..=1_015 => code,
+        1_016..=2_999 => 1_016,
+        3_000..=3_999 => 3_000,
+        _ => 4_000,
+    }
+}
+
+async fn converse(connection: &mut Connection, session: &mut Session, chat: &Chat) -> End {
     let mut silence = Silence::new(&chat.config);
+    let mut chatter = Chatter::new(&chat.config);
     loop {
         tokio::select! {
             inbound = connection.next() => {
@@ -28,11 +86,17 @@ async fn converse(connection: &mut Connection, session: &mut Session, chat: &Cha
                 let step = match inbound {
                     Inbound::Text(text) => session.receive(&text).await,
                     Inbound::NotText => session.receive_unreadable(),
-                    Inbound::Alive => Step::On,
-                    Inbound::End => return (CloseCode::Normal, ""),
+                    Inbound::Alive if chatter.too_many_signals() => {
+                        return End::by_us(CloseCode::Normal, "too many control frames");
+                    }
+                    Inbound::Alive => continue,
+                    Inbound::End(ended) => return End::by_them(ended),
                 };
                 if let Step::End(code, reason) = step {
-                    return (code, reason);
+                    return End::by_us(code, reason);
+                }
+                if let Some(pause) = chatter.pause() {
+                    sleep_until(pause).await;
                 }
             }
             () = sleep_until(silence.next) => {
@@ -40,11 +104,46 @@ async fn converse(connection: &mut Connection, session: &mut Session, chat: &Cha
                     Growing::Wait => {}
                     Growing::Ping => connection.ping(),
                     Growing::Ask => session.ping(),
-                    Growing::Over(reason) => return (CloseCode::Away, reason),
+                    Growing::Over(reason) => return End::by_us(CloseCode::Away, reason),
                 }
             }
-            () = chat.leaving.cancelled() => return (CloseCode::Restart, "restarting"),
+            () = chat.leaving.cancelled() => return End::by_us(CloseCode::Restart, "restarting"),
         }
+    }
+}
+
+/// How much a peer says within a second.
+struct Chatter<'a> {
+    config: &'a Config,
+    second: Instant,
+    messages: u32,
+    signals: u32,
+}
+
+impl<'a> Chatter<'a> {
+    fn new(config: &'a Config) -> Self {
+        Self { config, second: clock::instant(), messages: 0, signals: 0 }
+    }
+
+    fn turn_over(&mut self) {
+        let now = clock::instant();
+        if now >= self.second + SECOND {
+            (self.second, self.messages, self.signals) = (now, 0, 0);
+        }
+    }
+
+    /// Counts a control frame, and says whether it is one too many.
+    fn too_many_signals(&mut self) -> bool {
+        self.turn_over();
+        self.signals += 1;
+        self.signals > self.config.control_frames_per_second
+    }
+
+    /// Counts a message, and says until when nothing more is read.
+    fn pause(&mut self) -> Option<Instant> {
+        self.turn_over();
+        self.messages += 1;
+        (self.messages >= self.config.messages_per_second).then(|| self.second + SECOND)
     }
 }
 
@@ -141,6 +240,19 @@ mod tests {
         let told = story(&mut silence, true, begun).await;
         let over = Growing::Over("nothing heard for too long");
         assert_eq!(told, [(45, Growing::Ping), (70, Growing::Ask), (95, Growing::Ask), (110, over)]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_peer_says_so_much_a_second() {
+        let config = Config { messages_per_second: 3, control_frames_per_second: 2, ..Config::default() };
+        let (mut chatter, begun) = (Chatter::new(&config), clock::instant());
+        assert_eq!(
+            [chatter.too_many_signals(), chatter.too_many_signals(), chatter.too_many_signals()],
+            [false, false, true]
+        );
+        assert_eq!([chatter.pause(), chatter.pause(), chatter.pause()], [None, None, Some(begun + SECOND)]);
+        tokio::time::advance(SECOND).await;
+        assert!(!chatter.too_many_signals() && chatter.pause().is_none());
     }
 
     #[tokio::test(start_paused = true)]

@@ -8,14 +8,15 @@ use crate::model::refusal::Refusal;
 use crate::node::Node;
 
 /// Who asks, if anybody. A cookie that isn't a token of ours counts as none: browsers send whatever they have.
-pub(super) fn of(node: &Node, headers: &HeaderMap) -> Result<Option<Principal>, Refusal> {
+pub(super) async fn of(node: &Node, headers: &HeaderMap) -> Result<Option<Principal>, Refusal> {
     let bearer = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));
     let standing = match (bearer, cookie(headers, "NID_SES")) {
-        (Some(token), _) => node.check_token(token.trim())?,
-        (None, Some(token)) => node.check_token(token).unwrap_or(Standing::Anonymous),
+        (Some(token), _) => node.check_token(token.trim()).await?,
+        (None, Some(token)) => node.check_token(token).await.unwrap_or(Standing::Anonymous),
         (None, None) => Standing::Anonymous,
     };
     match standing {
+        Standing::Valid(principal) if node.is_revoked(&principal) => Err(Refusal::TokenRevoked),
         Standing::Valid(principal) => Ok(Some(principal)),
         Standing::Expired(_) => Err(Refusal::TokenExpired),
         Standing::Anonymous => Ok(None),

@@ -70,6 +70,8 @@ fn station_failure(error: &StationError) -> Answer {
     match error {
         StationError::NoChannel | StationError::NoBroadcast => failure(404, "no such channel"),
         StationError::Refused(refusal) => refused(refusal),
+        // Those of the site's own API; nothing on these paths ends in one.
+        StationError::NoKey | StationError::TooMany(_) | StationError::DoneBefore => failure(500, &error.to_string()),
     }
 }
 
@@ -108,7 +110,7 @@ async fn access_token(State(chzzk): State<Arc<Chzzk>>, Query(query): Query<Token
     let Some(cid) = query.cid.as_deref().and_then(Cid::parse) else {
         return failure(400, "channelId is missing or can't be one");
     };
-    let login = match login::of(&chzzk.node, &headers) {
+    let login = match login::of(&chzzk.node, &headers).await {
         Ok(login) => login,
         Err(refusal) => return failure(401, &refusal.to_string()),
     };
@@ -125,7 +127,7 @@ async fn access_token(State(chzzk): State<Arc<Chzzk>>, Query(query): Query<Token
 }
 
 async fn user_status(State(chzzk): State<Arc<Chzzk>>, headers: HeaderMap) -> Answer {
-    let principal = match login::of(&chzzk.node, &headers) {
+    let principal = match login::of(&chzzk.node, &headers).await {
         Ok(principal) => principal,
         Err(refusal) => return failure(401, &refusal.to_string()),
     };

@@ -1,89 +1,146 @@
-//! The site's own API, `/v1`: channels and their broadcasts. Every request carries the API key; errors are RFC 9457
-//! problem documents.
+//! The site's own API, `/v1`, for its backend: every request carries an API key, errors are RFC 9457 problem documents, and
+//! `/v1/openapi.json` describes it all. Beside it, without a key: metrics and health.
 
+mod access;
+mod ask;
+mod channels;
+mod diagnostics;
+mod idempotency;
+mod people;
 mod problem;
 
 use std::sync::Arc;
 
-use axum::extract::rejection::JsonRejection;
-use axum::extract::{DefaultBodyLimit, Path, Query, Request, State};
+use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::header::AUTHORIZATION;
 use axum::http::{HeaderMap, StatusCode};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::get;
 use axum::{Json, Router};
-use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
-use subtle::ConstantTimeEq;
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
+use utoipa::openapi::{ComponentsBuilder, InfoBuilder, OpenApi, OpenApiBuilder};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
-use crate::model::broadcast::Broadcast;
-use crate::model::id::{ChannelId, Cid};
-use crate::node::{ChannelView, Node};
+use crate::model::access::Permission;
+use crate::model::message::Author;
+use crate::node::{Access, Node};
 
+use idempotency::Requests;
 use problem::Problem;
-
-/// Most channels in one page.
-const LARGEST_PAGE: usize = 100;
-
-/// Channels in a page when the request doesn't say.
-const USUAL_PAGE: usize = 50;
 
 /// Largest request body in bytes.
 const LARGEST_BODY: usize = 64 * 1024;
 
-/// Longest name or title in characters.
-const LONGEST_TITLE: usize = 100;
-
-/// What opens `/v1`: only a digest of it is kept.
-#[derive(Clone, Debug)]
-pub struct ApiKey([u8; 32]);
-
-impl ApiKey {
-    /// The key that these bytes are.
-    pub fn new(key: &[u8]) -> Self {
-        Self(Sha256::digest(key).into())
-    }
-
-    fn opens(&self, presented: &str) -> bool {
-        Self::new(presented.as_bytes()).0.ct_eq(&self.0).into()
-    }
-}
-
 /// The site's API before a node.
 pub struct Site {
     node: Arc<Node>,
-    key: ApiKey,
+    /// Who speaks when the site itself does.
+    author: Author,
+    requests: Requests,
 }
 
 impl Site {
-    /// The endpoint before this node.
-    pub fn new(node: Arc<Node>, key: ApiKey) -> Arc<Self> {
-        Arc::new(Self { node, key })
+    /// The endpoint before this node; `author` speaks when the site itself does.
+    pub fn new(node: Arc<Node>, author: Author) -> Arc<Self> {
+        Arc::new(Self { node, author, requests: Requests::default() })
     }
 
     /// Its paths.
     pub fn router(self: &Arc<Self>) -> Router {
-        let paths = Router::new()
-            .route("/channels", get(list_channels).post(open_channel))
-            .route("/channels/{channel}", get(read_channel))
-            .route("/channels/{channel}/close", post(close_channel))
-            .route("/channels/{channel}/broadcasts", get(list_broadcasts).post(open_broadcast))
-            .route("/channels/{channel}/broadcasts/{cid}", get(read_broadcast))
-            .route("/channels/{channel}/broadcasts/{cid}/close", post(close_broadcast))
-            .route("/metrics", get(metrics))
+        let (paths, document) = paths().split_for_parts();
+        let document = Arc::new(described(document));
+        let paths = paths
             .fallback(async || Problem::new(StatusCode::NOT_FOUND, "no such path"))
+            .method_not_allowed_fallback(async || {
+                Problem::new(StatusCode::METHOD_NOT_ALLOWED, "this path takes other methods: see /v1/openapi.json")
+            })
+            .layer(from_fn_with_state(self.clone(), idempotency::once))
             .layer(DefaultBodyLimit::max(LARGEST_BODY))
             .layer(from_fn_with_state(self.clone(), authorize))
+            .route("/openapi.json", get(async move || Json((*document).clone())))
             .with_state(self.clone());
         Router::new().nest("/v1", paths)
     }
+
+    /// Metrics and health, which need no key.
+    pub fn health(self: &Arc<Self>) -> Router {
+        Router::new()
+            .route("/metrics", get(diagnostics::metrics))
+            .route("/livez", get(diagnostics::livez))
+            .route("/readyz", get(diagnostics::readyz))
+            .with_state(self.clone())
+    }
 }
 
-async fn authorize(State(site): State<Arc<Site>>, request: Request, next: Next) -> Response {
-    match presented_key(request.headers()) {
-        Some(key) if site.key.opens(key) => next.run(request).await,
-        Some(_) => Problem::new(StatusCode::FORBIDDEN, "the API key is not the gateway's").into_response(),
+type Paths = OpenApiRouter<Arc<Site>>;
+
+/// Every path, under what a key must be allowed to do.
+fn paths() -> Paths {
+    let reading = Paths::new()
+        .routes(routes!(channels::list_channels))
+        .routes(routes!(channels::read_channel))
+        .routes(routes!(channels::list_broadcasts))
+        .routes(routes!(channels::read_broadcast));
+    let writing = Paths::new()
+        .routes(routes!(channels::open_channel))
+        .routes(routes!(channels::close_channel))
+        .routes(routes!(channels::open_broadcast))
+        .routes(routes!(channels::close_broadcast));
+    let keys = Paths::new().routes(routes!(access::make_key, access::list_keys)).routes(routes!(access::revoke_key));
+    let one = |route| Paths::new().routes(route);
+    [
+        (Permission::ReadChannels, reading),
+        (Permission::WriteChannels, writing),
+        (Permission::WriteMessages, one(routes!(people::send_message))),
+        (Permission::WriteTokens, one(routes!(people::make_token))),
+        (Permission::ReadRevocations, one(routes!(access::list_revocations))),
+        (Permission::WriteRevocations, one(routes!(access::revoke))),
+        (Permission::WriteKeys, keys),
+        (Permission::ReadDiagnostics, one(routes!(diagnostics::list_closes))),
+    ]
+    .into_iter()
+    .fold(Paths::new(), |all, (permission, paths)| all.merge(allowed(permission, paths)))
+}
+
+/// The same paths, for keys that have this permission.
+fn allowed(permission: Permission, paths: Paths) -> Paths {
+    paths.route_layer(from_fn_with_state(permission, require))
+}
+
+async fn require(State(permission): State<Permission>, request: Request, next: Next) -> Response {
+    let access = request.extensions().get::<Access>();
+    if access.is_some_and(|access| access.permissions.contains(&permission)) {
+        return next.run(request).await;
+    }
+    let lacking = format!("the API key lacks the scope {}", permission.word());
+    Problem::new(StatusCode::FORBIDDEN, &lacking).into_response()
+}
+
+/// The OpenAPI document: the paths, and what goes for all of them.
+fn described(paths: OpenApi) -> OpenApi {
+    let how = "For the backend of a site that uses madang. Times are milliseconds since the Unix epoch, UTC. Lists come \
+               in pages: ask for the next with `nextCursor` as `cursor`.";
+    let info = InfoBuilder::new().title("madang").version(env!("CARGO_PKG_VERSION")).description(Some(how)).build();
+    let bearer = SecurityScheme::Http(HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build());
+    let components =
+        ComponentsBuilder::from(paths.components.clone().unwrap_or_default()).security_scheme("apiKey", bearer).build();
+    let mut under_v1 = OpenApi::default().nest("/v1", paths);
+    under_v1.components = Some(components);
+    OpenApiBuilder::from(under_v1)
+        .info(info)
+        .security(Some([SecurityRequirement::new("apiKey", Vec::<String>::new())]))
+        .build()
+}
+
+async fn authorize(State(site): State<Arc<Site>>, mut request: Request, next: Next) -> Response {
+    match presented_key(request.headers()).map(|key| site.node.access(key)) {
+        Some(Some(access)) => {
+            request.extensions_mut().insert(access);
+            next.run(request).await
+        }
+        Some(None) => Problem::new(StatusCode::FORBIDDEN, "this API key opens nothing here").into_response(),
         None => {
             let how = "send the API key as 'Authorization: Bearer KEY' or 'X-Api-Key: KEY'";
             Problem::new(StatusCode::UNAUTHORIZED, how).into_response()
@@ -94,181 +151,4 @@ async fn authorize(State(site): State<Arc<Site>>, request: Request, next: Next) 
 fn presented_key(headers: &HeaderMap) -> Option<&str> {
     let bearer = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));
     bearer.or_else(|| headers.get("x-api-key")?.to_str().ok()).map(str::trim)
-}
-
-type Answer<T> = Result<T, Problem>;
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct ChannelJson {
-    channel_id: String,
-    name: String,
-    open: bool,
-    /// The broadcast that is on.
-    broadcast: Option<BroadcastJson>,
-    members: u32,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct BroadcastJson {
-    cid: String,
-    title: String,
-    status: &'static str,
-    opened_at: i64,
-    closed_at: Option<i64>,
-}
-
-impl From<&ChannelView> for ChannelJson {
-    fn from(view: &ChannelView) -> Self {
-        Self {
-            channel_id: view.id.to_string(),
-            name: view.name.clone(),
-            open: view.listed,
-            broadcast: view.on_air().map(BroadcastJson::from),
-            members: view.members,
-        }
-    }
-}
-
-impl From<&Broadcast> for BroadcastJson {
-    fn from(broadcast: &Broadcast) -> Self {
-        Self {
-            cid: broadcast.cid.to_string(),
-            title: broadcast.title.clone(),
-            status: if broadcast.closed.is_some() { "closed" } else { "open" },
-            opened_at: broadcast.opened.0,
-            closed_at: broadcast.closed.map(|instant| instant.0),
-        }
-    }
-}
-
-#[derive(Deserialize)]
-struct PageQuery {
-    limit: Option<usize>,
-    cursor: Option<String>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct PageJson {
-    channels: Vec<ChannelJson>,
-    next_cursor: Option<String>,
-}
-
-async fn list_channels(State(site): State<Arc<Site>>, Query(page): Query<PageQuery>) -> Answer<Json<PageJson>> {
-    let limit = page.limit.unwrap_or(USUAL_PAGE).clamp(1, LARGEST_PAGE);
-    let after = match page.cursor.as_deref() {
-        None => None,
-        Some(cursor) => Some(channel_id(cursor)?),
-    };
-    let views = site.node.channels(after.as_ref(), limit).await?;
-    let next_cursor = (views.len() == limit).then(|| views.last().map(|view| view.id.to_string())).flatten();
-    Ok(Json(PageJson { channels: views.iter().map(ChannelJson::from).collect(), next_cursor }))
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct OpenChannel {
-    channel_id: Option<String>,
-    name: String,
-}
-
-async fn open_channel(
-    State(site): State<Arc<Site>>,
-    body: Result<Json<OpenChannel>, JsonRejection>,
-) -> Answer<(StatusCode, Json<ChannelJson>)> {
-    let Json(asked) = body?;
-    let name = title("name", &asked.name)?;
-    let id = match &asked.channel_id {
-        Some(id) => channel_id(id)?,
-        None => channel_id(&uuid::Uuid::new_v4().simple().to_string())?,
-    };
-    site.node.list_channel(&id, name).await?;
-    let view = site.node.channel(&id).await?;
-    Ok((StatusCode::CREATED, Json(ChannelJson::from(&view))))
-}
-
-async fn read_channel(State(site): State<Arc<Site>>, Path(channel): Path<String>) -> Answer<Json<ChannelJson>> {
-    let view = site.node.channel(&channel_id(&channel)?).await?;
-    Ok(Json(ChannelJson::from(&view)))
-}
-
-async fn close_channel(State(site): State<Arc<Site>>, Path(channel): Path<String>) -> Answer<Json<ChannelJson>> {
-    let id = channel_id(&channel)?;
-    site.node.unlist_channel(&id).await?;
-    Ok(Json(ChannelJson::from(&site.node.channel(&id).await?)))
-}
-
-#[derive(Serialize)]
-struct BroadcastsJson {
-    broadcasts: Vec<BroadcastJson>,
-}
-
-async fn list_broadcasts(State(site): State<Arc<Site>>, Path(channel): Path<String>) -> Answer<Json<BroadcastsJson>> {
-    let view = site.node.channel(&channel_id(&channel)?).await?;
-    Ok(Json(BroadcastsJson { broadcasts: view.broadcasts.iter().rev().map(BroadcastJson::from).collect() }))
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct OpenBroadcast {
-    title: String,
-}
-
-async fn open_broadcast(
-    State(site): State<Arc<Site>>,
-    Path(channel): Path<String>,
-    body: Result<Json<OpenBroadcast>, JsonRejection>,
-) -> Answer<(StatusCode, Json<BroadcastJson>)> {
-    let Json(asked) = body?;
-    let id = channel_id(&channel)?;
-    let cid = site.node.open_broadcast(&id, title("title", &asked.title)?).await?;
-    Ok((StatusCode::CREATED, Json(find_broadcast(&site, &id, &cid).await?)))
-}
-
-async fn read_broadcast(
-    State(site): State<Arc<Site>>,
-    Path((channel, cid)): Path<(String, String)>,
-) -> Answer<Json<BroadcastJson>> {
-    Ok(Json(find_broadcast(&site, &channel_id(&channel)?, &broadcast_id(&cid)?).await?))
-}
-
-async fn close_broadcast(
-    State(site): State<Arc<Site>>,
-    Path((channel, cid)): Path<(String, String)>,
-) -> Answer<Json<BroadcastJson>> {
-    let (id, cid) = (channel_id(&channel)?, broadcast_id(&cid)?);
-    site.node.close_broadcast(&id, &cid).await?;
-    Ok(Json(find_broadcast(&site, &id, &cid).await?))
-}
-
-async fn metrics(State(site): State<Arc<Site>>) -> String {
-    site.node.metrics().text()
-}
-
-async fn find_broadcast(site: &Site, channel: &ChannelId, cid: &Cid) -> Answer<BroadcastJson> {
-    let view = site.node.channel(channel).await?;
-    let found = view.broadcasts.iter().find(|broadcast| broadcast.cid == *cid);
-    found
-        .map(BroadcastJson::from)
-        .ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, "no such broadcast in this channel"))
-}
-
-fn channel_id(text: &str) -> Answer<ChannelId> {
-    ChannelId::parse(text)
-        .ok_or_else(|| Problem::new(StatusCode::BAD_REQUEST, "a channel is named by 1 to 64 of A-Z a-z 0-9 _ -"))
-}
-
-fn broadcast_id(text: &str) -> Answer<Cid> {
-    Cid::parse(text).ok_or_else(|| Problem::new(StatusCode::BAD_REQUEST, "a cid is 1 to 64 of A-Z a-z 0-9 _ -"))
-}
-
-fn title<'a>(field: &str, text: &'a str) -> Answer<&'a str> {
-    let text = text.trim();
-    let fits = !text.is_empty() && text.chars().count() <= LONGEST_TITLE && !text.chars().any(char::is_control);
-    fits.then_some(text).ok_or_else(|| {
-        let detail = format!("{field} has 1 to {LONGEST_TITLE} characters and no control characters");
-        Problem::new(StatusCode::BAD_REQUEST, &detail)
-    })
 }

@@ -1,17 +1,17 @@
 //! Errors of `/v1` as RFC 9457 problem documents.
 
 use axum::Json;
-use axum::extract::rejection::JsonRejection;
 use axum::http::StatusCode;
 use axum::http::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
+use utoipa::{IntoResponses, ToSchema};
 
 use crate::model::refusal::Refusal;
 use crate::node::StationError;
 
 /// What went wrong, for people and programs.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Problem {
     /// Nothing more is said of the kind of problem than its status.
     r#type: &'static str,
@@ -37,9 +37,19 @@ impl Problem {
 impl From<StationError> for Problem {
     fn from(error: StationError) -> Self {
         let status = match &error {
-            StationError::NoChannel | StationError::NoBroadcast => StatusCode::NOT_FOUND,
+            StationError::NoChannel | StationError::NoBroadcast | StationError::NoKey => StatusCode::NOT_FOUND,
+            StationError::TooMany(_) | StationError::DoneBefore => StatusCode::CONFLICT,
             StationError::Refused(Refusal::Busy { .. } | Refusal::Draining) => StatusCode::SERVICE_UNAVAILABLE,
-            StationError::Refused(Refusal::ChannelReadOnly) => StatusCode::CONFLICT,
+            StationError::Refused(Refusal::ChannelReadOnly | Refusal::BroadcastEnded) => StatusCode::CONFLICT,
+            StationError::Refused(Refusal::TooFast { .. }) => StatusCode::TOO_MANY_REQUESTS,
+            StationError::Refused(Refusal::DiskFull) => StatusCode::INSUFFICIENT_STORAGE,
+            StationError::Refused(
+                Refusal::EmptyText
+                | Refusal::TextTooLong { .. }
+                | Refusal::ItemTooLarge(_)
+                | Refusal::TokenRefused(_)
+                | Refusal::UnknownChannel,
+            ) => StatusCode::UNPROCESSABLE_ENTITY,
             StationError::Refused(_) => StatusCode::INTERNAL_SERVER_ERROR,
         };
         let mut problem = Self::new(status, &error.to_string());
@@ -50,11 +60,17 @@ impl From<StationError> for Problem {
     }
 }
 
-impl From<JsonRejection> for Problem {
-    fn from(rejection: JsonRejection) -> Self {
-        Self::new(rejection.status(), &rejection.body_text())
+impl From<Refusal> for Problem {
+    fn from(refusal: Refusal) -> Self {
+        StationError::Refused(refusal).into()
     }
 }
+
+/// Every answer that isn't a success, for the OpenAPI document.
+#[derive(IntoResponses)]
+#[response(status = "default", description = "What went wrong", content_type = "application/problem+json")]
+#[expect(dead_code, reason = "it only describes the problems that handlers answer")]
+pub(super) struct Failure(#[to_schema] Problem);
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {

@@ -4,10 +4,11 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
+use rusqlite::{Connection, ErrorCode, OptionalExtension, TransactionBehavior, params};
 use tokio::sync::{mpsc, oneshot};
-use tracing::error;
+use tracing::{error, info};
 
+use crate::clock;
 use crate::eventlog::tail::Followers;
 use crate::eventlog::{LogError, Snapshot, codec};
 use crate::metrics::Metrics;
@@ -52,6 +53,8 @@ pub(super) struct Writer {
     channels: HashMap<ChannelId, Known>,
     followers: Arc<Followers>,
     metrics: Arc<Metrics>,
+    /// Whether the disk had no room for the last batch.
+    full: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -70,7 +73,7 @@ enum Done {
 
 impl Writer {
     pub(super) fn new(connection: Connection, followers: Arc<Followers>, metrics: Arc<Metrics>) -> Self {
-        Self { connection, channels: HashMap::new(), followers, metrics }
+        Self { connection, channels: HashMap::new(), followers, metrics, full: false }
     }
 
     /// Commits batch after batch until every sender is gone.
@@ -87,9 +90,20 @@ impl Writer {
     /// Commits a batch, trying again as a whole, so that a passing failure changes no order.
     fn commit(&mut self, batch: Vec<Command>) {
         let mut wait = FIRST_WAIT;
+        let begun = clock::instant();
         for attempt in 0..ATTEMPTS {
             match self.attempt(&batch) {
-                Ok(done) => return self.finish(batch, done, attempt == 0),
+                Ok(done) => {
+                    self.metrics.log_commit_seconds.observe(begun.elapsed().as_secs_f64());
+                    self.tell_room(true);
+                    return self.finish(batch, done, attempt == 0);
+                }
+                // SQLite has undone everything. Only if no earlier attempt may have got through is that certain.
+                Err(error) if attempt == 0 && is_full(&error) => {
+                    self.channels.clear();
+                    self.tell_room(false);
+                    return refuse(batch, &LogError::NoRoom);
+                }
                 Err(error) => {
                     error!(%error, commands = batch.len(), attempt, "the log could not commit");
                     self.metrics.faults.inc();
@@ -102,14 +116,20 @@ impl Writer {
         }
         // What a failed commit has left in the file, followers find there.
         self.followers.reset();
-        for command in batch {
-            match command {
-                Command::Append(_, answer) => tell(answer, Err(LogError::Unknown)),
-                Command::PutSnapshot(_, _, answer) | Command::Erase(_, _, answer) => {
-                    tell(answer, Err(LogError::Unknown));
-                }
+        refuse(batch, &LogError::Unknown);
+    }
+
+    /// Says once that the disk is full, and once that it no longer is.
+    fn tell_room(&mut self, room: bool) {
+        match (self.full, room) {
+            (false, false) => {
+                self.metrics.faults.inc();
+                error!("the disk is full: nothing is accepted until there is room");
             }
+            (true, true) => info!("the disk has room again"),
+            _ => {}
         }
+        self.full = !room;
     }
 
     /// One transaction for the whole batch. A command that fails alone fails alone; some errors (a full disk, for one)
@@ -163,6 +183,19 @@ impl Writer {
             }
         }
     }
+}
+
+fn refuse(batch: Vec<Command>, why: &LogError) {
+    for command in batch {
+        match command {
+            Command::Append(_, answer) => tell(answer, Err(why.clone())),
+            Command::PutSnapshot(_, _, answer) | Command::Erase(_, _, answer) => tell(answer, Err(why.clone())),
+        }
+    }
+}
+
+fn is_full(error: &rusqlite::Error) -> bool {
+    error.sqlite_error_code() == Some(ErrorCode::DiskFull)
 }
 
 /// Answers; whoever asked may have gone, and then nobody needs to know.
@@ -295,7 +328,7 @@ mod tests {
         let (batch, answers): (Vec<_>, Vec<_>) = (1..=200).map(append).unzip();
         writer.commit(batch);
         for mut answer in answers {
-            assert_eq!(answer.try_recv().unwrap(), Err(LogError::Unknown));
+            assert_eq!(answer.try_recv().unwrap(), Err(LogError::NoRoom));
         }
         assert_eq!(places(&writer.connection), [1], "all of a batch or nothing");
 

@@ -33,6 +33,8 @@ pub(crate) struct Gateway {
     child: Child,
     /// `127.0.0.1:PORT`
     pub(crate) address: String,
+    /// Where `/v1`, metrics and health are: the same with `--dev`.
+    pub(crate) admin: String,
     /// What it printed when it started.
     pub(crate) welcome: Vec<String>,
     pub(crate) data: PathBuf,
@@ -48,6 +50,9 @@ impl Gateway {
     pub(crate) fn start(data: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> Self {
         let mut command = madang();
         command.args(["serve", "--listen", "127.0.0.1:0", "--data"]).arg(data).args(arguments);
+        if !arguments.contains(&"--dev") {
+            command.args(["--admin-listen", "127.0.0.1:0"]);
+        }
         command.envs(environment.iter().copied());
         Self::spawn(command, data)
     }
@@ -71,7 +76,9 @@ impl Gateway {
         }
         // What it prints afterwards must not block it.
         std::thread::spawn(move || lines.for_each(drop));
-        Self { child, address, welcome, data: data.to_owned() }
+        let admin =
+            welcome.iter().find_map(|line| line.split_once("http://")?.1.split_once("/v1/")).unwrap().0.to_owned();
+        Self { child, address, admin, welcome, data: data.to_owned() }
     }
 
     pub(crate) fn url(&self) -> String {
@@ -103,17 +110,14 @@ impl Gateway {
 
     /// An HTTP request, and the status and body of its answer.
     pub(crate) fn http(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> (u16, String) {
-        let mut stream = TcpStream::connect(&self.address).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        let mut head = format!("{method} {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n", self.address);
-        for (name, value) in headers {
-            head.push_str(&format!("{name}: {value}\r\n"));
-        }
-        write!(stream, "{head}Content-Length: {}\r\n\r\n{body}", body.len()).unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-        (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
+        let (head, body) = exchange(&self.address, method, path, headers, body);
+        (head.split(' ').nth(1).unwrap().parse().unwrap(), body)
+    }
+
+    /// The same of the port of the site's own programs.
+    pub(crate) fn admin_http(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> (u16, String) {
+        let (head, body) = exchange(&self.admin, method, path, headers, body);
+        (head.split(' ').nth(1).unwrap().parse().unwrap(), body)
     }
 
     /// A GET of something in JSON.
@@ -127,7 +131,7 @@ impl Gateway {
     pub(crate) fn site(&self, method: &str, path: &str, body: &str) -> (u16, Value) {
         let key = std::fs::read_to_string(self.data.join("api-key")).unwrap();
         let headers = [("Authorization", &*format!("Bearer {key}")), ("Content-Type", "application/json")];
-        let (status, answer) = self.http(method, path, &headers, body);
+        let (status, answer) = self.admin_http(method, path, &headers, body);
         (status, serde_json::from_str(&answer).unwrap_or(Value::Null))
     }
 
@@ -144,6 +148,27 @@ impl Drop for Gateway {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// An HTTP request to anywhere, and the head and body of its answer.
+pub(crate) fn exchange(
+    address: &str,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: &str,
+) -> (String, String) {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    let mut head = format!("{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n");
+    for (name, value) in headers {
+        head.push_str(&format!("{name}: {value}\r\n"));
+    }
+    write!(stream, "{head}Content-Length: {}\r\n\r\n{body}", body.len()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    (head.to_owned(), body.to_owned())
 }
 
 /// A WebSocket client that writes whatever it is told to.

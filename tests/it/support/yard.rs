@@ -5,18 +5,20 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio::time::timeout;
+use uuid::Uuid;
 
-use madang::auth::{Config as AuthConfig, Grant, Secret, Tokens};
+use madang::auth::{Config as AuthConfig, Grant, KeyDigest, Secret, Tokens};
 use madang::clock::Manual;
 use madang::endpoints::chat::session::{Session, Step};
 use madang::endpoints::chat::{ChatEncoder, Config as ChatConfig};
 use madang::eventlog::EventLog;
 use madang::eventlog::memory::Memory;
 use madang::feed::Encoder;
+use madang::gate::{Config as GateConfig, Gate};
 use madang::metrics::Metrics;
 use madang::model::principal::{Role, Scope};
 use madang::model::time::Millis;
-use madang::node::{Config as NodeConfig, Node, Parts};
+use madang::node::{Config as NodeConfig, Node, Parts, Rules};
 use madang::ws::outbox::Outbox;
 use madang::ws::sock;
 
@@ -35,13 +37,15 @@ const A_WHILE: Duration = Duration::from_millis(50);
 pub(crate) struct Yard {
     pub(crate) node: Arc<Node>,
     pub(crate) clock: Arc<Manual>,
-    pub(crate) tokens: Tokens,
+    pub(crate) tokens: Arc<Tokens>,
+    pub(crate) gate: Arc<Gate>,
     pub(crate) chat: ChatConfig,
 }
 
 /// The settings of a yard in which every `cid` opens itself.
 pub(crate) fn open_yard() -> NodeConfig {
-    NodeConfig { open_unknown: true, ..NodeConfig::default() }
+    let rules = Rules { sends: None, ..Rules::default() };
+    NodeConfig { open_unknown: true, rules, ..NodeConfig::default() }
 }
 
 pub(crate) fn secret() -> Secret {
@@ -55,12 +59,21 @@ impl Yard {
 
     pub(crate) async fn over(log: Arc<dyn EventLog>, config: NodeConfig) -> Self {
         let clock = Arc::new(Manual::at(Millis(NOON)));
-        let tokens = || Tokens::new(&secret(), AuthConfig::default(), clock.clone());
+        let tokens = Arc::new(Tokens::new(&secret(), AuthConfig::default(), clock.clone(), Arc::default()));
         let encoders: Vec<Arc<dyn Encoder>> = vec![Arc::new(ChatEncoder)];
         let metrics = Arc::new(Metrics::default());
-        let parts = Parts { log, clock: clock.clone(), tokens: tokens(), encoders: encoders.into(), metrics, config };
+        let gate = Gate::new(GateConfig::default(), b"key", clock.clone(), metrics.clone());
+        let parts = Parts {
+            log,
+            clock: clock.clone(),
+            tokens: tokens.clone(),
+            root_key: KeyDigest::of(b"root"),
+            encoders: encoders.into(),
+            metrics,
+            config,
+        };
         let node = Node::start(parts).await.unwrap();
-        Self { node, tokens: tokens(), clock, chat: ChatConfig::default() }
+        Self { node, tokens, gate, clock, chat: ChatConfig::default() }
     }
 
     pub(crate) fn token(&self, uid: &str, role: Role) -> String {
@@ -70,8 +83,10 @@ impl Yard {
     /// Somebody at the gate, not joined.
     pub(crate) fn guest(&self) -> Guest {
         let sock = sock::Memory::default();
-        let outbox = Arc::new(Outbox::new(Box::new(sock.clone()), self.chat.ws.queue_bytes));
-        let session = Session::new(self.node.clone(), self.chat, outbox.clone());
+        let outbox = Arc::new(Outbox::new(Box::new(sock.clone()), self.chat.ws.queue_bytes, Default::default()));
+        let visitor = self.gate.visitor(self.gate.admit().unwrap(), [192, 0, 2, 1].into()).unwrap();
+        let (node, gate) = (self.node.clone(), self.gate.clone());
+        let session = Session::new(node, gate, self.chat, outbox.clone(), visitor, Uuid::new_v4());
         Guest { session, sock, outbox, unread: Vec::new(), heard: Vec::new() }
     }
 

@@ -1,0 +1,108 @@
+//! How often somebody may do something. Time is an argument.
+
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use crate::model::time::Millis;
+
+/// So many a second, after a burst of so many at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rate {
+    /// In the long run, 1 to 1,000,000.
+    pub per_second: u32,
+    /// At once, when nothing came before; 1 at least.
+    pub burst: u32,
+}
+
+impl Rate {
+    fn interval(self) -> i64 {
+        1_000_000 / i64::from(self.per_second.max(1))
+    }
+
+    /// How far ahead of the clock a full burst reaches, in microseconds.
+    fn reach(self) -> i64 {
+        self.interval() * i64::from(self.burst.max(1))
+    }
+}
+
+/// How far somebody is ahead of their rate (the generic cell rate algorithm): one number, in microseconds.
+#[derive(Debug, Default)]
+pub struct Pace(AtomicI64);
+
+impl Pace {
+    /// Takes one turn at `now`; when it is too early, says in how many milliseconds it won't be.
+    ///
+    /// A clock that jumps back makes nobody wait longer than a full burst takes.
+    pub fn take(&self, now: Millis, rate: Rate) -> Result<(), u64> {
+        let late = self.advance(now, rate, 0);
+        if late <= 0 { Ok(()) } else { Err(u64::try_from(late).unwrap_or_default().div_ceil(1_000)) }
+    }
+
+    /// Takes the next turn whenever it is, and says in how many milliseconds that will be; `None` when it would be
+    /// later than `patience_ms`, and then nothing is taken.
+    pub fn queue(&self, now: Millis, rate: Rate, patience_ms: u64) -> Option<u64> {
+        let patience = i64::try_from(patience_ms).unwrap_or(i64::MAX).saturating_mul(1_000);
+        let late = self.advance(now, rate, patience);
+        (late <= patience).then(|| u64::try_from(late).unwrap_or_default().div_ceil(1_000))
+    }
+
+    /// Moves one turn ahead if that makes it no later than `patience`, and says how late it is, in microseconds.
+    fn advance(&self, now: Millis, rate: Rate, patience: i64) -> i64 {
+        let now = now.0.saturating_mul(1_000);
+        let furthest = now.saturating_add(rate.reach()).saturating_add(patience);
+        // Whoever is further ahead than they can be has seen the clock jump back.
+        let settled = |ahead: i64| ahead.clamp(now, furthest);
+        let next = |ahead: i64| settled(ahead).saturating_add(rate.interval());
+        let moved = |ahead: i64| if next(ahead) <= furthest { next(ahead) } else { settled(ahead) };
+        let before = self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |ahead| Some(moved(ahead)));
+        next(before.unwrap_or_else(|ahead| ahead)).saturating_sub(now.saturating_add(rate.reach()))
+    }
+
+    /// Whether nothing is remembered that still matters at `now`.
+    pub fn is_rested(&self, now: Millis) -> bool {
+        self.0.load(Ordering::Relaxed) <= now.0.saturating_mul(1_000)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RATE: Rate = Rate { per_second: 5, burst: 10 };
+
+    #[test]
+    fn ten_at_once_then_five_a_second() {
+        let pace = Pace::default();
+        let taken = (0..20).filter(|_| pace.take(Millis(1_000), RATE).is_ok()).count();
+        assert_eq!(taken, 10);
+        assert_eq!(pace.take(Millis(1_000), RATE), Err(200));
+        assert_eq!(pace.take(Millis(1_150), RATE), Err(50));
+        assert_eq!(pace.take(Millis(1_200), RATE), Ok(()));
+        assert_eq!(pace.take(Millis(1_200), RATE), Err(200));
+        let steady = (1_200..11_200).filter(|now| pace.take(Millis(*now), RATE).is_ok()).count();
+        assert_eq!(steady, 49, "one was taken at 1,200 already");
+        assert!(!pace.is_rested(Millis(11_200)) && pace.is_rested(Millis(13_400)));
+    }
+
+    #[test]
+    fn a_thousand_a_second_is_a_thousand_a_second() {
+        let (pace, rate) = (Pace::default(), Rate { per_second: 1_000, burst: 1_000 });
+        let taken = (0..10_000).flat_map(|now| [now; 3]).filter(|now| pace.take(Millis(*now), rate).is_ok()).count();
+        assert_eq!(taken, 1_000 + 9_999);
+    }
+
+    #[test]
+    fn a_clock_that_jumps_back_makes_nobody_wait_for_it() {
+        let pace = Pace::default();
+        assert_eq!(pace.take(Millis(300_000), RATE), Ok(()));
+        assert!(pace.take(Millis(0), RATE).unwrap_err() <= 2_000);
+        assert_eq!(pace.take(Millis(2_200), RATE), Ok(()));
+    }
+
+    #[test]
+    fn a_queue_says_how_long_it_is_and_turns_away_the_impatient() {
+        let (pace, rate) = (Pace::default(), Rate { per_second: 10, burst: 2 });
+        let waits: Vec<_> = (0..7).map(|_| pace.queue(Millis(0), rate, 400)).collect();
+        assert_eq!(waits, [Some(0), Some(0), Some(100), Some(200), Some(300), Some(400), None]);
+        assert_eq!(pace.queue(Millis(1_000), rate, 400), Some(0));
+    }
+}

@@ -1,0 +1,107 @@
+//! Whose tokens hold no more.
+//!
+//! A revocation matters for as long as a token made before it may still be good, which is [`OLDEST_TOKEN_MS`] at most;
+//! then it is forgotten. About 150 bytes each.
+
+use std::collections::{BTreeMap, HashMap};
+
+use crate::model::access::{Credential, OLDEST_TOKEN_MS, Revoked};
+use crate::model::id::{Seq, UserId};
+use crate::model::time::Millis;
+
+/// Revocations that still matter, by the times of the log's own events.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Revocations {
+    users: HashMap<UserId, (Seq, Millis)>,
+    tokens: HashMap<String, Seq>,
+    /// By place, oldest first: what to forget next.
+    order: BTreeMap<Seq, (Revoked, Millis)>,
+}
+
+/// A revocation as it stands in the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Revocation {
+    /// Its place.
+    pub seq: Seq,
+    /// Whose tokens.
+    pub revoked: Revoked,
+    /// When.
+    pub at: Millis,
+}
+
+impl Revocations {
+    /// Takes note of a revocation, and forgets those that matter no more.
+    pub fn add(&mut self, seq: Seq, revoked: &Revoked, at: Millis) {
+        let before = match revoked {
+            Revoked::User(uid) => self.users.insert(uid.clone(), (seq, at)).map(|(seq, _)| seq),
+            Revoked::Token(id) => self.tokens.insert(id.clone(), seq),
+        };
+        before.map(|before| self.order.remove(&before));
+        self.order.insert(seq, (revoked.clone(), at));
+        while let Some(oldest) = self.order.first_entry()
+            && oldest.get().1 < at - OLDEST_TOKEN_MS
+        {
+            match oldest.remove().0 {
+                Revoked::User(uid) => drop(self.users.remove(&uid)),
+                Revoked::Token(id) => drop(self.tokens.remove(&id)),
+            }
+        }
+    }
+
+    /// Whether a token of this account is revoked. Tokens count whole seconds: one that was made in the second of the
+    /// revocation is taken for older.
+    pub fn hold(&self, uid: &UserId, credential: &Credential) -> bool {
+        let by_user = self.users.get(uid).is_some_and(|(_, at)| credential.issued.seconds() <= at.seconds());
+        by_user || (!credential.token_id.is_empty() && self.tokens.contains_key(&credential.token_id))
+    }
+
+    /// Up to `limit` revocations that stand before a place, newest first.
+    pub fn page(&self, before: Option<Seq>, limit: usize) -> Vec<Revocation> {
+        let older = self.order.range(..before.unwrap_or(Seq(u64::MAX))).rev().take(limit);
+        older.map(|(seq, (revoked, at))| Revocation { seq: *seq, revoked: revoked.clone(), at: *at }).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn user(uid: &str) -> UserId {
+        UserId::parse(uid).unwrap()
+    }
+
+    fn made(issued: i64, id: &str) -> Credential {
+        Credential { token_id: id.to_owned(), issued: Millis(issued) }
+    }
+
+    #[test]
+    fn tokens_made_before_are_void_and_later_ones_hold() {
+        let mut revocations = Revocations::default();
+        revocations.add(Seq(1), &Revoked::User(user("a")), Millis(10_400));
+        assert!(revocations.hold(&user("a"), &made(9_000, "")));
+        assert!(revocations.hold(&user("a"), &made(10_999, "")), "of the same second");
+        assert!(!revocations.hold(&user("a"), &made(11_000, "")));
+        assert!(!revocations.hold(&user("b"), &made(9_000, "")));
+    }
+
+    #[test]
+    fn one_token_is_revoked_by_its_id() {
+        let mut revocations = Revocations::default();
+        revocations.add(Seq(1), &Revoked::Token("t1".to_owned()), Millis(1));
+        assert!(revocations.hold(&user("a"), &made(99_000, "t1")));
+        assert!(!revocations.hold(&user("a"), &made(0, "t2")) && !revocations.hold(&user("a"), &made(0, "")));
+    }
+
+    #[test]
+    fn what_no_token_can_outlive_is_forgotten() {
+        let mut revocations = Revocations::default();
+        revocations.add(Seq(1), &Revoked::User(user("a")), Millis(0));
+        revocations.add(Seq(2), &Revoked::User(user("b")), Millis(1));
+        revocations.add(Seq(3), &Revoked::User(user("a")), Millis(2));
+        revocations.add(Seq(4), &Revoked::Token("t".to_owned()), Millis(OLDEST_TOKEN_MS + 2));
+        let kept: Vec<_> = revocations.page(None, 10).iter().map(|revocation| revocation.seq.0).collect();
+        assert_eq!(kept, [4, 3], "b's is forgotten, a's second one is not");
+        assert_eq!(revocations.page(Some(Seq(4)), 10).len(), 1);
+        assert!(revocations.hold(&user("a"), &made(0, "")) && !revocations.hold(&user("b"), &made(0, "")));
+    }
+}
