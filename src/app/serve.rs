@@ -170,7 +170,7 @@ impl Gateway {
             warn!("auth.jwks_url is http: whoever sits in between can put in keys of their own");
         }
         let tokens = Arc::new(Tokens::new(&secret, config.auth.clone(), clock.clone(), metrics.clone()));
-        let gate = |config| Gate::new(config, address_key.reveal(), clock.clone(), metrics.clone());
+        let gate = |config| Gate::new(config, address_key.reveal(), metrics.clone());
         let (admin_gate, gate) = (gate(admin_gate()), gate(config.gate.clone()));
         let parts = Parts {
             log: Arc::new(log),

@@ -1,5 +1,5 @@
 use super::*;
-use crate::model::access::Credential;
+use crate::model::access::{Credential, Revoked};
 use crate::model::id::UserId;
 use crate::model::principal::{Profile, Role};
 
@@ -136,4 +136,21 @@ fn every_machine_comes_to_the_same_state() {
         assert_eq!(other.apply(logged), Verdict::Nothing, "a tail that repeats itself changes nothing");
     }
     assert_eq!(other, scene.channel);
+}
+
+#[test]
+fn a_line_behind_the_revocation_of_its_token_is_rejected() {
+    let mut scene = Scene::on_air();
+    let issued = |issued: i64| Credential { token_id: "t".to_owned(), issued: Millis(issued) };
+    let says = |scene: &mut Scene, at: i64, credential: Credential| {
+        let line = Line { cid: cid("one"), author: author("a"), draft: draft("x", false), members: 1, credential };
+        scene.happens(at, Body::Line(Arc::new(line)))
+    };
+    assert!(matches!(says(&mut scene, 5_000, issued(1_000)), Verdict::Line(_)));
+    scene.happens(6_000, Body::Revoked(Revoked::User(UserId::parse("a").unwrap())));
+    assert_eq!(says(&mut scene, 7_000, issued(1_000)), Verdict::Rejected(Refusal::TokenRevoked));
+    assert!(matches!(says(&mut scene, 8_000, issued(7_000)), Verdict::Line(_)), "a new token of the same user");
+    scene.happens(9_000, Body::Revoked(Revoked::Token("t".to_owned())));
+    assert_eq!(says(&mut scene, 10_000, issued(9_500)), Verdict::Rejected(Refusal::TokenRevoked));
+    assert!(matches!(says(&mut scene, 11_000, Credential::of_the_site()), Verdict::Line(_)));
 }

@@ -14,11 +14,13 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use dashmap::DashMap;
 use ipnet::IpNet;
+use tokio::time::Instant;
 
-use crate::clock::Clock;
+use crate::clock;
 use crate::metrics::{Metrics, TurnedAway};
 use crate::model::id::{AddressHash, UserId};
 use crate::model::refusal::Refusal;
+use crate::model::time::Millis;
 use crate::policy::rate::{Pace, Rate};
 
 use address::Hasher;
@@ -77,7 +79,8 @@ impl Config {
 /// The gate of one gateway.
 pub struct Gate {
     config: ArcSwap<Config>,
-    clock: Arc<dyn Clock>,
+    /// What the turns of those who join are counted from: the wall clock may jump.
+    begun: Instant,
     metrics: Arc<Metrics>,
     hasher: Hasher,
     open: AtomicUsize,
@@ -89,10 +92,10 @@ pub struct Gate {
 impl Gate {
     /// A gate nobody has passed. `key` makes addresses unreadable; with the same key they can be told again after a
     /// restart.
-    pub fn new(config: Config, key: &[u8], clock: Arc<dyn Clock>, metrics: Arc<Metrics>) -> Arc<Self> {
+    pub fn new(config: Config, key: &[u8], metrics: Arc<Metrics>) -> Arc<Self> {
         Arc::new(Self {
             config: ArcSwap::from_pointee(config),
-            clock,
+            begun: clock::instant(),
             metrics,
             hasher: Hasher::new(key),
             open: AtomicUsize::new(0),
@@ -228,7 +231,8 @@ impl Visitor {
         }
         let Some(rate) = config.joins else { return Ok(()) };
         let patience = u64::try_from(JOIN_PATIENCE.as_millis()).unwrap_or_default();
-        match gate.joins.queue(gate.clock.now(), rate, patience) {
+        let now = Millis(i64::try_from(gate.begun.elapsed().as_millis()).unwrap_or(i64::MAX));
+        match gate.joins.queue(now, rate, patience) {
             Some(0) => Ok(()),
             Some(wait) => {
                 tokio::time::sleep(Duration::from_millis(wait)).await;

@@ -144,6 +144,9 @@ async fn bad_lines_are_refused_with_their_reason() {
     for (text, code) in [("x".repeat(501), 413), ("가".repeat(667), 413), ("👩‍👩‍👧".repeat(112), 413)] {
         assert_eq!(answer(&mut anna, &line("demo", &text, false).to_string()).await["retCode"], code);
     }
+    let extras = json!({"osType": "x".repeat(4_090)}).to_string();
+    let large = json!({"cmd": 3101, "cid": "demo", "bdy": {"msg": "x", "extras": extras}}).to_string();
+    assert_eq!(answer(&mut anna, &large).await["retCode"], 413);
     anna.hears_nothing().await;
 }
 
@@ -154,10 +157,11 @@ async fn a_line_nested_ten_thousand_deep_is_only_a_line() {
     let deep = format!("{}{}", "[".repeat(5_000), "]".repeat(5_000));
     anna.says(&format!(r#"{{"cmd":3101,"cid":"demo","x":{deep},"bdy":{{"msg":"x"}}}}"#)).await;
     assert_eq!(anna.hears(13101).await["retCode"], 0);
+    let deep = format!("{}{}", "[".repeat(2_000), "]".repeat(2_000));
     let nested = format!(r#"{{"cmd":3101,"cid":"demo","bdy":{{"msg":"x","extras":{}}}}}"#, json!(deep));
     anna.says(&nested).await;
     assert_eq!(anna.hears(13101).await["retCode"], 105);
-    let emojis = format!(r#"{{"emojis":{}1{}}}"#, "{\"a\":".repeat(3_000), "}".repeat(3_000));
+    let emojis = format!(r#"{{"emojis":{}1{}}}"#, "{\"a\":".repeat(600), "}".repeat(600));
     anna.says(&json!({"cmd": 3101, "cid": "demo", "bdy": {"msg": "x", "extras": emojis}}).to_string()).await;
     assert_eq!(anna.hears(13101).await["retCode"], 105);
 }

@@ -62,7 +62,7 @@ impl Yard {
         let tokens = Arc::new(Tokens::new(&secret(), AuthConfig::default(), clock.clone(), Arc::default()));
         let encoders: Vec<Arc<dyn Encoder>> = vec![Arc::new(ChatEncoder)];
         let metrics = Arc::new(Metrics::default());
-        let gate = Gate::new(GateConfig::default(), b"key", clock.clone(), metrics.clone());
+        let gate = Gate::new(GateConfig::default(), b"key", metrics.clone());
         let parts = Parts {
             log,
             clock: clock.clone(),
