@@ -22,6 +22,10 @@ Exit codes:
   74  files that can't be read or written
   77  refused by the gateway";
 
+/// Libraries whose finer traces hold what clients send, tokens among it: whatever RUST_LOG says, they stay quiet.
+const SECRETIVE: [&str; 5] =
+    ["tungstenite=warn", "tokio_tungstenite=warn", "hyper=info", "ureq=warn", "ureq_proto=warn"];
+
 /// A live-stream chat gateway that speaks the chat wire of Chzzk.
 #[derive(Parser)]
 #[command(name = "madang", version, after_help = ABOUT_EXITS)]
@@ -171,7 +175,8 @@ impl From<RoleName> for Role {
 
 fn main() -> ExitCode {
     let usual = || EnvFilter::new("madang=info");
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| usual());
+    let asked = EnvFilter::try_from_default_env().unwrap_or_else(|_| usual());
+    let filter = SECRETIVE.into_iter().filter_map(|quiet| quiet.parse().ok()).fold(asked, EnvFilter::add_directive);
     let colours = std::io::stderr().is_terminal();
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colours).init();
     match run(CommandLine::parse().command) {

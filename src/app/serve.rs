@@ -54,6 +54,8 @@ const OTHER_FILES: usize = 200;
 
 /// Runs the gateway until SIGTERM or SIGINT; a second signal ends it at once. SIGHUP makes it read its settings again.
 pub async fn serve(flags: &Flags) -> Result<(), Exit> {
+    // From the first moment on: a SIGHUP that nobody listens to would end the process.
+    let mut signals = Signals::new()?;
     let environment = Environment::of_process();
     let mut config = Config::load(flags, &environment).map_err(|error| Exit::config(&error.to_string()))?;
     config.gate.connections = connections(&config);
@@ -71,7 +73,6 @@ pub async fn serve(flags: &Flags) -> Result<(), Exit> {
     let stop = CancellationToken::new();
     let accepting = ports.accept(&gateway, &config, &stop);
     let keys = tokio::spawn(gateway.tokens.clone().keep_keys());
-    let mut signals = Signals::new()?;
     while signals.next().await == Signal::Reload {
         gateway.reload(&mut config, flags, &environment).await;
     }

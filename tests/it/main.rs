@@ -10,6 +10,7 @@ mod bad_input;
 mod chat;
 mod cli;
 mod crash;
+mod edge;
 mod eventlog;
 mod golden;
 mod log_versions;

@@ -170,7 +170,8 @@ enum Growing {
 impl<'a> Silence<'a> {
     fn new(config: &'a Config) -> Self {
         let now = clock::instant();
-        Self { config, opened: now, last: now, pings: 0, next: now + config.ping_after }
+        let next = now + config.ping_after.min(config.join_timeout);
+        Self { config, opened: now, last: now, pings: 0, next }
     }
 
     fn broken(&mut self) {

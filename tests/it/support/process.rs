@@ -49,7 +49,10 @@ impl Gateway {
     /// `serve` on any port.
     pub(crate) fn start(data: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> Self {
         let mut command = madang();
-        command.args(["serve", "--listen", "127.0.0.1:0", "--data"]).arg(data).args(arguments);
+        command.args(["serve", "--data"]).arg(data).args(arguments);
+        if environment.iter().all(|(name, _)| *name != "MADANG_LISTEN") {
+            command.args(["--listen", "127.0.0.1:0"]);
+        }
         if !arguments.contains(&"--dev") {
             command.args(["--admin-listen", "127.0.0.1:0"]);
         }
@@ -59,15 +62,41 @@ impl Gateway {
 
     /// `serve --dev` on a socket that somebody else listens on, passed as systemd does.
     pub(crate) fn inheriting(listener: &TcpListener, data: &Path) -> Self {
+        Self::spawn(Self::inheritor(listener, data, &["--dev"]), data)
+    }
+
+    /// The same, without waiting for it to start.
+    pub(crate) fn inherited(listener: &TcpListener, data: &Path, arguments: &[&str]) -> Child {
+        let mut command = Self::inheritor(listener, data, arguments);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    }
+
+    fn inheritor(listener: &TcpListener, data: &Path, arguments: &[&str]) -> Command {
         let mut command = Command::new("sh");
-        let script = r#"LISTEN_FDS=1 LISTEN_PID=$$ exec "$0" serve --dev --data "$1" 3<&0 </dev/null"#;
-        command.args(["-c", script, env!("CARGO_BIN_EXE_madang")]).arg(data);
+        let script = r#"LISTEN_FDS=1 LISTEN_PID=$$ exec "$0" serve "$@" 3<&0 </dev/null"#;
+        command.args(["-c", script, env!("CARGO_BIN_EXE_madang"), "--data"]).arg(data).args(arguments);
         command.stdin(Stdio::from(OwnedFd::from(listener.try_clone().unwrap())));
-        Self::spawn(command, data)
+        command
+    }
+
+    /// A gateway whose traces are kept: they are there when it has ended.
+    pub(crate) fn traced(mut command: Command, data: &Path) -> (Self, std::thread::JoinHandle<String>) {
+        let mut gateway = Self::spawn_with(command.stderr(Stdio::piped()), data);
+        let mut stderr = gateway.child.stderr.take().unwrap();
+        let traces = std::thread::spawn(move || {
+            let mut text = String::new();
+            stderr.read_to_string(&mut text).unwrap();
+            text
+        });
+        (gateway, traces)
     }
 
     fn spawn(mut command: Command, data: &Path) -> Self {
-        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn().unwrap();
+        Self::spawn_with(command.stderr(Stdio::inherit()), data)
+    }
+
+    fn spawn_with(command: &mut Command, data: &Path) -> Self {
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let mut welcome = vec![lines.next().expect("it says where it listens").unwrap()];
         let address = welcome[0].rsplit(' ').next().unwrap().to_owned();
@@ -198,6 +227,11 @@ impl Raw {
         let answer = String::from_utf8(answer).unwrap();
         assert!(answer.starts_with("HTTP/1.1 101 "), "{answer}");
         assert!(answer.to_lowercase().contains("sec-websocket-accept: s3pplmbitxaq9kygzzhzrbk+xoo="), "{answer}");
+        Self::over(stream)
+    }
+
+    /// A connection that was upgraded already.
+    pub(crate) fn over(stream: TcpStream) -> Self {
         Self { stream, unread: Vec::new(), heard: Vec::new() }
     }
 
