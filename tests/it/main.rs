@@ -13,6 +13,7 @@ mod cli;
 mod crash;
 mod edge;
 mod eventlog;
+mod flood;
 mod golden;
 mod log_versions;
 mod site;

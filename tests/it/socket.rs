@@ -143,17 +143,26 @@ fn a_close_is_answered_and_nothing_follows_it() {
 }
 
 #[test]
-fn pings_that_nobody_reads_the_answers_of_cost_no_memory() {
+fn too_many_control_frames_are_the_end_of_a_connection() {
     let data = tempdir().unwrap();
     let gateway = Gateway::dev(data.path());
-    let mut witness = Raw::join(&gateway, "demo");
-    let resident = || {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", gateway.pid())).unwrap();
-        let line = status.lines().find(|line| line.starts_with("VmRSS")).unwrap().to_owned();
-        line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap()
-    };
     let mut raw = Raw::join(&gateway, "demo");
-    let before = resident();
+    raw.write(&masked(0x89, b"x").repeat(10));
+    for _ in 0..10 {
+        assert_eq!(raw.next(), Some(Frame::Pong(b"x".to_vec())));
+    }
+    raw.write(&masked(0x8a, b"").repeat(11));
+    assert_eq!(raw.hears_close(), (1000, "too many control frames".to_owned()));
+}
+
+#[test]
+fn pings_that_nobody_reads_the_answers_of_cost_no_memory() {
+    let data = tempdir().unwrap();
+    let patient = [("MADANG_LIMITS__CONTROL_FRAMES_PER_SECOND", "10000")];
+    let gateway = Gateway::start(data.path(), &["--dev"], &patient);
+    let mut witness = Raw::join(&gateway, "demo");
+    let mut raw = Raw::join(&gateway, "demo");
+    let before = gateway.resident_kib();
     raw.stream.set_nonblocking(true).unwrap();
     let pings = masked(0x89, &[b'x'; 125]).repeat(1_000);
     let mut sent = 0;
@@ -165,7 +174,7 @@ fn pings_that_nobody_reads_the_answers_of_cost_no_memory() {
         }
     }
     assert!(sent > 1 << 20, "enough to fill the kernel's buffers and our queue: {sent}");
-    let grown = resident().saturating_sub(before);
+    let grown = gateway.resident_kib().saturating_sub(before);
     assert!(grown < 4_096, "{grown} KiB");
     goes_on(&gateway, &mut witness);
 }

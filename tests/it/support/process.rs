@@ -60,6 +60,33 @@ impl Gateway {
         Self::spawn(command, data)
     }
 
+    /// `serve` with so many KiB of memory at most: an allocation beyond them ends the process.
+    pub(crate) fn capped(kib: u64, data: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> Self {
+        let mut command = Command::new("sh");
+        // RLIMIT_DATA: heap and private mappings, so everything but the program's own code.
+        let script = r#"ulimit -d "$1" && shift && exec "$0" serve --listen 127.0.0.1:0 "$@""#;
+        command.args(["-c", script, env!("CARGO_BIN_EXE_madang"), &kib.to_string(), "--data"]).arg(data);
+        if !arguments.contains(&"--dev") {
+            command.args(["--admin-listen", "127.0.0.1:0"]);
+        }
+        command.args(arguments).envs(environment.iter().copied());
+        Self::spawn(command, data)
+    }
+
+    /// The memory that the process has now, in KiB.
+    pub(crate) fn resident_kib(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
+        let line = status.lines().find(|line| line.starts_with("VmRSS")).unwrap().to_owned();
+        line.split_whitespace().nth(1).unwrap().parse().unwrap()
+    }
+
+    /// One of its metrics, without labels.
+    pub(crate) fn metric(&self, name: &str) -> f64 {
+        let (_, text) = self.admin_http("GET", "/metrics", &[], "");
+        let line = text.lines().find(|line| line.starts_with(&format!("{name} "))).unwrap_or_else(|| panic!("{name}"));
+        line.rsplit(' ').next().unwrap().parse().unwrap()
+    }
+
     /// `serve --dev` on a socket that somebody else listens on, passed as systemd does.
     pub(crate) fn inheriting(listener: &TcpListener, data: &Path) -> Self {
         Self::spawn(Self::inheritor(listener, data, &["--dev"]), data)
@@ -218,6 +245,11 @@ impl Raw {
              Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
         );
         stream.write_all(&[head.as_bytes(), early].concat()).unwrap();
+        Self::upgraded(stream)
+    }
+
+    /// A connection that has asked for the upgrade and not heard the answer.
+    pub(crate) fn upgraded(mut stream: TcpStream) -> Self {
         let mut answer = Vec::new();
         while !answer.ends_with(b"\r\n\r\n") {
             let mut byte = [0];

@@ -1,0 +1,169 @@
+//! Crowds and floods against the real program, with a cap on its memory: an allocation beyond the cap would end it.
+
+use std::io::Write;
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+use socket2::{Domain, Socket, Type};
+use tempfile::tempdir;
+
+use crate::support::process::{Gateway, Raw, masked};
+use crate::support::yard::line;
+
+/// Memory of a gateway in these tests, in KiB. What it needs when idle is 40,000 of it in a debug build.
+const CAP: u64 = 250_000;
+
+/// A connection from this address that takes only a few kilobytes before it is read.
+fn connect_from(source: Ipv4Addr, address: &str) -> std::io::Result<TcpStream> {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
+    socket.set_recv_buffer_size(4_096)?;
+    socket.bind(&SocketAddr::from((source, 0)).into())?;
+    socket.connect(&address.parse::<SocketAddr>().unwrap().into())?;
+    let stream: TcpStream = socket.into();
+    stream.set_read_timeout(Some(Duration::from_secs(30)))?;
+    Ok(stream)
+}
+
+const HANDSHAKE: &[u8] = b"GET /chat HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+    Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+
+/// A connection that asks to join and never reads.
+fn join_and_never_read(source: Ipv4Addr, address: &str) -> TcpStream {
+    let mut stream = connect_from(source, address).unwrap();
+    let connect = masked(0x81, json!({"cmd": 100, "cid": "demo", "bdy": {"auth": "READ"}}).to_string().as_bytes());
+    stream.write_all(&[HANDSHAKE, &connect].concat()).unwrap();
+    stream
+}
+
+fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    let begun = Instant::now();
+    while !holds() {
+        assert!(begun.elapsed() < Duration::from_secs(60), "{what}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// Somebody of another address joins, sends and hears as if nothing were.
+fn all_is_well_for(source: Ipv4Addr, gateway: &Gateway) {
+    let mut stream = connect_from(source, &gateway.address).unwrap();
+    stream.write_all(HANDSHAKE).unwrap();
+    let mut raw = Raw::upgraded(stream);
+    let token = gateway.guest_token("demo");
+    raw.text(&json!({"cmd": 100, "cid": "demo", "bdy": {"auth": "SEND", "accTkn": token}}).to_string());
+    assert_eq!(raw.hears(10100)["retCode"], 0);
+    raw.text(&line("demo", "all is well", false).to_string());
+    assert_eq!(raw.hears(13101)["retCode"], 0);
+}
+
+#[test]
+fn ten_thousand_who_join_and_never_read_are_let_go_and_cost_no_more_than_stated() {
+    rlimit::increase_nofile_limit(u64::MAX).unwrap();
+    let data = tempdir().unwrap();
+    let gateway = Gateway::capped(CAP, data.path(), &["--dev"], &[]);
+    let mut crowd = Vec::new();
+    while crowd.len() < 9_500 {
+        // So many at a time as the kernel keeps waiting.
+        crowd.extend((0..500).map(|_| join_and_never_read(Ipv4Addr::LOCALHOST, &gateway.address)));
+        let joined = crowd.len();
+        until("all have joined", || gateway.metric("madang_joins_total") >= joined as f64);
+    }
+    let mut sender = Raw::join(&gateway, "demo");
+    let text = "가".repeat(500);
+    let begun = Instant::now();
+    while gateway.metric("madang_connections") > 1.0 {
+        assert!(begun.elapsed() < Duration::from_secs(120), "{}", gateway.metric("madang_connections"));
+        for _ in 0..50 {
+            sender.text(&line("demo", &text, false).to_string());
+        }
+        for _ in 0..50 {
+            assert_eq!(sender.hears(13101)["retCode"], 0, "sends are accepted all along");
+        }
+        // A session sends a thousand a second at most.
+        std::thread::sleep(Duration::from_millis(50));
+        let queued = gateway.metric("madang_queue_bytes");
+        assert!(queued <= 9_501.0 * 262_144.0, "{queued}");
+    }
+    let (_, metrics) = gateway.admin_http("GET", "/metrics", &[], "");
+    assert!(metrics.contains("madang_closes_total{code=\"1013\"} 9500"), "told as slow: {metrics}");
+    assert!(gateway.metric("madang_queue_bytes") < 262_144.0, "nothing waits for those who went");
+}
+
+#[test]
+fn fifty_thousand_connects_of_one_address_leave_room_for_the_others() {
+    rlimit::increase_nofile_limit(u64::MAX).unwrap();
+    let data = tempdir().unwrap();
+    let caps = [("MADANG_LIMITS__CONNECTIONS_PER_ADDRESS", "300"), ("MADANG_AUTH__GUESTS", "true")];
+    let gateway = Gateway::capped(CAP, data.path(), &[], &caps);
+    gateway.site("POST", "/v1/channels", r#"{"channelId":"c","name":"n"}"#);
+    let flooder = Ipv4Addr::new(127, 0, 0, 77);
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                let mut held = std::collections::VecDeque::new();
+                for _ in 0..25_000 {
+                    // A connection that is dropped at once may be seen as refused: what else is the flood about?
+                    if let Ok(mut stream) = connect_from(flooder, &gateway.address) {
+                        let _ = stream.write_all(HANDSHAKE);
+                        held.push_back(stream);
+                    }
+                    if held.len() > 1_500 {
+                        // Gone without a trace, so that ports last.
+                        let oldest = Socket::from(held.pop_front().unwrap());
+                        oldest.set_linger(Some(Duration::ZERO)).unwrap();
+                    }
+                }
+            });
+        }
+        for _ in 0..5 {
+            let (status, _) = gateway.http("GET", "/polling/v2/channels/c/live-status", &[], "");
+            assert_eq!(status, 200, "others are served in the midst of it");
+            std::thread::sleep(Duration::from_millis(200));
+        }
+    });
+    let (_, metrics) = gateway.admin_http("GET", "/metrics", &[], "");
+    let away = metrics.lines().find_map(|line| line.strip_prefix("madang_turned_away_total{reason=\"Address\"} "));
+    assert!(away.is_some_and(|count| count.parse::<u64>().unwrap() > 10_000), "{metrics}");
+    until("the flood is over", || gateway.metric("madang_connections") < 1.0);
+    assert_eq!(gateway.http("GET", "/polling/v2/channels/c/live-status", &[], "").0, 200);
+}
+
+#[test]
+fn thousands_of_slow_beginnings_are_over_in_time() {
+    rlimit::increase_nofile_limit(u64::MAX).unwrap();
+    let data = tempdir().unwrap();
+    let short = [("MADANG_LIMITS__HEADER_TIMEOUT_SECONDS", "2"), ("MADANG_CHAT__JOIN_TIMEOUT_SECONDS", "2")];
+    let gateway = Gateway::capped(CAP, data.path(), &["--dev"], &short);
+    let beginnings: [&[u8]; 4] = [b"", b"GET /chat HT", &HANDSHAKE[..HANDSHAKE.len() - 2], HANDSHAKE];
+    let mut slow = Vec::new();
+    for turn in 0..3_000 {
+        let mut stream = connect_from(Ipv4Addr::LOCALHOST, &gateway.address).unwrap();
+        stream.write_all(beginnings[turn % 4]).unwrap();
+        if turn % 8 == 3 {
+            // Half a message: a header, and a byte of what it promises.
+            stream.write_all(&[0x81, 0xfe, 0x10, 0x00, 0, 0, 0, 0, b'{']).unwrap();
+        }
+        slow.push(stream);
+        if turn % 1_000 == 0 {
+            all_is_well_for(Ipv4Addr::LOCALHOST, &gateway);
+        }
+    }
+    until("all of them are over", || gateway.metric("madang_sockets") <= 1.0);
+    all_is_well_for(Ipv4Addr::LOCALHOST, &gateway);
+}
+
+#[test]
+fn below_the_hard_cap_a_full_gateway_says_so_and_goes_on() {
+    let data = tempdir().unwrap();
+    let gateway = Gateway::start(data.path(), &["--dev"], &[("MADANG_LIMITS__CONNECTIONS", "100")]);
+    let crowd: Vec<_> = (0..84).map(|_| join_and_never_read(Ipv4Addr::LOCALHOST, &gateway.address)).collect();
+    until("they have joined", || gateway.metric("madang_joins_total") >= 83.0);
+    let mut late = Raw::connect(&gateway.address, &[]);
+    late.text(r#"{"cmd":100,"cid":"demo","tid":1,"bdy":{"auth":"READ"}}"#);
+    let refused = late.hears(10100);
+    assert_eq!((&refused["retCode"], &refused["retryAfterMs"]), (&json!(503), &json!(5000)));
+    assert_eq!(late.hears_close().0, 1013);
+    drop(crowd);
+    until("there is room again", || gateway.metric("madang_sockets") < 10.0);
+    all_is_well_for(Ipv4Addr::LOCALHOST, &gateway);
+}
