@@ -1,29 +1,18 @@
 //! Crowds and floods against the real program, with a cap on its memory: an allocation beyond the cap would end it.
 
 use std::io::Write;
-use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::net::{Ipv4Addr, TcpStream};
 use std::time::{Duration, Instant};
 
 use serde_json::json;
-use socket2::{Domain, Socket, Type};
+use socket2::Socket;
 use tempfile::tempdir;
 
-use crate::support::process::{Gateway, Raw, masked};
+use crate::support::process::{Gateway, Raw, connect_from, masked};
 use crate::support::yard::line;
 
 /// Memory of a gateway in these tests, in KiB. What it needs when idle is 40,000 of it in a debug build.
 const CAP: u64 = 250_000;
-
-/// A connection from this address that takes only a few kilobytes before it is read.
-fn connect_from(source: Ipv4Addr, address: &str) -> std::io::Result<TcpStream> {
-    let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
-    socket.set_recv_buffer_size(4_096)?;
-    socket.bind(&SocketAddr::from((source, 0)).into())?;
-    socket.connect(&address.parse::<SocketAddr>().unwrap().into())?;
-    let stream: TcpStream = socket.into();
-    stream.set_read_timeout(Some(Duration::from_secs(30)))?;
-    Ok(stream)
-}
 
 const HANDSHAKE: &[u8] = b"GET /chat HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
     Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";

@@ -1,13 +1,14 @@
 //! The real program in a process of its own, and raw sockets to it.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::time::Duration;
 
 use serde_json::Value;
+use socket2::{Domain, Socket, Type};
 
 use super::frames::{Frame, split};
 
@@ -237,11 +238,15 @@ pub(crate) struct Raw {
 impl Raw {
     /// Connects, with `early` in the same packet as the handshake.
     pub(crate) fn connect(address: &str, early: &[u8]) -> Self {
-        let mut stream = TcpStream::connect(address).unwrap();
+        Self::begin(TcpStream::connect(address).unwrap(), address, "/chat", early)
+    }
+
+    /// Connects on a connection of one's own, at any path.
+    pub(crate) fn begin(mut stream: TcpStream, address: &str, path: &str, early: &[u8]) -> Self {
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream.set_nodelay(true).unwrap();
         let head = format!(
-            "GET /chat HTTP/1.1\r\nHost: {address}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+            "GET {path} HTTP/1.1\r\nHost: {address}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
              Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
         );
         stream.write_all(&[head.as_bytes(), early].concat()).unwrap();
@@ -326,6 +331,17 @@ impl Raw {
             }
         }
     }
+}
+
+/// A connection from this address that takes only a few kilobytes before it is read.
+pub(crate) fn connect_from(source: Ipv4Addr, address: &str) -> std::io::Result<TcpStream> {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
+    socket.set_recv_buffer_size(4_096)?;
+    socket.bind(&SocketAddr::from((source, 0)).into())?;
+    socket.connect(&address.parse::<SocketAddr>().unwrap().into())?;
+    let stream: TcpStream = socket.into();
+    stream.set_read_timeout(Some(PATIENCE))?;
+    Ok(stream)
 }
 
 /// A client's frame: masked, with a key of zeros.
