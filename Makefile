@@ -1,6 +1,7 @@
 # The one vocabulary of tasks: people and CI call these.
 #
-#   make test      everything: format, lints, licences, tests, published clients (installs what is missing)
+#   make test      everything: format, lints, licences, tests, real proxies, a disk that fills, published clients
+#                  (installs what is missing)
 #   make quick     what Rust alone can check
 #   make bench     the figures of docs/performance.md
 #   make fmt       format the code
@@ -13,12 +14,13 @@ DENY := $(TOOLS)/bin/cargo-deny
 DENY_VERSION := 0.20.2
 
 # Programs that the tests need beside Rust and Node, and the Debian packages that bring them.
-PACKAGES := build-essential ca-certificates python3 python3-venv
+PACKAGES := build-essential ca-certificates haproxy nginx-light python3 python3-venv util-linux
 
 .PHONY: test quick bench fmt lint deny clients system
 
 test: system lint deny $(VENV)/installed $(CLIENTS)/node_modules/.package-lock.json
 	cargo test --locked
+	cargo test --locked --test it -- --ignored
 	CLIENTS_PYTHON="$(CURDIR)/$(VENV)/bin/python" cargo test --locked --test clients -- --ignored --nocapture
 
 quick: lint
@@ -47,6 +49,10 @@ system:
 	command -v cc >/dev/null || missing="$$missing build-essential"; \
 	command -v python3 >/dev/null || missing="$$missing python3"; \
 	python3 -c 'import ensurepip' 2>/dev/null || missing="$$missing python3-venv"; \
+	PATH="$$PATH:/usr/sbin:/usr/local/sbin"; \
+	command -v nginx >/dev/null || missing="$$missing nginx-light"; \
+	command -v haproxy >/dev/null || missing="$$missing haproxy"; \
+	command -v unshare >/dev/null || missing="$$missing util-linux"; \
 	if [ -n "$$missing" ]; then \
 		if [ "$$(id -u)" = 0 ]; then \
 			apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq $(PACKAGES); \

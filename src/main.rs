@@ -93,6 +93,17 @@ struct Serve {
     /// Settings; config.example.toml names them all.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
+    /// How traces are written, one line each.
+    #[arg(long, value_enum, default_value = "text")]
+    traces: TraceForm,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum TraceForm {
+    /// For people.
+    Text,
+    /// One JSON object a line, for programs.
+    Json,
 }
 
 #[derive(Args)]
@@ -174,17 +185,26 @@ impl From<RoleName> for Role {
 }
 
 fn main() -> ExitCode {
-    let usual = || EnvFilter::new("madang=info");
-    let asked = EnvFilter::try_from_default_env().unwrap_or_else(|_| usual());
-    let filter = SECRETIVE.into_iter().filter_map(|quiet| quiet.parse().ok()).fold(asked, EnvFilter::add_directive);
-    let colours = std::io::stderr().is_terminal();
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colours).init();
-    match run(CommandLine::parse().command) {
+    let command = CommandLine::parse().command;
+    let form = if let Command::Serve(serve) = &command { serve.traces } else { TraceForm::Text };
+    trace(form);
+    match run(command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(exit) => {
             eprintln!("madang: {exit}");
             ExitCode::from(exit.code)
         }
+    }
+}
+
+fn trace(form: TraceForm) {
+    let usual = || EnvFilter::new("madang=info");
+    let asked = EnvFilter::try_from_default_env().unwrap_or_else(|_| usual());
+    let filter = SECRETIVE.into_iter().filter_map(|quiet| quiet.parse().ok()).fold(asked, EnvFilter::add_directive);
+    let traces = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match form {
+        TraceForm::Text => traces.with_ansi(std::io::stderr().is_terminal()).init(),
+        TraceForm::Json => traces.json().flatten_event(true).init(),
     }
 }
 
@@ -204,7 +224,7 @@ fn run(command: Command) -> Result<(), Exit> {
 
 impl From<Serve> for Flags {
     fn from(serve: Serve) -> Self {
-        let Serve { dev, dev_anywhere, adopt_dev_data, listen, admin_listen, data, config } = serve;
+        let Serve { dev, dev_anywhere, adopt_dev_data, listen, admin_listen, data, config, traces: _ } = serve;
         Self { file: config, dev, dev_anywhere, adopt_dev_data, listen, admin_listen, data }
     }
 }

@@ -148,3 +148,39 @@ impl Connection {
         Ended::Broken(code, reason)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::sock::Memory;
+    use super::*;
+
+    #[tokio::test]
+    async fn half_a_message_is_no_sign_of_life() {
+        let sock = Memory::default();
+        let mut connection =
+            Connection::new(Box::new(sock.clone()), Bytes::new(), Config::default(), Gauge::default()).await;
+        let message = b"\x81\x85\0\0\0\0hello";
+        for byte in &message[..message.len() - 1] {
+            sock.feed(&[*byte]);
+            assert!(timeout(Duration::from_millis(5), connection.next()).await.is_err(), "nothing has come in");
+        }
+        sock.feed(&message[message.len() - 1..]);
+        assert_eq!(connection.next().await, Inbound::Text("hello".into()));
+    }
+
+    #[tokio::test]
+    async fn how_a_peer_ended_is_told() {
+        let ended = async |bytes: &[u8]| {
+            let sock = Memory::default();
+            sock.feed(bytes);
+            Connection::new(Box::new(sock), Bytes::new(), Config::default(), Gauge::default()).await.next().await
+        };
+        assert_eq!(ended(b"\x88\x82\0\0\0\0\x0f\xa1").await, Inbound::End(Ended::ByPeer(4_001)));
+        assert_eq!(ended(b"\x88\x80\0\0\0\0").await, Inbound::End(Ended::ByPeer(1_005)));
+        assert_eq!(ended(b"\x81\x01x").await, Inbound::End(Ended::Broken(CloseCode::Protocol, "broken framing")));
+        assert_eq!(
+            ended(b"\x81\xff\x01\0\0\0\0\0\0\0\0\0\0\0").await,
+            Inbound::End(Ended::Broken(CloseCode::TooLarge, "message too large"))
+        );
+    }
+}

@@ -359,6 +359,18 @@ fn settings_are_read_again_at_sighup() {
 }
 
 #[test]
+fn traces_for_programs_are_one_json_object_a_line() {
+    let data = tempdir().unwrap();
+    let mut command = crate::support::process::madang();
+    command.args(["serve", "--dev", "--traces", "json", "--listen", "127.0.0.1:0", "--data"]).arg(data.path());
+    let (gateway, traces) = Gateway::traced(command, data.path());
+    assert!(gateway.terminate().success());
+    let traces = traces.join().unwrap();
+    let lines: Vec<Value> = traces.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert!(lines.iter().any(|line| line["message"] == "left" && line["level"] == "INFO"), "{traces}");
+}
+
+#[test]
 fn why_was_i_disconnected() {
     let data = tempdir().unwrap();
     let gateway = Gateway::start(data.path(), &["--dev"], &[("MADANG_CHAT__JOIN_TIMEOUT_SECONDS", "1")]);
