@@ -59,12 +59,13 @@ class Gateway:
         self.listener = listener or socket.create_server(("127.0.0.1", 0), backlog=1024)
         self.address = "127.0.0.1:%d" % self.listener.getsockname()[1]
         self.process = None
+        self.admin = None
 
     async def start(self):
         environment = {k: v for k, v in os.environ.items() if not k.startswith("MADANG_")}
         environment["MADANG_CHAT__EMOJI_URL_PREFIXES"] = EMOJIS
         # As systemd passes a socket: file 3, and the process's own id beside it.
-        script = 'exec 3<&0 </dev/null; LISTEN_FDS=1 LISTEN_PID=$$ exec "$0" serve --data "$1"'
+        script = 'exec 3<&0 </dev/null; LISTEN_FDS=1 LISTEN_PID=$$ exec "$0" serve --admin-listen 127.0.0.1:0 --data "$1"'
         self.process = await asyncio.create_subprocess_exec(
             "sh", "-c", script, ARGUMENTS.madang, self.folder,
             stdin=self.listener.fileno(), stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL,
@@ -72,6 +73,9 @@ class Gateway:
         )
         line = (await asyncio.wait_for(self.process.stdout.readline(), PATIENCE)).decode()
         check("listens on " + self.address in line, f"the gateway says where it listens, not {line!r}")
+        while "/v1/" not in line:
+            line = (await asyncio.wait_for(self.process.stdout.readline(), PATIENCE)).decode()
+        self.admin = line.split("http://")[1].split("/v1/")[0]
         asyncio.create_task(self.process.stdout.read())
 
     async def stop(self):
@@ -91,7 +95,7 @@ class Gateway:
 
     async def site(self, path, body):
         request = urllib.request.Request(
-            f"http://{self.address}/v1{path}",
+            f"http://{self.admin}/v1{path}",
             data=json.dumps(body).encode(),
             headers={"Authorization": "Bearer " + self.secret("api-key"), "Content-Type": "application/json"},
         )
@@ -305,7 +309,7 @@ async def recent_chat(library, gateway, clients):
     reader = await (await clients(library, cid=cid)).connected()
     reader.do("recent", count=50)
     check((await reader.hears("reply", cmd=15101))["lines"] == 0, "an empty channel has no recent lines")
-    sender = await RawSender(gateway, cid, gateway.login("u1", "Mina")).start()
+    sender = await RawSender(gateway, cid, gateway.login("u1", "Mina", "streaming_chat_manager")).start()
     for number in range(30):
         sender.send(f"line {number}")
     await reader.hears("chat", count=30)
@@ -345,7 +349,7 @@ async def ten_thousand_lines(library, gateway, clients):
     """Ten thousand lines from forty senders: each once, each sender's in order, everybody's in one order."""
     cid = await gateway.on_air()
     readers = [await (await clients(library, cid=cid)).connected() for _ in range(2)]
-    senders = [await RawSender(gateway, cid, gateway.login(f"u{n}", f"sender {n}")).start() for n in range(SENDERS)]
+    senders = [await RawSender(gateway, cid, gateway.login(f"u{n}", f"sender {n}", role="streaming_chat_manager")).start() for n in range(SENDERS)]
 
     async def send_all(number, sender):
         for turn in range(LINES_EACH):
@@ -364,6 +368,40 @@ async def ten_thousand_lines(library, gateway, clients):
     for number in range(SENDERS):
         turns = [int(text.split()[1]) for text in orders[0] if text.startswith(f"{number} ")]
         check(turns == list(range(LINES_EACH)), f"the lines of sender {number} in the order they were sent")
+
+
+async def too_fast(library, gateway, clients):
+    """A viewer who sends faster than viewers may: ten lines pass, the rest is refused, and the library goes on."""
+    cid = await gateway.on_air()
+    reader = await (await clients(library, cid=cid)).connected()
+    client = await (await clients(library, cid=cid, login=gateway.login("u-quick", "Quick"))).connected()
+    for number in range(30):
+        client.do("send", text=f"quick {number}")
+    passed = [line["text"] for line in await reader.hears("chat", count=10)]
+    check(passed == [f"quick {number}" for number in range(10)], f"the first ten pass: {passed}")
+    await asyncio.sleep(2.5)
+    client.do("send", text="later")
+    await reader.hears("chat", text="later")
+    # Five a second come free again while it sends.
+    more = [event for event in reader.events if event["event"] == "chat"]
+    check(len(more) < 19, f"some are refused: {more}")
+
+
+async def refused_at_the_gate(library, gateway, clients):
+    """One session too many of a user: told and closed, and nothing crashes; the sessions before go on."""
+    cid = await gateway.on_air()
+    token = gateway.login("u-many", "Many")
+    crowd = [await RawSender(gateway, cid, token).start() for _ in range(50)]
+    client = await clients(library, cid=cid, login=token)
+    client.do("connect")
+    if library == "kimcore":
+        await client.hears("reply", cmd=10100, code=429)
+        await client.hears("disconnect")
+    else:
+        refused = await client.hears("refused")
+        check("429" in refused["error"] or "too many connections" in refused["error"], f"it says why: {refused}")
+    crowd[0].send("still here")
+    await crowd[0].hears_accepted(1)
 
 
 async def unknown_channel(library, gateway, clients):
@@ -410,7 +448,7 @@ async def restart(library, gateway, clients):
         await again.kill()
 
 
-SCENARIOS = [anonymous_read, login_and_send, recent_chat, profile_extras_emojis, ten_thousand_lines, unknown_channel, restart]
+SCENARIOS = [anonymous_read, login_and_send, recent_chat, profile_extras_emojis, ten_thousand_lines, too_fast, refused_at_the_gate, unknown_channel, restart]
 
 
 async def run(library, scenario):

@@ -151,9 +151,8 @@ async fn once_a_revocation_is_done_nothing_more_is_heard_of_the_user_on_any_mach
     let mut heard = Vec::new();
     loop {
         let answer = anna.hears_anything().await;
-        match answer["cmd"].as_u64() {
-            Some(13101) => heard.push(answer["retCode"].as_u64().unwrap()),
-            _ => {}
+        if answer["cmd"] == 13101 {
+            heard.push(answer["retCode"].as_u64().unwrap());
         }
         if heard.len() == 201 {
             break;

@@ -3,12 +3,12 @@
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use tempfile::{TempDir, tempdir};
 
-use crate::support::process::{Gateway, Raw, connect_from, exchange};
+use crate::support::process::{Gateway, Raw, connect_from, exchange, until};
 use crate::support::yard::line;
 
 /// A proxy that runs until it is dropped.
@@ -30,11 +30,7 @@ impl Proxy {
         let mut command = Command::new(find(program));
         let child = command.args(arguments).arg(&file).stdout(Stdio::null()).spawn().expect("the proxy is installed");
         let proxy = Self { child, address: free.to_string(), _folder: folder };
-        let begun = Instant::now();
-        while std::net::TcpStream::connect(&proxy.address).is_err() {
-            assert!(begun.elapsed() < Duration::from_secs(10), "{program} does not start");
-            std::thread::sleep(Duration::from_millis(50));
-        }
+        until("the proxy starts", || std::net::TcpStream::connect(&proxy.address).is_ok());
         proxy
     }
 }

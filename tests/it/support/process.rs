@@ -344,6 +344,17 @@ pub(crate) fn connect_from(source: Ipv4Addr, address: &str) -> std::io::Result<T
     Ok(stream)
 }
 
+/// Waits for something that must come.
+pub(crate) fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    for _ in 0..1_200 {
+        if holds() {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    panic!("{what}");
+}
+
 /// A client's frame: masked, with a key of zeros.
 pub(crate) fn masked(head: u8, payload: &[u8]) -> Vec<u8> {
     let mut frame = vec![head];
