@@ -6,11 +6,16 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use tracing_subscriber::EnvFilter;
+use tracing::Level;
+use tracing_subscriber::filter::filter_fn;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, fmt};
 
 use madang::app::{self, Exit, Talk, TokenRequest};
 use madang::config::{Flags, USUAL_DATA};
 use madang::model::principal::Role;
+use madang::ws;
 
 const ABOUT_EXITS: &str = "\
 Exit codes:
@@ -22,9 +27,8 @@ Exit codes:
   74  files that can't be read or written
   77  refused by the gateway";
 
-/// Libraries whose finer traces hold what clients send, tokens among it: whatever RUST_LOG says, they stay quiet.
-const SECRETIVE: [&str; 5] =
-    ["tungstenite=warn", "tokio_tungstenite=warn", "hyper=info", "ureq=warn", "ureq_proto=warn"];
+/// Libraries whose finer traces hold what clients send, tokens among it: whatever RUST_LOG says, they only warn.
+const SECRETIVE: [&str; 3] = ["hyper", "ureq", "rustls"];
 
 /// A live-stream chat gateway that speaks the chat wire of Chzzk.
 #[derive(Parser)]
@@ -200,11 +204,15 @@ fn main() -> ExitCode {
 fn trace(form: TraceForm) {
     let usual = || EnvFilter::new("madang=info");
     let asked = EnvFilter::try_from_default_env().unwrap_or_else(|_| usual());
-    let filter = SECRETIVE.into_iter().filter_map(|quiet| quiet.parse().ok()).fold(asked, EnvFilter::add_directive);
-    let traces = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let discreet = filter_fn(|trace| {
+        let mut secretive = SECRETIVE.iter().chain(&ws::LIBRARIES);
+        *trace.level() <= Level::WARN || !secretive.any(|library| trace.target().starts_with(library))
+    });
+    let layer = fmt::layer().with_writer(std::io::stderr);
+    let traces = tracing_subscriber::registry().with(asked).with(discreet);
     match form {
-        TraceForm::Text => traces.with_ansi(std::io::stderr().is_terminal()).init(),
-        TraceForm::Json => traces.json().flatten_event(true).init(),
+        TraceForm::Text => traces.with(layer.with_ansi(std::io::stderr().is_terminal())).init(),
+        TraceForm::Json => traces.with(layer.json().flatten_event(true)).init(),
     }
 }
 

@@ -19,7 +19,7 @@ use ppp::v2;
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::io::AsyncReadExt;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::warn;
@@ -46,6 +46,12 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// How long a connection that was accepted before we stopped may take to ask for something.
 const FIRST_REQUEST: Duration = Duration::from_secs(2);
+
+/// How long one HTTP connection may be used for one request after the other; the next one is a new connection's.
+const LONGEST_HTTP: Duration = Duration::from_secs(120);
+
+/// How long the peer may take to read the last answer.
+const LAST_ANSWER: Duration = Duration::from_secs(30);
 
 /// Bytes that the kernel may hold unsent for one connection before the socket counts as full: what waits beyond it waits
 /// in our own queue, where it is counted.
@@ -180,6 +186,12 @@ async fn serve(door: Door, stream: TcpStream, visitor: Arc<Visitor>, stop: Cance
     let mut connection = pin!(server.serve_connection(TokioIo::new(stream), service).with_upgrades());
     let ended = tokio::select! {
         ended = &mut connection => ended,
+        // An upgraded connection has ended here; what is left asks and never reads, or never stops asking.
+        () = sleep(LONGEST_HTTP) => {
+            connection.as_mut().graceful_shutdown();
+            drop(timeout(LAST_ANSWER, connection).await);
+            return;
+        }
         () = stop.cancelled() => {
             // Whoever has only just connected is not refused: the request is on its way.
             if !asked.load(Ordering::Relaxed) && timeout(FIRST_REQUEST, &mut connection).await.is_ok() {

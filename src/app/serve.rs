@@ -66,8 +66,15 @@ pub async fn serve(flags: &Flags) -> Result<(), Exit> {
         (false, true) => Purpose::AdoptDev,
         (false, false) => Purpose::Real,
     };
-    let data = Data::take(&config.data, purpose).await?;
-    let gateway = Gateway::build(&config, &data).await?;
+    let built = async {
+        let data = Data::take(&config.data, purpose).await?;
+        let gateway = Gateway::build(&config, &data).await?;
+        Ok::<_, Exit>((data, gateway))
+    };
+    let (data, gateway) = tokio::select! {
+        built = built => built?,
+        () = signals.leave() => return Ok(()),
+    };
     welcome::print(&config, &data, ports.addresses()?, &gateway.tokens);
 
     let stop = CancellationToken::new();

@@ -39,9 +39,14 @@ impl Signals {
         }
     }
 
+    /// The next signal to leave, whatever comes before it.
+    pub(super) async fn leave(&mut self) {
+        while self.next().await == Signal::Reload {}
+    }
+
     /// Ends the process at the next signal to leave.
     pub(super) async fn leave_at_once(mut self) {
-        while self.next().await == Signal::Reload {}
+        self.leave().await;
         warn!("a second signal: leaving at once");
         std::process::exit(1);
     }

@@ -48,10 +48,10 @@ pub struct JwksUrl(Uri);
 impl JwksUrl {
     /// The address, or why it can't be one.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let uri: Uri = text.parse().map_err(|error| format!("{text:?} is not a URL: {error}"))?;
+        let uri: Uri = text.parse().map_err(|error| format!("it is not a URL: {error}"))?;
         match (uri.scheme_str(), uri.host()) {
             (Some("https" | "http"), Some(_)) => Ok(Self(uri)),
-            _ => Err(format!("{text:?} is neither https://… nor http://…")),
+            _ => Err("it is neither https://… nor http://…".to_owned()),
         }
     }
 
@@ -155,9 +155,6 @@ impl Jwks {
         match self.fetch().await {
             Ok(keys) => {
                 self.metrics.jwks_fetches.inc();
-                if keys.is_empty() {
-                    warn!(url = self.url.masked(), "the site publishes no key that can be used");
-                }
                 self.keys.store(Some(Arc::new(keys)));
                 None
             }
@@ -206,7 +203,9 @@ impl Jwks {
 /// The keys of a set that can be used; those that can't are left out, as RFC 7517, 5, wants it.
 fn read(bytes: &[u8]) -> Result<Vec<Key>, String> {
     let set: Set = serde_json::from_slice(bytes).map_err(|error| format!("it is no set of keys: {error}"))?;
-    Ok(set.keys.into_iter().take(MOST_KEYS).filter_map(|key| usable(serde_json::from_value(key).ok()?)).collect())
+    let keys: Vec<Key> =
+        set.keys.into_iter().take(MOST_KEYS).filter_map(|key| usable(serde_json::from_value(key).ok()?)).collect();
+    if keys.is_empty() { Err("it holds no key that can be used".to_owned()) } else { Ok(keys) }
 }
 
 fn usable(jwk: Jwk) -> Option<Key> {

@@ -169,6 +169,11 @@ impl Tokens {
         }
     }
 
+    /// How far clocks may differ, in milliseconds.
+    pub fn leeway_ms(&self) -> i64 {
+        self.config.leeway_seconds * 1_000
+    }
+
     /// Keeps the site's published keys fresh, for ever; at once over when it has none.
     pub async fn keep_keys(self: Arc<Self>) {
         if let Some(jwks) = &self.jwks {

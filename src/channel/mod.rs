@@ -142,8 +142,8 @@ impl Channel {
                 self.unreadable = Some(*version);
                 Verdict::Nothing
             }
-            Body::Revoked(revoked) => {
-                self.revocations.add(logged.seq, revoked, *at);
+            Body::Revoked { revoked, until } => {
+                self.revocations.add(logged.seq, revoked, *until);
                 Verdict::Nothing
             }
             Body::Erased

@@ -147,10 +147,10 @@ fn a_line_behind_the_revocation_of_its_token_is_rejected() {
         scene.happens(at, Body::Line(Arc::new(line)))
     };
     assert!(matches!(says(&mut scene, 5_000, issued(1_000)), Verdict::Line(_)));
-    scene.happens(6_000, Body::Revoked(Revoked::User(UserId::parse("a").unwrap())));
+    scene.happens(6_000, Body::Revoked { revoked: Revoked::User(UserId::parse("a").unwrap()), until: Millis(6_000) });
     assert_eq!(says(&mut scene, 7_000, issued(1_000)), Verdict::Rejected(Refusal::TokenRevoked));
     assert!(matches!(says(&mut scene, 8_000, issued(7_000)), Verdict::Line(_)), "a new token of the same user");
-    scene.happens(9_000, Body::Revoked(Revoked::Token("t".to_owned())));
+    scene.happens(9_000, Body::Revoked { revoked: Revoked::Token("t".to_owned()), until: Millis(9_000) });
     assert_eq!(says(&mut scene, 10_000, issued(9_500)), Verdict::Rejected(Refusal::TokenRevoked));
     assert!(matches!(says(&mut scene, 11_000, Credential::of_the_site()), Verdict::Line(_)));
 }

@@ -108,6 +108,8 @@ pub(super) fn gate(file: &File, dev: bool) -> Result<gate::Config, ConfigError> 
         per_address: section.connections_per_address.or(usual.per_address).filter(|_| !dev),
         per_user: section.connections_per_user.unwrap_or(usual.per_user),
         joins: usual.joins.map(joins).filter(|_| !dev),
+        // Within the time that CONNECT has, with some left to join.
+        patience: chat(file).connect_timeout * 7 / 8,
         origins: Origins(origins),
         trusted_proxies: file.trusted_proxies.iter().flatten().map(network).collect::<Result<_, _>>()?,
     })

@@ -63,6 +63,7 @@ struct StoredRevoked {
     uid: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     token: Option<String>,
+    until: i64,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -139,7 +140,7 @@ pub fn encode(event: &Event) -> Vec<u8> {
         Body::Listed { channel, name } => StoredBody::Listed { channel: channel.to_string(), name: name.clone() },
         Body::Unlisted { channel } => StoredBody::Unlisted { channel: channel.to_string() },
         Body::Allotted { cid, channel } => StoredBody::Allotted { cid: cid.to_string(), channel: channel.to_string() },
-        Body::Revoked(revoked) => StoredBody::Revoked(stored_revoked(revoked)),
+        Body::Revoked { revoked, until } => StoredBody::Revoked(stored_revoked(revoked, *until)),
         Body::KeyMade(key) => StoredBody::KeyMade(Box::new(stored_key(key))),
         Body::KeyRevoked { id } => StoredBody::KeyRevoked { key: id.clone() },
         Body::Erased | Body::Unreadable { .. } => StoredBody::Erased,
@@ -162,11 +163,12 @@ pub fn decode(id: EventId, bytes: &[u8]) -> Event {
     Event { id, at, body }
 }
 
-fn stored_revoked(revoked: &Revoked) -> StoredRevoked {
-    match revoked {
-        Revoked::User(uid) => StoredRevoked { uid: Some(uid.to_string()), token: None },
-        Revoked::Token(id) => StoredRevoked { uid: None, token: Some(id.clone()) },
-    }
+fn stored_revoked(revoked: &Revoked, until: Millis) -> StoredRevoked {
+    let (uid, token) = match revoked {
+        Revoked::User(uid) => (Some(uid.to_string()), None),
+        Revoked::Token(id) => (None, Some(id.clone())),
+    };
+    StoredRevoked { uid, token, until: until.0 }
 }
 
 fn stored_key(key: &ApiKey) -> StoredKey {
@@ -226,11 +228,14 @@ fn read_body(body: StoredBody) -> Option<Body> {
         StoredBody::Allotted { cid, channel } => {
             Body::Allotted { cid: Cid::parse(&cid)?, channel: ChannelId::parse(&channel)? }
         }
-        StoredBody::Revoked(revoked) => Body::Revoked(match (revoked.uid, revoked.token) {
-            (Some(uid), None) => Revoked::User(UserId::parse(&uid)?),
-            (None, Some(token)) => Revoked::Token(token),
-            _ => return None,
-        }),
+        StoredBody::Revoked(StoredRevoked { uid, token, until }) => {
+            let revoked = match (uid, token) {
+                (Some(uid), None) => Revoked::User(UserId::parse(&uid)?),
+                (None, Some(token)) => Revoked::Token(token),
+                _ => return None,
+            };
+            Body::Revoked { revoked, until: Millis(until) }
+        }
         StoredBody::KeyMade(key) => Body::KeyMade(Arc::new(read_key(*key)?)),
         StoredBody::KeyRevoked { key } => Body::KeyRevoked { id: key },
         StoredBody::Erased => Body::Erased,
@@ -324,8 +329,8 @@ mod tests {
         for body in [
             Body::KeyMade(Arc::new(key)),
             Body::KeyRevoked { id: "k1".to_owned() },
-            Body::Revoked(Revoked::Token("t".to_owned())),
-            Body::Revoked(Revoked::User(UserId::parse("u").unwrap())),
+            Body::Revoked { revoked: Revoked::Token("t".to_owned()), until: Millis(7) },
+            Body::Revoked { revoked: Revoked::User(UserId::parse("u").unwrap()), until: Millis(7) },
         ] {
             let event = Event::new(Millis(5), body);
             assert_eq!(decode(event.id, &encode(&event)), event);

@@ -14,7 +14,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use dashmap::DashMap;
 use ipnet::IpNet;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::clock;
 use crate::metrics::{Metrics, TurnedAway};
@@ -27,8 +27,8 @@ use address::Hasher;
 
 pub use origin::{Origin, Origins};
 
-/// How long whoever joins waits for their turn, within the four seconds that CONNECT has.
-const JOIN_PATIENCE: Duration = Duration::from_millis(3_500);
+/// How often whoever waits for room looks whether there is some.
+const LOOK_AGAIN: Duration = Duration::from_millis(250);
 
 /// When a client should come back to a full gateway.
 const FULL_RETRY_MS: u64 = 5_000;
@@ -45,6 +45,9 @@ pub struct Config {
     pub per_user: u32,
     /// How many may join at once; the others wait their turn. `None`: everybody.
     pub joins: Option<Rate>,
+    /// How long whoever joins waits for their turn or for room: a client that is refused may come back at once, so
+    /// waiting is also what keeps it from doing so all the time.
+    pub patience: Duration,
     /// Which pages may use this gateway.
     pub origins: Origins,
     /// Whose word is taken for where a connection comes from.
@@ -58,6 +61,7 @@ impl Default for Config {
             per_address: Some(1_000),
             per_user: 50,
             joins: Some(Rate { per_second: 5_000, burst: 5_000 }),
+            patience: Duration::from_millis(3_500),
             origins: Origins::default(),
             trusted_proxies: Vec::new(),
         }
@@ -149,30 +153,48 @@ impl Gate {
         if self.trusts(address) {
             return Some(Arc::new(Visitor { place, address: None }));
         }
-        let visitor = self.visitor_from(place, address);
+        self.visitor_from(place, address).map(Arc::new)
+    }
+
+    /// `None` beyond the hard cap of an address.
+    fn visitor_from(&self, place: Arc<Place>, address: IpAddr) -> Option<Visitor> {
+        let hash = self.hasher.hash(address);
+        *self.addresses.entry(hash).or_default() += 1;
+        let visitor = Visitor { place, address: Some(hash) };
         let over = |most: u32| visitor.count() > most.saturating_mul(2);
         if self.config.load().per_address.is_some_and(over) {
             self.turn_away(TurnedAway::Address);
             return None;
         }
-        Some(Arc::new(visitor))
+        Some(visitor)
     }
 
-    fn visitor_from(&self, place: Arc<Place>, address: IpAddr) -> Visitor {
-        let hash = self.hasher.hash(address);
-        *self.addresses.entry(hash).or_default() += 1;
-        Visitor { place, address: Some(hash) }
+    /// Takes a seat for one of a user's sessions, waiting for room when there are too many.
+    pub async fn seat(self: &Arc<Self>, uid: &UserId) -> Result<UserSeat, Refusal> {
+        self.wait_for(|| self.try_seat(uid)).await
     }
 
-    /// Takes a seat for one of a user's sessions.
-    pub fn seat(self: &Arc<Self>, uid: &UserId) -> Result<UserSeat, Refusal> {
+    fn try_seat(self: &Arc<Self>, uid: &UserId) -> Result<UserSeat, Refusal> {
         let most = self.config.load().per_user;
-        let seat = UserSeat { gate: self.clone(), uid: uid.clone() };
         let mut sessions = self.users.entry(uid.clone()).or_default();
+        if *sessions >= most {
+            return Err(Refusal::TooManyConnections("this account"));
+        }
         *sessions += 1;
-        let over = *sessions > most;
-        drop(sessions);
-        if over { Err(Refusal::TooManyConnections("this account")) } else { Ok(seat) }
+        Ok(UserSeat { gate: self.clone(), uid: uid.clone() })
+    }
+
+    /// Tries until it succeeds or patience ends.
+    async fn wait_for<T>(&self, attempt: impl Fn() -> Result<T, Refusal>) -> Result<T, Refusal> {
+        let deadline = clock::instant() + self.config.load().patience;
+        loop {
+            match attempt() {
+                Err(_) if clock::instant() < deadline => {
+                    sleep_until(deadline.min(clock::instant() + LOOK_AGAIN)).await;
+                }
+                ended => return ended,
+            }
+        }
     }
 
     fn turn_away(&self, why: TurnedAway) {
@@ -207,39 +229,51 @@ impl Visitor {
 
     /// The same connection, as the request on it says: `forwarded` are its X-Forwarded-For headers, first to last, which
     /// count for nothing unless the peer is a proxy we trust.
-    pub fn behind<'a>(self: &Arc<Self>, forwarded: impl Iterator<Item = &'a str>) -> Arc<Self> {
+    /// `None` beyond the hard cap of an address.
+    pub fn behind<'a>(self: &Arc<Self>, forwarded: impl Iterator<Item = &'a str>) -> Option<Arc<Self>> {
         let gate = &self.place.gate;
         if self.address.is_some() {
-            return self.clone();
+            return Some(self.clone());
         }
         let config = gate.config.load();
         match address::client(forwarded, |hop| config.trusts(hop)) {
-            Some(address) => Arc::new(gate.visitor_from(self.place.clone(), address)),
-            None => self.clone(),
+            Some(address) => gate.visitor_from(self.place.clone(), address).map(Arc::new),
+            None => Some(self.clone()),
         }
     }
 
     /// Waits for this connection's turn to join, or says why it never comes.
     pub async fn turn(&self) -> Result<(), Refusal> {
         let gate = &self.place.gate;
+        gate.wait_for(|| self.may_join()).await?;
         let config = gate.config.load_full();
+        let Some(rate) = config.joins else { return Ok(()) };
+        let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        let now = Millis(i64::try_from(millis(gate.begun.elapsed())).unwrap_or(i64::MAX));
+        match gate.joins.queue(now, rate, millis(config.patience)) {
+            Some(0) => Ok(()),
+            Some(wait) => {
+                sleep(Duration::from_millis(wait)).await;
+                Ok(())
+            }
+            None => {
+                // No turn comes in time, so this one only waits.
+                sleep(config.patience).await;
+                Err(Refusal::Busy { retry_after_ms: FULL_RETRY_MS })
+            }
+        }
+    }
+
+    fn may_join(&self) -> Result<(), Refusal> {
+        let gate = &self.place.gate;
+        let config = gate.config.load();
         if gate.open.load(Ordering::Relaxed) > config.full_at() {
             return Err(Refusal::Busy { retry_after_ms: FULL_RETRY_MS });
         }
         if config.per_address.is_some_and(|most| self.count() > most) {
             return Err(Refusal::TooManyConnections("this address"));
         }
-        let Some(rate) = config.joins else { return Ok(()) };
-        let patience = u64::try_from(JOIN_PATIENCE.as_millis()).unwrap_or_default();
-        let now = Millis(i64::try_from(gate.begun.elapsed().as_millis()).unwrap_or(i64::MAX));
-        match gate.joins.queue(now, rate, patience) {
-            Some(0) => Ok(()),
-            Some(wait) => {
-                tokio::time::sleep(Duration::from_millis(wait)).await;
-                Ok(())
-            }
-            None => Err(Refusal::Busy { retry_after_ms: patience }),
-        }
+        Ok(())
     }
 
     fn count(&self) -> u32 {

@@ -62,7 +62,12 @@ pub enum Body {
         channel: ChannelId,
     },
     /// Tokens were revoked: in the directory for the whole site, and in each channel that is in use then.
-    Revoked(Revoked),
+    Revoked {
+        /// Whose.
+        revoked: Revoked,
+        /// Of a user, those made until then: a little later than the event, because clocks differ.
+        until: Millis,
+    },
     /// In the directory: an API key was made.
     KeyMade(Arc<ApiKey>),
     /// In the directory: an API key holds no more.

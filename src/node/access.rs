@@ -5,7 +5,7 @@ use crate::model::id::Cid;
 use crate::model::principal::{Principal, Standing};
 use crate::model::refusal::Refusal;
 
-use super::Node;
+use super::{Node, station};
 
 impl Node {
     /// What a token says of its bearer, or that it is forged or foreign.
@@ -17,14 +17,19 @@ impl Node {
     }
 
     /// A chat access token for one broadcast: the login's own rights, never longer than the login; without a login a
-    /// guest's where the site has guests, else one that may only read.
-    pub fn chat_token(&self, login: Option<&Principal>, cid: &Cid) -> String {
+    /// guest's where the site has guests, else one that may only read. A login that holds in another channel gets none:
+    /// it would hold in two then.
+    pub fn chat_token(&self, login: Option<&Principal>, cid: &Cid) -> Result<String, Refusal> {
         let (tokens, seconds) = (&self.parts.tokens, self.parts.config.token_seconds);
-        match login {
-            Some(principal) => tokens.narrow(principal, cid.as_str(), seconds),
-            None if self.parts.config.guests => tokens.issue(&guest(seconds)),
-            None => tokens.issue_anonymous(seconds),
+        let Some(principal) = login else {
+            let guests = self.parts.config.guests;
+            return Ok(if guests { tokens.issue(&guest(seconds)) } else { tokens.issue_anonymous(seconds) });
+        };
+        let channel = self.directory.owner(cid).unwrap_or_else(|| station::derived_channel(cid));
+        if !principal.scope.covers(&channel, cid) {
+            return Err(Refusal::TokenRefused("it holds in another channel".to_owned()));
         }
+        Ok(tokens.narrow(principal, cid.as_str(), seconds))
     }
 
     /// A chat access token for whomever the site's backend says, and what it says once it is checked: what the gateway

@@ -159,7 +159,7 @@ impl State {
             Body::KeyRevoked { id } => {
                 self.keys.remove(id);
             }
-            Body::Revoked(revoked) => self.revocations.add(logged.seq, revoked, logged.event.at),
+            Body::Revoked { revoked, until } => self.revocations.add(logged.seq, revoked, *until),
             Body::Opened { .. } | Body::Closed { .. } | Body::Line(_) | Body::Erased | Body::Unreadable { .. } => {}
         }
     }

@@ -95,9 +95,9 @@ impl Live {
         stage
     }
 
-    /// Whether anybody is in its newest broadcast.
-    pub(super) fn has_members(&self) -> bool {
-        self.state.lock().stage.as_ref().is_some_and(|stage| stage.feed.count() > 0)
+    /// Whether lines can be said in it.
+    pub(super) fn is_on_air(&self) -> bool {
+        self.state.lock().channel.on_air().is_some()
     }
 
     /// The broadcast's stage, when it is the newest one.

@@ -4,37 +4,37 @@ use std::sync::Arc;
 
 use crate::model::access::Revoked;
 use crate::model::event::{Body, Event};
-use crate::model::id::{EventId, Seq};
+use crate::model::id::{ChannelId, EventId, Seq};
 use crate::model::principal::Principal;
 use crate::policy::revoked::Revocation;
 
 use super::append::refusal;
-use super::live::Live;
 use super::station::StationError;
 use super::{Node, append};
 
 impl Node {
     /// Revokes tokens in the whole site: nothing is accepted from them any more once this is done. It is one event in
-    /// the directory, where every later act is looked up, and one in each channel with members, where it stands in
-    /// order with the lines that are on their way.
+    /// the directory, where every later act is looked up, and one in each channel that is on air here, where it stands in
+    /// order with the lines that are on their way. An error says that some of that is not certain: ask again.
     pub async fn revoke(&self, revoked: &Revoked) -> Result<Revocation, StationError> {
-        let event = Event::new(self.parts.clock.now(), Body::Revoked(revoked.clone()));
-        let (id, at) = (event.id, event.at);
-        let directory = crate::model::id::ChannelId::directory();
+        let now = self.parts.clock.now();
+        let until = now + self.parts.tokens.leeway_ms();
+        let event = Event::new(now, Body::Revoked { revoked: revoked.clone(), until });
+        let id = event.id;
+        let directory = ChannelId::directory();
         let seq = self.parts.log.append(&directory, Arc::new(event)).await.map_err(|failure| refusal(&failure))?;
         append::until(|| self.directory.seq() >= seq).await?;
-        for live in self.hub.loaded() {
-            if live.has_members() {
-                self.revoke_in(&live, id, revoked).await?;
-            }
+        let mut failed = None;
+        for live in self.hub.loaded().into_iter().filter(|live| live.is_on_air()) {
+            let body = Body::Revoked { revoked: revoked.clone(), until };
+            let event = Event { id: EventId::derived(&format!("{id} in {}", live.id())), at: now, body };
+            // One channel that can't be written to keeps none of the others from hearing of it.
+            failed = self.append_once(&live, event).await.err().or(failed);
         }
-        Ok(Revocation { seq, revoked: revoked.clone(), at })
-    }
-
-    async fn revoke_in(&self, live: &Arc<Live>, first: EventId, revoked: &Revoked) -> Result<(), StationError> {
-        let id = EventId::derived(&format!("{first} in {}", live.id()));
-        let event = Event { id, at: self.parts.clock.now(), body: Body::Revoked(revoked.clone()) };
-        Ok(self.append_once(live, event).await?)
+        match failed {
+            Some(refusal) => Err(refusal.into()),
+            None => Ok(Revocation { seq, revoked: revoked.clone(), until }),
+        }
     }
 
     /// Up to `limit` revocations before a place, newest first.

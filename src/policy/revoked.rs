@@ -25,21 +25,21 @@ pub struct Revocation {
     pub seq: Seq,
     /// Whose tokens.
     pub revoked: Revoked,
-    /// When.
-    pub at: Millis,
+    /// Of a user, tokens made until then.
+    pub until: Millis,
 }
 
 impl Revocations {
     /// Takes note of a revocation, and forgets those that matter no more.
-    pub fn add(&mut self, seq: Seq, revoked: &Revoked, at: Millis) {
+    pub fn add(&mut self, seq: Seq, revoked: &Revoked, until: Millis) {
         let before = match revoked {
-            Revoked::User(uid) => self.users.insert(uid.clone(), (seq, at)).map(|(seq, _)| seq),
+            Revoked::User(uid) => self.users.insert(uid.clone(), (seq, until)).map(|(seq, _)| seq),
             Revoked::Token(id) => self.tokens.insert(id.clone(), seq),
         };
         before.map(|before| self.order.remove(&before));
-        self.order.insert(seq, (revoked.clone(), at));
+        self.order.insert(seq, (revoked.clone(), until));
         while let Some(oldest) = self.order.first_entry()
-            && oldest.get().1 < at - OLDEST_TOKEN_MS
+            && oldest.get().1 < until - OLDEST_TOKEN_MS
         {
             match oldest.remove().0 {
                 Revoked::User(uid) => drop(self.users.remove(&uid)),
@@ -51,14 +51,14 @@ impl Revocations {
     /// Whether a token of this account is revoked. Tokens count whole seconds: one that was made in the second of the
     /// revocation is taken for older.
     pub fn hold(&self, uid: &UserId, credential: &Credential) -> bool {
-        let by_user = self.users.get(uid).is_some_and(|(_, at)| credential.issued.seconds() <= at.seconds());
+        let by_user = self.users.get(uid).is_some_and(|(_, until)| credential.issued.seconds() <= until.seconds());
         by_user || (!credential.token_id.is_empty() && self.tokens.contains_key(&credential.token_id))
     }
 
     /// Up to `limit` revocations that stand before a place, newest first.
     pub fn page(&self, before: Option<Seq>, limit: usize) -> Vec<Revocation> {
         let older = self.order.range(..before.unwrap_or(Seq(u64::MAX))).rev().take(limit);
-        older.map(|(seq, (revoked, at))| Revocation { seq: *seq, revoked: revoked.clone(), at: *at }).collect()
+        older.map(|(seq, (revoked, until))| Revocation { seq: *seq, revoked: revoked.clone(), until: *until }).collect()
     }
 }
 

@@ -98,6 +98,18 @@ impl Connection {
         }
     }
 
+    /// Writes what is queued for as long as it is waited for: to be waited for beside whatever keeps the connection's task
+    /// from [`next`](Self::next).
+    pub async fn drain(&self) -> ! {
+        let never = poll_fn(|cx| {
+            self.outbox.register(cx);
+            // A socket that fails is noticed by whoever reads it next.
+            let _ = self.outbox.poll_drain(cx);
+            Poll::Pending
+        });
+        never.await
+    }
+
     /// Asks the peer for a sign of life.
     pub fn ping(&self) {
         // A connection that can't be pinged ends by its own reader.
@@ -166,6 +178,25 @@ mod tests {
         }
         sock.feed(&message[message.len() - 1..]);
         assert_eq!(connection.next().await, Inbound::Text("hello".into()));
+    }
+
+    #[tokio::test]
+    async fn what_is_queued_goes_out_while_the_task_does_something_else() {
+        let sock = Memory::default();
+        let connection =
+            Connection::new(Box::new(sock.clone()), Bytes::new(), Config::default(), Gauge::default()).await;
+        sock.set_room(0);
+        connection.outbox().push(&Frames::text("late")).unwrap();
+        let something_else = async {
+            tokio::task::yield_now().await;
+            sock.set_room(usize::MAX);
+            sock.written().await;
+        };
+        tokio::select! {
+            () = something_else => {}
+            never = connection.drain() => never,
+        }
+        assert_eq!(&sock.take()[..], b"\x81\x04late");
     }
 
     #[tokio::test]

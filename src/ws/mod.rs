@@ -13,6 +13,9 @@ pub mod outbox;
 pub mod sock;
 pub mod upgrade;
 
+/// The crates beneath, as their traces are named. The finer ones hold whole messages.
+pub const LIBRARIES: [&str; 2] = ["tungstenite", "tokio_tungstenite"];
+
 /// Limits of one connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Config {

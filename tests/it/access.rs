@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use madang::auth::Grant;
+use madang::auth::{Alg, Config as AuthConfig, Grant, JwksUrl};
 use madang::endpoints::chat::session::Step;
 use madang::eventlog::memory::Memory;
 use madang::model::access::Revoked;
@@ -104,6 +104,9 @@ async fn revoked_by_user_every_older_token_only_reads() {
     let mut bert = yard.writer("demo", "bert").await;
     yard.clock.advance(5_000);
     yard.node.revoke(&Revoked::User(uid("anna"))).await.unwrap();
+    yard.clock.advance(25_000);
+    let ahead = yard.token("anna", Role::Viewer);
+    assert_eq!(refresh(&mut anna, &ahead).await["retCode"], 401, "the site's clock may be half a minute ahead of ours");
     let refused = anna.sends_and_hears("demo", "x").await;
     assert_eq!((&refused["retCode"], &refused["bdy"]), (&json!(401), &json!({})));
     assert_eq!(bert.sends_and_hears("demo", "y").await["retCode"], 0);
@@ -111,7 +114,7 @@ async fn revoked_by_user_every_older_token_only_reads() {
     let mut again = yard.guest();
     assert_eq!(again.connect("demo", Some(&old)).await["bdy"]["auth"], "READ", "joins, to read");
     assert_eq!(refresh(&mut anna, &old).await["retCode"], 401);
-    yard.clock.advance(5_000);
+    yard.clock.advance(6_000);
     assert_eq!(refresh(&mut anna, &yard.token("anna", Role::Viewer)).await["retCode"], 0, "a later token holds");
     assert_eq!(anna.sends_and_hears("demo", "x").await["retCode"], 0);
 }
@@ -251,12 +254,29 @@ async fn one_session_too_many_of_a_user_is_told_so_and_sent_away() {
     let mut over = yard.guest();
     let connect = json!({"cmd": 100, "cid": "demo", "tid": 1, "bdy": {"auth": "SEND", "accTkn": yard.token("anna", Role::Viewer)}});
     let step = over.says(&connect.to_string()).await;
-    assert_eq!(step, Step::End(CloseCode::Normal, "too many connections"));
+    assert_eq!(step, Step::End(CloseCode::TryLater, "too many connections"));
     assert_eq!(over.hears(10100).await["retCode"], 429);
     sessions.pop();
     drop(over);
     yard.writer("demo", "anna").await;
     yard.writer("demo", "bert").await;
+}
+
+#[tokio::test]
+async fn while_the_sites_keys_cannot_be_had_a_writer_is_told_to_come_back() {
+    let jwks = JwksUrl::parse("http://127.0.0.1:9/keys").unwrap();
+    let config = AuthConfig { jwks: Some(jwks), algorithms: vec![Alg::EdDsa], ..AuthConfig::default() };
+    let yard = Yard::with(Arc::new(Memory::new(Arc::default())), open_yard(), config).await;
+    // {"alg":"EdDSA","kid":"k"}.{}.a signature: whose it is, nobody can tell.
+    let connect = |token: &str| {
+        json!({"cmd": 100, "cid": "demo", "tid": 1, "bdy": {"auth": "SEND", "accTkn": token}}).to_string()
+    };
+    let mut writer = yard.guest();
+    let step = writer.says(&connect("eyJhbGciOiJFZERTQSIsImtpZCI6ImsifQ.e30.c2ln")).await;
+    assert_eq!(step, Step::End(CloseCode::TryLater, "try again later"));
+    assert_eq!(writer.hears(10100).await["retCode"], 503);
+    let mut own = yard.guest();
+    assert_eq!(own.says(&connect(&yard.token("anna", Role::Viewer))).await, Step::On, "the gateway's own go on");
 }
 
 #[tokio::test]

@@ -1,6 +1,8 @@
 //! `/v1` as a site's backend uses it, through the real program.
 
 use std::collections::BTreeSet;
+use std::io::Write;
+use std::net::TcpStream;
 
 use serde_json::{Value, json};
 use tempfile::tempdir;
@@ -193,6 +195,30 @@ fn a_request_that_comes_twice_is_carried_out_once() {
     let lines = reader.hears(15101)["bdy"]["messageList"].clone();
     let texts: Vec<&str> = lines.as_array().unwrap().iter().map(|line| line["content"].as_str().unwrap()).collect();
     assert_eq!(texts, ["before the restart"]);
+}
+
+#[test]
+fn who_hangs_up_before_the_answer_and_asks_again_hears_how_it_ended() {
+    let data = tempdir().unwrap();
+    let gateway = Gateway::start(data.path(), &[], &[]);
+    gateway.site("POST", "/v1/channels", r#"{"channelId":"c","name":"n"}"#);
+    let key = std::fs::read_to_string(data.path().join("api-key")).unwrap();
+    let body = r#"{"title":"once"}"#;
+    for request in 0..20 {
+        let mut hasty = TcpStream::connect(&gateway.admin).unwrap();
+        let head = format!(
+            "POST /v1/channels/c/broadcasts HTTP/1.1\r\nHost: x\r\nX-Api-Key: {key}\r\nIdempotency-Key: r{request}\r\n\
+             Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        hasty.write_all(head.as_bytes()).unwrap();
+        drop(hasty);
+        let request = format!("r{request}");
+        let more = [("Idempotency-Key", request.as_str())];
+        assert_eq!(with_key(&gateway, &key, "POST", "/v1/channels/c/broadcasts", &more, body).0, 201);
+    }
+    let (_, list) = gateway.site("GET", "/v1/channels/c/broadcasts", "");
+    assert_eq!(list["broadcasts"].as_array().unwrap().len(), 20);
 }
 
 #[test]

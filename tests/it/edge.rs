@@ -1,15 +1,15 @@
 //! The edge of the real program: which port, which page, which proxy, which data.
 
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use serde_json::{Value, json};
 use tempfile::tempdir;
 
-use crate::support::process::{Gateway, Raw, exchange, run, until};
+use crate::support::process::{Gateway, HANDSHAKE, Raw, exchange, run, until};
 use crate::support::yard::line;
 
 /// A WebSocket handshake with these headers, on a connection that begins with `before`: the head of the answer.
@@ -141,7 +141,9 @@ fn nothing_secret_is_printed_or_traced() {
     let data = tempdir().unwrap();
     let mut command = crate::support::process::madang();
     command.args(["serve", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0", "--data"]).arg(data.path());
-    command.env("RUST_LOG", "trace").env("MADANG_AUTH__JWKS_URL", "http://name:letmein@127.0.0.1:9/keys?code=letmein");
+    command
+        .env("RUST_LOG", "trace,tungstenite::protocol=trace,hyper::proto=trace,ureq_proto::client=trace")
+        .env("MADANG_AUTH__JWKS_URL", "http://name:letmein@127.0.0.1:9/keys?code=letmein");
     let (gateway, traces) = Gateway::traced(command, data.path());
     let key = std::fs::read_to_string(data.path().join("api-key")).unwrap();
     let secret = std::fs::read_to_string(data.path().join("secret")).unwrap();
@@ -265,6 +267,20 @@ fn a_proxy_is_believed_when_it_is_trusted() {
     let broken = [&b"\r\n\r\n\0\r\nQUIT\n"[..], &[0x21, 0x11, 0xff, 0xff]].concat();
     assert_eq!(status(&handshake(&trusting.address, "/chat", &broken, &[]).1), 0, "dropped without a word");
 
+    let mut hidden = Vec::new();
+    for _ in 0..3 {
+        let forwarded = b"X-Forwarded-For: \xff, 198.51.100.20\r\n";
+        let mut stream = TcpStream::connect(&trusting.address).unwrap();
+        let head = String::from_utf8_lossy(HANDSHAKE);
+        let (first, rest) = head.split_once("\r\n").unwrap();
+        stream.write_all(&[first.as_bytes(), b"\r\n", forwarded, rest.as_bytes()].concat()).unwrap();
+        let mut answer = [0; 12];
+        stream.read_exact(&mut answer).unwrap();
+        hidden.push((stream, String::from_utf8_lossy(&answer[9..]).into_owned()));
+    }
+    let statuses: Vec<&str> = hidden.iter().map(|(_, status)| status.as_str()).collect();
+    assert_eq!(statuses, ["101", "101", "429"], "whatever a client writes before the proxy does, it is counted");
+
     let data = tempdir().unwrap();
     let wary = Gateway::start(data.path(), &[], &[one_each]);
     assert_eq!(status(&via(&wary, [198, 51, 100, 9]).1), 400, "no HTTP request begins like that");
@@ -313,6 +329,43 @@ fn a_slow_or_huge_request_head_costs_its_own_connection_only() {
     assert_eq!(body.read(&mut answer).unwrap(), 12);
     assert_eq!(&answer, b"HTTP/1.1 401", "refused before the body");
     Raw::join(&gateway, "demo");
+}
+
+#[test]
+fn who_joins_waits_their_turn_or_is_told_to_come_back() {
+    let data = tempdir().unwrap();
+    let slow = [("MADANG_LIMITS__JOINS_PER_SECOND", "1"), ("MADANG_CHAT__CONNECT_TIMEOUT_MS", "2000")];
+    let gateway = Gateway::start(data.path(), &[], &slow);
+    gateway.site("POST", "/v1/channels", r#"{"channelId":"c","name":"n"}"#);
+    let (_, broadcast) = gateway.site("POST", "/v1/channels/c/broadcasts", r#"{"title":"t"}"#);
+    let connect = json!({"cmd": 100, "cid": broadcast["cid"], "tid": 1, "bdy": {"auth": "READ"}}).to_string();
+    let mut crowd: Vec<_> = (0..6).map(|_| Raw::connect(&gateway.address, &[])).collect();
+    crowd.iter_mut().for_each(|one| one.text(&connect));
+    let mut codes = Vec::new();
+    for one in &mut crowd {
+        let answer = one.hears(10100);
+        codes.push(answer["retCode"].as_u64().unwrap());
+        if answer["retCode"] != 0 {
+            assert!(answer["retryAfterMs"].as_u64().unwrap() > 0);
+            assert_eq!(one.hears_close().0, 1013);
+        }
+    }
+    let joined = codes.iter().filter(|code| **code == 0).count();
+    assert!((2..=3).contains(&joined), "one at once and one a second for 1.75 seconds: {codes:?}");
+    assert!(codes.iter().all(|code| [0, 503].contains(code)), "{codes:?}");
+}
+
+#[test]
+fn a_gateway_that_waits_to_start_can_be_stopped() {
+    let data = tempdir().unwrap();
+    let _first = Gateway::dev(data.path());
+    let mut second = crate::support::process::madang();
+    second.args(["serve", "--dev", "--listen", "127.0.0.1:0", "--data"]).arg(data.path());
+    let mut child = second.stderr(Stdio::piped()).spawn().unwrap();
+    let mut traces = BufReader::new(child.stderr.take().unwrap()).lines();
+    assert!(traces.any(|line| line.unwrap().contains("waiting for another gateway")), "it waits for the data");
+    assert!(Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap().success());
+    assert!(child.wait().unwrap().success());
 }
 
 #[test]

@@ -141,7 +141,7 @@ fn chat_works_behind(proxy: &Proxy, gateway: &Gateway) {
     assert_eq!(joined["retCode"], 0);
     let (mut fourth, refused) = connect(proxy, cid, None);
     assert_eq!(refused["retCode"], 429, "counted by the address behind the proxy");
-    assert_eq!(fourth.hears_close().0, 1000);
+    assert_eq!(fourth.hears_close().0, 1013);
     drop(third);
     let (status, _) = exchange(&proxy.address, "GET", "/v1/channels", &[], "");
     assert!(status.starts_with("HTTP/1.1 404"), "the API is not public: {status}");

@@ -143,9 +143,21 @@ fn the_sites_login_becomes_a_chat_access_token() {
     let (_, body) = gateway.http("GET", "/nng_main/v1/user/getUserStatus", &[("Cookie", &cookie)], "");
     let user: Value = serde_json::from_str(&body).unwrap();
     assert_eq!((&user["content"]["userIdHash"], &user["content"]["nickname"]), (&json!("u1"), &json!("Mina")));
-    let (_, body) = gateway.http("GET", "/nng_main/v1/chats/access-token?channelId=N2abCd", &[("Cookie", &cookie)], "");
-    let token: Value = serde_json::from_str(&body).unwrap();
+    let broadcast_of = |channel: &str| {
+        gateway.site("POST", "/v1/channels", &json!({"channelId": channel, "name": "n"}).to_string());
+        let path = format!("/v1/channels/{channel}/broadcasts");
+        gateway.site("POST", &path, r#"{"title":"t"}"#).1["cid"].as_str().unwrap().to_owned()
+    };
+    let access_token = |cid: &str| {
+        let path = format!("/nng_main/v1/chats/access-token?channelId={cid}");
+        let (_, body) = gateway.http("GET", &path, &[("Cookie", &cookie)], "");
+        serde_json::from_str::<Value>(&body).unwrap()
+    };
+    let token = access_token(&broadcast_of("c"));
     assert_eq!(token["content"]["accessToken"].as_str().unwrap().split('.').count(), 3);
+    let elsewhere = access_token(&broadcast_of("d"));
+    assert_eq!((&elsewhere["code"], &elsewhere["content"]), (&json!(401), &Value::Null), "a login of one channel");
+    assert_eq!(access_token("N2none")["code"], 401);
     let bearer = [("Authorization", "Bearer nonsense")];
     let (_, body) = gateway.http("GET", "/nng_main/v1/user/getUserStatus", &bearer, "");
     assert_eq!(serde_json::from_str::<Value>(&body).unwrap()["code"], 401);

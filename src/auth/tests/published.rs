@@ -212,12 +212,13 @@ async fn whatever_the_endpoint_does_the_last_good_keys_stay() {
     let token = signed_by(Algorithm::EdDSA, Some("ed"));
     assert!(tokens.check(&token).await.is_ok());
     let nonsense = || Mood::Answers("no keys here".to_owned());
-    for mood in [Mood::Fails, nonsense(), Mood::Gushes(100 << 20), Mood::MovesAway] {
+    let nothing = || Mood::Answers(r#"{"keys":[]}"#.to_owned());
+    for mood in [Mood::Fails, nonsense(), nothing(), Mood::Gushes(100 << 20), Mood::MovesAway] {
         endpoint.becomes(mood);
         tokens.reload_keys().await;
         assert!(tokens.check(&token).await.is_ok());
     }
-    assert_eq!(endpoint.asked(), 5);
+    assert_eq!(endpoint.asked(), 6);
 }
 
 #[tokio::test]

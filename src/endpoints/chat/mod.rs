@@ -105,8 +105,11 @@ impl Chat {
 }
 
 async fn upgrade(State(chat): State<Arc<Chat>>, mut request: Request) -> Response {
-    let Some(visitor) = visitor(&request) else {
+    let Some(peer) = request.extensions().get::<Arc<Visitor>>().cloned() else {
         return (StatusCode::INTERNAL_SERVER_ERROR, "it is not known where this connection comes from").into_response();
+    };
+    let Some(visitor) = behind(&peer, &request) else {
+        return (StatusCode::TOO_MANY_REQUESTS, "far too many connections of this address").into_response();
     };
     let header = |name| request.headers().get(name).map(|value| value.to_str().unwrap_or_default());
     if !chat.gate.admits_origin(header(ORIGIN), header(HOST)) {
@@ -132,9 +135,10 @@ async fn upgrade(State(chat): State<Arc<Chat>>, mut request: Request) -> Respons
     }
 }
 
-/// Who is at the other end: what the listener put beside the request, and what a proxy we trust says in it.
-fn visitor(request: &Request) -> Option<Arc<Visitor>> {
-    let peer = request.extensions().get::<Arc<Visitor>>()?;
-    let forwarded = request.headers().get_all(FORWARDED_FOR).iter().filter_map(|value| value.to_str().ok());
-    Some(peer.behind(forwarded))
+/// Who is at the other end, where a proxy we trust says so in the request. Whatever a client has put into that header
+/// before the proxy, what the proxy itself has written behind it is read.
+fn behind(peer: &Arc<Visitor>, request: &Request) -> Option<Arc<Visitor>> {
+    let headers = request.headers().get_all(FORWARDED_FOR).iter();
+    let texts: Vec<_> = headers.map(|value| String::from_utf8_lossy(value.as_bytes())).collect();
+    peer.behind(texts.iter().map(AsRef::as_ref))
 }

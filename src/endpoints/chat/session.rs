@@ -144,8 +144,13 @@ impl Session {
             // A reader's token isn't looked at, as on the real wire (facts, 2.2).
             _ => Standing::Anonymous,
         };
+        let user = match &standing {
+            Standing::Valid(principal) => Some(self.gate.seat(&principal.uid).await?),
+            Standing::Expired(_) | Standing::Anonymous => None,
+        };
         let seat = self.node.enter(&cid, standing).await?;
-        let user = seat.principal().map(|principal| self.gate.seat(&principal.uid)).transpose()?;
+        // Whose token was revoked only reads.
+        let user = user.filter(|_| seat.principal().is_some());
         Ok((seat, user))
     }
 
@@ -159,10 +164,9 @@ impl Session {
     }
 
     async fn refresh(&mut self, envelope: &Envelope<'_>) {
-        match timeout(self.config.connect_timeout, self.renew(envelope)).await {
-            Ok(Ok(address)) => self.push(&reply::refreshed(&address)),
-            Ok(Err(refusal)) => self.refuse(Cmd::REFRESH, envelope, &refusal),
-            Err(_) => self.refuse(Cmd::REFRESH, envelope, &Refusal::Busy { retry_after_ms: 1_000 }),
+        match self.renew(envelope).await {
+            Ok(address) => self.push(&reply::refreshed(&address)),
+            Err(refusal) => self.refuse(Cmd::REFRESH, envelope, &refusal),
         }
     }
 
@@ -173,7 +177,7 @@ impl Session {
         let standing = self.node.check_token(&token).await?;
         let Phase::Joined(seat, user) = &mut self.phase else { return Err(Refusal::NotJoined) };
         let fresh = match (&standing, &user) {
-            (Standing::Valid(principal), None) => Some(self.gate.seat(&principal.uid)?),
+            (Standing::Valid(principal), None) => Some(self.gate.seat(&principal.uid).await?),
             _ => None,
         };
         self.node.refresh(seat, standing)?;
@@ -274,8 +278,10 @@ fn answer_to_send(address: &Address, outcome: Outcome) -> String {
 fn end_after(refusal: &Refusal) -> Step {
     match refusal {
         Refusal::UnknownChannel => Step::End(CloseCode::Normal, "Bye"),
-        Refusal::TooManyConnections(_) => Step::End(CloseCode::Normal, "too many connections"),
-        Refusal::Busy { .. } | Refusal::Draining | Refusal::Fault => Step::End(CloseCode::TryLater, "try again later"),
+        Refusal::TooManyConnections(_) => Step::End(CloseCode::TryLater, "too many connections"),
+        Refusal::Busy { .. } | Refusal::Draining | Refusal::DiskFull | Refusal::Fault => {
+            Step::End(CloseCode::TryLater, "try again later")
+        }
         _ => Step::End(CloseCode::Normal, "refused"),
     }
 }

@@ -84,7 +84,13 @@ async fn converse(connection: &mut Connection, session: &mut Session, chat: &Cha
             inbound = connection.next() => {
                 silence.broken();
                 let step = match inbound {
-                    Inbound::Text(text) => session.receive(&text).await,
+                    Inbound::Text(text) => {
+                        // What others say meanwhile still goes out.
+                        tokio::select! {
+                            step = session.receive(&text) => step,
+                            never = connection.drain() => never,
+                        }
+                    }
                     Inbound::NotText => session.receive_unreadable(),
                     Inbound::Alive if chatter.too_many_signals() => {
                         return End::by_us(CloseCode::Normal, "too many control frames");
@@ -96,7 +102,10 @@ async fn converse(connection: &mut Connection, session: &mut Session, chat: &Cha
                     return End::by_us(code, reason);
                 }
                 if let Some(pause) = chatter.pause() {
-                    sleep_until(pause).await;
+                    tokio::select! {
+                        () = sleep_until(pause) => {}
+                        never = connection.drain() => never,
+                    }
                 }
             }
             () = sleep_until(silence.next) => {

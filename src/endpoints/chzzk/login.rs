@@ -12,7 +12,10 @@ pub(super) async fn of(node: &Node, headers: &HeaderMap) -> Result<Option<Princi
     let bearer = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));
     let standing = match (bearer, cookie(headers, "NID_SES")) {
         (Some(token), _) => node.check_token(token.trim()).await?,
-        (None, Some(token)) => node.check_token(token).await.unwrap_or(Standing::Anonymous),
+        (None, Some(token)) => match node.check_token(token).await {
+            Err(busy @ Refusal::Busy { .. }) => return Err(busy),
+            other => other.unwrap_or(Standing::Anonymous),
+        },
         (None, None) => Standing::Anonymous,
     };
     match standing {

@@ -83,6 +83,14 @@ fn refused(refusal: &Refusal) -> Answer {
     }
 }
 
+/// What is wrong with a login; that nobody can tell now is not the login's fault.
+fn login_failure(refusal: &Refusal) -> Answer {
+    match refusal {
+        Refusal::Busy { .. } => failure(503, &refusal.to_string()),
+        other => failure(401, &other.to_string()),
+    }
+}
+
 async fn live_status(State(chzzk): State<Arc<Chzzk>>, Path(channel): Path<String>) -> Answer {
     let Some(channel) = ChannelId::parse(&channel) else { return failure(404, "no such channel") };
     match chzzk.node.channel(&channel).await {
@@ -112,9 +120,12 @@ async fn access_token(State(chzzk): State<Arc<Chzzk>>, Query(query): Query<Token
     };
     let login = match login::of(&chzzk.node, &headers).await {
         Ok(login) => login,
-        Err(refusal) => return failure(401, &refusal.to_string()),
+        Err(refusal) => return login_failure(&refusal),
     };
-    let token = chzzk.node.chat_token(login.as_ref(), &cid);
+    let token = match chzzk.node.chat_token(login.as_ref(), &cid) {
+        Ok(token) => token,
+        Err(refusal) => return login_failure(&refusal),
+    };
     // `temporaryRestrict` is an object and `createdTime` a number or null, or chzzkpy fails (facts, 4.3).
     content(json!({
         "accessToken": token,
@@ -129,7 +140,7 @@ async fn access_token(State(chzzk): State<Arc<Chzzk>>, Query(query): Query<Token
 async fn user_status(State(chzzk): State<Arc<Chzzk>>, headers: HeaderMap) -> Answer {
     let principal = match login::of(&chzzk.node, &headers).await {
         Ok(principal) => principal,
-        Err(refusal) => return failure(401, &refusal.to_string()),
+        Err(refusal) => return login_failure(&refusal),
     };
     let profile = principal.as_ref().map(|principal| &principal.profile);
     // A date and a string where null would be natural: one client's types have no room for it (facts, 4.4).

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{Request, State};
 use axum::http::header::CONTENT_TYPE;
+use axum::http::request::Parts;
 use axum::http::{HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -32,6 +33,9 @@ const MOST_REMEMBERED: usize = 10_000;
 
 /// Largest answer that is remembered, in bytes. Larger ones are only read, never the fruit of an act.
 const LARGEST_ANSWER: usize = 16 * 1024;
+
+/// The path whose answers hold a secret.
+const KEYS: &str = "/keys";
 
 /// Whose request, to what, under which key.
 type Key = (String, String, String);
@@ -72,7 +76,8 @@ impl Requests {
 
 /// Carries out a POST that names itself once, however often it comes.
 pub(super) async fn once(State(site): State<Arc<Site>>, request: Request, next: Next) -> Response {
-    if request.method() != Method::POST {
+    // A key is told once: nobody keeps an answer that holds one.
+    if request.method() != Method::POST || request.uri().path().ends_with(KEYS) {
         return next.run(request).await;
     }
     let (parts, body) = request.into_parts();
@@ -85,8 +90,16 @@ pub(super) async fn once(State(site): State<Arc<Site>>, request: Request, next: 
     let Ok(body) = to_bytes(body, LARGEST_BODY).await else {
         return Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "the body is too large, or broke off").into_response();
     };
-    let digest: [u8; 32] = Sha256::digest(&body).into();
     let place = site.requests.place(&(access, parts.uri.path().to_owned(), key), site.node.clock().now());
+    // In a task of its own: whoever hangs up now will ask again, and has to hear how it ended.
+    let carrying = tokio::spawn(carry_out(place, parts, body, next));
+    carrying.await.unwrap_or_else(|_| {
+        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "whether the request took effect is not known").into_response()
+    })
+}
+
+async fn carry_out(place: Arc<AsyncMutex<Option<Carried>>>, parts: Parts, body: Bytes, next: Next) -> Response {
+    let digest: [u8; 32] = Sha256::digest(&body).into();
     // A second one that comes while the first is under way waits for its answer.
     let mut carried = place.lock().await;
     match &*carried {

@@ -228,6 +228,10 @@ pub(crate) fn exchange(
     (head.to_owned(), body.to_owned())
 }
 
+/// A WebSocket handshake at its usual path.
+pub(crate) const HANDSHAKE: &[u8] = b"GET /chat HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+    Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+
 /// A WebSocket client that writes whatever it is told to.
 pub(crate) struct Raw {
     pub(crate) stream: TcpStream,

@@ -58,11 +58,16 @@ impl Yard {
     }
 
     pub(crate) async fn over(log: Arc<dyn EventLog>, config: NodeConfig) -> Self {
+        Self::with(log, config, AuthConfig::default()).await
+    }
+
+    pub(crate) async fn with(log: Arc<dyn EventLog>, config: NodeConfig, auth: AuthConfig) -> Self {
         let clock = Arc::new(Manual::at(Millis(NOON)));
-        let tokens = Arc::new(Tokens::new(&secret(), AuthConfig::default(), clock.clone(), Arc::default()));
+        let tokens = Arc::new(Tokens::new(&secret(), auth, clock.clone(), Arc::default()));
         let encoders: Vec<Arc<dyn Encoder>> = vec![Arc::new(ChatEncoder)];
         let metrics = Arc::new(Metrics::default());
-        let gate = Gate::new(GateConfig::default(), b"key", metrics.clone());
+        let patience = GateConfig { patience: Duration::from_millis(20), ..GateConfig::default() };
+        let gate = Gate::new(patience, b"key", metrics.clone());
         let parts = Parts {
             log,
             clock: clock.clone(),
