@@ -84,7 +84,10 @@ impl Gateway {
     /// One of its metrics, without labels.
     pub(crate) fn metric(&self, name: &str) -> f64 {
         let (_, text) = self.admin_http("GET", "/metrics", &[], "");
-        let line = text.lines().find(|line| line.starts_with(&format!("{name} "))).unwrap_or_else(|| panic!("{name}"));
+        let line = text
+            .lines()
+            .find(|line| line.starts_with(&format!("{name} ")))
+            .unwrap_or_else(|| panic!("{name} in {text}"));
         line.rsplit(' ').next().unwrap().parse().unwrap()
     }
 
