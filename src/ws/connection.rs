@@ -59,7 +59,8 @@ pub enum Ended {
 
 /// The server's end of one connection.
 pub struct Connection {
-    stream: WebSocketStream<SharedIo>,
+    // Boxed: each future that a connection is handed to would have room for it.
+    stream: Box<WebSocketStream<SharedIo>>,
     outbox: Arc<Outbox>,
 }
 
@@ -76,7 +77,7 @@ impl Connection {
             .max_frame_size(Some(config.message_bytes));
         let io = SharedIo::new(outbox.clone(), early);
         let stream = WebSocketStream::from_raw_socket(io, Role::Server, Some(settings)).await;
-        Self { stream, outbox }
+        Self { stream: Box::new(stream), outbox }
     }
 
     /// Where everything for this connection goes.

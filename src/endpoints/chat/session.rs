@@ -88,8 +88,9 @@ impl Session {
         match envelope.cmd {
             None => return self.receive_unreadable(),
             Some(Cmd::PING) => self.push(&reply::pong()),
-            Some(Cmd::CONNECT) => return self.connect(&envelope).await,
-            Some(Cmd::REFRESH) => self.refresh(&envelope).await,
+            // Boxed: every idle member's task would have room for what happens once.
+            Some(Cmd::CONNECT) => return Box::pin(self.connect(&envelope)).await,
+            Some(Cmd::REFRESH) => Box::pin(self.refresh(&envelope)).await,
             Some(Cmd::SEND_CHAT) => self.send(&envelope),
             Some(Cmd::RECENT_CHAT) => self.recent_chat(&envelope),
             Some(other) if other.may_be_refused() => self.refuse(other, &envelope, &Refusal::UnknownCommand),
