@@ -1,21 +1,14 @@
 //! The command line.
 
-use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use tracing::Level;
-use tracing_subscriber::filter::filter_fn;
-use tracing_subscriber::layer::SubscriberExt;
-use tracing_subscriber::util::SubscriberInitExt;
-use tracing_subscriber::{EnvFilter, fmt};
 
-use madang::app::{self, Exit, Talk, TokenRequest};
+use madang::app::{self, Exit, Talk, TokenRequest, TraceForm};
 use madang::config::{Flags, USUAL_DATA};
 use madang::model::principal::Role;
-use madang::ws;
 
 const ABOUT_EXITS: &str = "\
 Exit codes:
@@ -26,9 +19,6 @@ Exit codes:
   69  a port or server that can't be had
   74  files that can't be read or written
   77  refused by the gateway";
-
-/// Libraries whose finer traces hold what clients send, tokens among it: whatever RUST_LOG says, they only warn.
-const SECRETIVE: [&str; 3] = ["hyper", "ureq", "rustls"];
 
 /// A live-stream chat gateway that speaks the chat wire of Chzzk.
 #[derive(Parser)]
@@ -99,11 +89,11 @@ struct Serve {
     config: Option<PathBuf>,
     /// How traces are written, one line each.
     #[arg(long, value_enum, default_value = "text")]
-    traces: TraceForm,
+    traces: Traces,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum TraceForm {
+enum Traces {
     /// For people.
     Text,
     /// One JSON object a line, for programs.
@@ -190,29 +180,14 @@ impl From<RoleName> for Role {
 
 fn main() -> ExitCode {
     let command = CommandLine::parse().command;
-    let form = if let Command::Serve(serve) = &command { serve.traces } else { TraceForm::Text };
-    trace(form);
+    let form = if let Command::Serve(serve) = &command { serve.traces } else { Traces::Text };
+    app::trace(form.into());
     match run(command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(exit) => {
             eprintln!("madang: {exit}");
             ExitCode::from(exit.code)
         }
-    }
-}
-
-fn trace(form: TraceForm) {
-    let usual = || EnvFilter::new("madang=info");
-    let asked = EnvFilter::try_from_default_env().unwrap_or_else(|_| usual());
-    let discreet = filter_fn(|trace| {
-        let mut secretive = SECRETIVE.iter().chain(&ws::LIBRARIES);
-        *trace.level() <= Level::WARN || !secretive.any(|library| trace.target().starts_with(library))
-    });
-    let layer = fmt::layer().with_writer(std::io::stderr);
-    let traces = tracing_subscriber::registry().with(asked).with(discreet);
-    match form {
-        TraceForm::Text => traces.with(layer.with_ansi(std::io::stderr().is_terminal())).init(),
-        TraceForm::Json => traces.with(layer.json().flatten_event(true)).init(),
     }
 }
 
@@ -227,6 +202,15 @@ fn run(command: Command) -> Result<(), Exit> {
             block_on(app::talk(&Talk { cid, url, token, send, json }))
         }
         Command::Check(Check { config }) => app::check(&Flags { file: config, ..Flags::default() }),
+    }
+}
+
+impl From<Traces> for TraceForm {
+    fn from(traces: Traces) -> Self {
+        match traces {
+            Traces::Text => Self::Text,
+            Traces::Json => Self::Json,
+        }
     }
 }
 

@@ -46,6 +46,7 @@ const PLAN: &[(&str, &[&str])] = &[
             "model",
             "node",
             "proto",
+            "ws",
         ],
     ),
 ];

@@ -7,12 +7,14 @@ mod serve;
 mod signals;
 mod talk;
 mod token;
+mod traces;
 mod welcome;
 
 pub use exit::Exit;
 pub use serve::serve;
 pub use talk::{Talk, talk};
 pub use token::{TokenRequest, token};
+pub use traces::{TraceForm, trace};
 
 use crate::config::{Config, Environment, Flags};
 
