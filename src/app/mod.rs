@@ -3,6 +3,7 @@
 mod data;
 mod exit;
 mod listen;
+mod routes;
 mod serve;
 mod signals;
 mod talk;

@@ -4,15 +4,10 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
-use axum::http::header::HOST;
-use axum::http::{Method, StatusCode};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
-use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
-use tower_http::timeout::TimeoutLayer;
 use tracing::{error, info, warn};
 
 use crate::auth::{Grant, JwksUrl, KeyDigest, Secret, Tokens};
@@ -31,6 +26,7 @@ use crate::node::{Node, Parts};
 
 use super::data::{ADDRESS_KEY, API_KEY, Data, Purpose, TOKEN_SECRET};
 use super::listen::Door;
+use super::routes::Routes;
 use super::signals::{Signal, Signals};
 use super::{Exit, listen, welcome};
 
@@ -42,9 +38,6 @@ const FAREWELL: Duration = Duration::from_secs(8);
 
 /// How long HTTP requests under way may take after that.
 const LAST_REQUESTS: Duration = Duration::from_secs(4);
-
-/// How long one HTTP request may take in all.
-const LONGEST_REQUEST: Duration = Duration::from_secs(30);
 
 /// Connections of the site's own programs, of metrics and of health at one time: few, and never crowded out.
 const ADMIN_CONNECTIONS: usize = 100;
@@ -133,7 +126,7 @@ impl Ports {
 
     /// Accepts on all of them until `stop`; the answer is when all is over.
     fn accept(self, gateway: &Gateway, config: &Config, stop: &CancellationToken) -> JoinHandle<()> {
-        let (public, admin) = gateway.routers(&config.path_prefix, self.admin.is_none());
+        let (public, admin) = gateway.routes().routers(&config.path_prefix, self.admin.is_none());
         let header_timeout = config.header_timeout;
         let public = Door { router: public, gate: gateway.gate.clone(), header_timeout };
         let admin = Door { router: admin, gate: gateway.admin_gate.clone(), header_timeout };
@@ -201,36 +194,9 @@ impl Gateway {
         })
     }
 
-    /// What the public port leads to, and what the one of the site's own programs does.
-    fn routers(&self, prefix: &str, together: bool) -> (Router, Router) {
-        let admin = self.site.router().merge(self.site.health());
-        let mut public = self.chat.router().merge(self.chzzk.router().layer(self.cors()));
-        if !prefix.is_empty() {
-            public = Router::new().nest(prefix, public);
-        }
-        if together {
-            public = public.merge(admin.clone());
-        }
-        let where_to = format!("no such path: the chat socket is {prefix}/chat\n");
-        (
-            finish(public, where_to),
-            finish(admin, "no such path: the API is /v1, health /livez and /readyz\n".to_owned()),
-        )
-    }
-
-    /// Lets pages of allowed origins read what they ask for, with the cookies of their user.
-    fn cors(&self) -> CorsLayer {
-        let gate = self.gate.clone();
-        let allowed = AllowOrigin::predicate(move |origin, request| {
-            let host = request.headers.get(HOST).and_then(|host| host.to_str().ok());
-            origin.to_str().is_ok_and(|origin| gate.allows(Some(origin), host))
-        });
-        CorsLayer::new()
-            .allow_origin(allowed)
-            .allow_credentials(true)
-            .allow_methods([Method::GET, Method::POST])
-            .allow_headers(AllowHeaders::mirror_request())
-            .max_age(Duration::from_secs(3_600))
+    fn routes(&self) -> Routes<'_> {
+        let Self { chat, chzzk, site, gate, .. } = self;
+        Routes { chat, chzzk, site, gate }
     }
 
     /// Reads the settings again and takes over what can be changed; says what can't.
@@ -269,12 +235,6 @@ impl Gateway {
 fn site_author(config: &Config) -> Author {
     let grant = Grant::plain("site", &config.site_name, Role::SiteManager, Scope::Everywhere, 0);
     Author { uid: grant.uid, profile: Arc::new(grant.profile), role: grant.role }
-}
-
-/// What every router has: an answer for other paths, and an end for requests that take too long.
-fn finish(router: Router, elsewhere: String) -> Router {
-    let too_slow = TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, LONGEST_REQUEST);
-    router.fallback(async move || (StatusCode::NOT_FOUND, elsewhere)).layer(too_slow)
 }
 
 fn admin_gate() -> gate::Config {

@@ -20,6 +20,7 @@ use crate::clock::Clock;
 use crate::metrics::Metrics;
 use crate::model::access::OLDEST_TOKEN_MS;
 use crate::model::principal::{Principal, Role, Scope, Standing};
+use crate::model::time::Millis;
 
 use claims::{Claims, Signed};
 use jwks::{Found, Jwks};
@@ -169,7 +170,8 @@ impl Tokens {
         }
     }
 
-    /// How far clocks may differ, in milliseconds.
+    /// How far clocks may differ, in milliseconds. A revocation reaches so far into the future, for tokens by the site's
+    /// clock; those that the gateway makes go by its own, so as much is added to when they were made.
     pub fn leeway_ms(&self) -> i64 {
         self.config.leeway_seconds * 1_000
     }
@@ -238,7 +240,10 @@ impl Tokens {
         let oldest = claims.issued.saturating_add(OLDEST_TOKEN_MS / 1_000);
         let ends = claims.expires.min(oldest).saturating_add(leeway);
         let principal = claims.principal(self.config.profile_bytes)?.map(|mut principal| {
-            principal.expires = crate::model::time::Millis::from_seconds(ends);
+            principal.expires = Millis::from_seconds(ends);
+            if own {
+                principal.issued = principal.issued + self.leeway_ms();
+            }
             principal
         });
         Ok(match principal {
@@ -266,7 +271,9 @@ impl Tokens {
     /// A token like `principal`'s own that holds only in `place`, from when theirs was made and not longer, under the
     /// same identity: whatever revokes the first revokes this one.
     pub fn narrow(&self, principal: &Principal, place: &str, ttl_seconds: i64) -> String {
-        let (now, issued) = (self.clock.now().seconds(), principal.issued.seconds());
+        // `judge` adds it again.
+        let issued = (principal.issued - self.leeway_ms()).seconds();
+        let now = self.clock.now().seconds();
         let ends = principal.expires.seconds() - self.config.leeway_seconds;
         let grant = Grant {
             uid: principal.uid.clone(),

@@ -75,6 +75,8 @@ pub(super) struct LimitsSection {
     pub(super) connections_per_address: Option<u32>,
     pub(super) connections_per_user: Option<u32>,
     pub(super) joins_per_second: Option<u32>,
+    pub(super) requests_per_second: Option<u32>,
+    pub(super) requests_burst: Option<u32>,
     pub(super) header_timeout_seconds: Option<u64>,
 }
 

@@ -163,6 +163,8 @@ impl Config {
             ("limits.connections", self.connections.unwrap_or(100), 100, 10_000_000),
             ("limits.connections_per_address", wide(gate.per_address.unwrap_or(1)), 1, 10_000_000),
             ("limits.connections_per_user", wide(gate.per_user), 1, 1_000_000),
+            ("limits.requests_per_second", wide(gate.requests.map_or(1, |rate| rate.per_second)), 1, 1_000_000),
+            ("limits.requests_burst", wide(gate.requests.map_or(1, |rate| rate.burst)), 1, 1_000_000),
             ("limits.joins_per_second", wide(gate.joins.map_or(1, |rate| rate.per_second)), 1, 1_000_000),
             ("limits.header_timeout_seconds", seconds(self.header_timeout), 1, 300),
             ("log.queue", self.log.queue, 16, 1 << 20),

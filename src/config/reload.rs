@@ -7,7 +7,7 @@ use toml::{Table, Value};
 use super::{Config, rooms};
 
 /// Keys that take effect at once.
-const RELOADABLE: [&str; 15] = [
+const RELOADABLE: [&str; 17] = [
     "allowed_origins",
     "trusted_proxies",
     "chat.text_characters",
@@ -23,6 +23,8 @@ const RELOADABLE: [&str; 15] = [
     "limits.connections_per_address",
     "limits.connections_per_user",
     "limits.joins_per_second",
+    "limits.requests_per_second",
+    "limits.requests_burst",
 ];
 
 /// Keys whose values are masked, so that they are compared by themselves.

@@ -102,14 +102,14 @@ pub(super) fn gate(file: &File, dev: bool) -> Result<gate::Config, ConfigError> 
             mistake("trusted_proxies", &format!("{text:?} is no network: write 10.0.0.0/8 or 127.0.0.1"))
         })
     };
+    let requests = |usual: Rate| rate(usual, section.requests_per_second, section.requests_burst);
     let joins = |usual: Rate| rate(usual, section.joins_per_second, section.joins_per_second);
     Ok(gate::Config {
         connections: section.connections.unwrap_or(usual.connections),
         per_address: section.connections_per_address.or(usual.per_address).filter(|_| !dev),
         per_user: section.connections_per_user.unwrap_or(usual.per_user),
         joins: usual.joins.map(joins).filter(|_| !dev),
-        // Within the time that CONNECT has, with some left to join.
-        patience: chat(file).connect_timeout * 7 / 8,
+        requests: usual.requests.map(requests).filter(|_| !dev),
         origins: Origins(origins),
         trusted_proxies: file.trusted_proxies.iter().flatten().map(network).collect::<Result<_, _>>()?,
     })
@@ -203,6 +203,8 @@ fn written_limits(config: &Config) -> LimitsSection {
         connections_per_address: gate.per_address,
         connections_per_user: Some(gate.per_user),
         joins_per_second: gate.joins.map(|rate| rate.per_second),
+        requests_per_second: gate.requests.map(|rate| rate.per_second),
+        requests_burst: gate.requests.map(|rate| rate.burst),
         header_timeout_seconds: Some(config.header_timeout.as_secs()),
     }
 }

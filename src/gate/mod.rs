@@ -21,6 +21,7 @@ use crate::metrics::{Metrics, TurnedAway};
 use crate::model::id::{AddressHash, UserId};
 use crate::model::refusal::Refusal;
 use crate::model::time::Millis;
+use crate::policy::pace::Paces;
 use crate::policy::rate::{Pace, Rate};
 
 use address::Hasher;
@@ -36,18 +37,17 @@ const FULL_RETRY_MS: u64 = 5_000;
 /// Settings of the gate; all can change while it runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
-    /// Most connections of any kind: one more is dropped without a word. From 95 % of it on, CONNECT is refused.
+    /// Most connections of any kind: one more is dropped without a word. 95 % of them may have joined.
     pub connections: usize,
-    /// Most WebSocket connections of one address (IPv6: of one /64). Beyond it CONNECT is refused; beyond twice as many
-    /// open connections, HTTP ones included, an address is dropped without a word. `None`: any number.
+    /// Most members of one address (IPv6: of one /64). Beyond twice as many open connections, HTTP ones included, an
+    /// address is dropped without a word. `None`: any number.
     pub per_address: Option<u32>,
     /// Most sessions of one user.
     pub per_user: u32,
     /// How many may join at once; the others wait their turn. `None`: everybody.
     pub joins: Option<Rate>,
-    /// How long whoever joins waits for their turn or for room: a client that is refused may come back at once, so
-    /// waiting is also what keeps it from doing so all the time.
-    pub patience: Duration,
+    /// How many HTTP requests of one address are answered. `None`: all.
+    pub requests: Option<Rate>,
     /// Which pages may use this gateway.
     pub origins: Origins,
     /// Whose word is taken for where a connection comes from.
@@ -61,7 +61,7 @@ impl Default for Config {
             per_address: Some(1_000),
             per_user: 50,
             joins: Some(Rate { per_second: 5_000, burst: 5_000 }),
-            patience: Duration::from_millis(3_500),
+            requests: Some(Rate { per_second: 200, burst: 1_000 }),
             origins: Origins::default(),
             trusted_proxies: Vec::new(),
         }
@@ -69,8 +69,8 @@ impl Default for Config {
 }
 
 impl Config {
-    /// Connections from which on CONNECT is refused: the rest is room to say so.
-    fn full_at(&self) -> usize {
+    /// Members that there may be: the rest is room to say so to the others.
+    fn members(&self) -> usize {
         self.connections - (self.connections / 20).max(16).min(self.connections / 2)
     }
 
@@ -88,9 +88,19 @@ pub struct Gate {
     metrics: Arc<Metrics>,
     hasher: Hasher,
     open: AtomicUsize,
-    addresses: DashMap<AddressHash, u32>,
+    members: AtomicUsize,
+    addresses: DashMap<AddressHash, Crowd>,
     users: DashMap<UserId, u32>,
     joins: Pace,
+    requests: Paces<AddressHash>,
+}
+
+/// Who is here of one address. Those who wait for room are not among the members, or nobody could ever take the room
+/// that one of them leaves.
+#[derive(Debug, Default)]
+struct Crowd {
+    connections: u32,
+    members: u32,
 }
 
 impl Gate {
@@ -103,9 +113,11 @@ impl Gate {
             metrics,
             hasher: Hasher::new(key),
             open: AtomicUsize::new(0),
+            members: AtomicUsize::new(0),
             addresses: DashMap::new(),
             users: DashMap::new(),
             joins: Pace::default(),
+            requests: Paces::default(),
         })
     }
 
@@ -159,9 +171,13 @@ impl Gate {
     /// `None` beyond the hard cap of an address.
     fn visitor_from(&self, place: Arc<Place>, address: IpAddr) -> Option<Visitor> {
         let hash = self.hasher.hash(address);
-        *self.addresses.entry(hash).or_default() += 1;
+        let connections = {
+            let mut crowd = self.addresses.entry(hash).or_default();
+            crowd.connections += 1;
+            crowd.connections
+        };
         let visitor = Visitor { place, address: Some(hash) };
-        let over = |most: u32| visitor.count() > most.saturating_mul(2);
+        let over = |most: u32| connections > most.saturating_mul(2);
         if self.config.load().per_address.is_some_and(over) {
             self.turn_away(TurnedAway::Address);
             return None;
@@ -169,9 +185,9 @@ impl Gate {
         Some(visitor)
     }
 
-    /// Takes a seat for one of a user's sessions, waiting for room when there are too many.
-    pub async fn seat(self: &Arc<Self>, uid: &UserId) -> Result<UserSeat, Refusal> {
-        self.wait_for(|| self.try_seat(uid)).await
+    /// Takes a seat for one of a user's sessions, waiting for one until `deadline` when there are too many.
+    pub async fn seat(self: &Arc<Self>, uid: &UserId, deadline: Instant) -> Result<UserSeat, Refusal> {
+        wait_for(deadline, || self.try_seat(uid)).await
     }
 
     fn try_seat(self: &Arc<Self>, uid: &UserId) -> Result<UserSeat, Refusal> {
@@ -184,17 +200,19 @@ impl Gate {
         Ok(UserSeat { gate: self.clone(), uid: uid.clone() })
     }
 
-    /// Tries until it succeeds or patience ends.
-    async fn wait_for<T>(&self, attempt: impl Fn() -> Result<T, Refusal>) -> Result<T, Refusal> {
-        let deadline = clock::instant() + self.config.load().patience;
-        loop {
-            match attempt() {
-                Err(_) if clock::instant() < deadline => {
-                    sleep_until(deadline.min(clock::instant() + LOOK_AGAIN)).await;
-                }
-                ended => return ended,
-            }
+    /// Takes a turn for an HTTP request of this visitor, or says in how many milliseconds it may come again.
+    pub fn admit_request<'a>(&self, visitor: &Visitor, forwarded: impl Iterator<Item = &'a str>) -> Result<(), u64> {
+        let config = self.config.load();
+        let behind = || address::client(forwarded, |hop| config.trusts(hop)).map(|address| self.hasher.hash(address));
+        match (visitor.address.or_else(behind), config.requests) {
+            (Some(address), Some(rate)) => self.requests.take(&address, self.now(), rate),
+            _ => Ok(()),
         }
+    }
+
+    /// Time that no clock's jump can touch.
+    fn now(&self) -> Millis {
+        Millis(i64::try_from(millis(self.begun.elapsed())).unwrap_or(i64::MAX))
     }
 
     fn turn_away(&self, why: TurnedAway) {
@@ -242,49 +260,68 @@ impl Visitor {
         }
     }
 
-    /// Waits for this connection's turn to join, or says why it never comes.
-    pub async fn turn(&self) -> Result<(), Refusal> {
+    /// Makes this connection a member, waiting until `deadline` for room and for its turn: a client that is refused may
+    /// come back at once, so waiting is also what keeps it from doing so all the time.
+    pub async fn join(self: &Arc<Self>, deadline: Instant) -> Result<Membership, Refusal> {
+        let membership = wait_for(deadline, || self.try_join()).await?;
         let gate = &self.place.gate;
-        gate.wait_for(|| self.may_join()).await?;
-        let config = gate.config.load_full();
-        let Some(rate) = config.joins else { return Ok(()) };
-        let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
-        let now = Millis(i64::try_from(millis(gate.begun.elapsed())).unwrap_or(i64::MAX));
-        match gate.joins.queue(now, rate, millis(config.patience)) {
-            Some(0) => Ok(()),
+        let Some(rate) = gate.config.load().joins else { return Ok(membership) };
+        let patience = deadline.saturating_duration_since(clock::instant());
+        match gate.joins.queue(gate.now(), rate, millis(patience)) {
+            Some(0) => Ok(membership),
             Some(wait) => {
                 sleep(Duration::from_millis(wait)).await;
-                Ok(())
+                Ok(membership)
             }
             None => {
-                // No turn comes in time, so this one only waits.
-                sleep(config.patience).await;
+                // No turn comes in time, so this one only waits, and not in anybody's way.
+                drop(membership);
+                sleep_until(deadline).await;
                 Err(Refusal::Busy { retry_after_ms: FULL_RETRY_MS })
             }
         }
     }
 
-    fn may_join(&self) -> Result<(), Refusal> {
+    fn try_join(self: &Arc<Self>) -> Result<Membership, Refusal> {
         let gate = &self.place.gate;
         let config = gate.config.load();
-        if gate.open.load(Ordering::Relaxed) > config.full_at() {
+        let most = config.members();
+        let taken = |members: usize| (members < most).then_some(members + 1);
+        if gate.members.fetch_update(Ordering::Relaxed, Ordering::Relaxed, taken).is_err() {
             return Err(Refusal::Busy { retry_after_ms: FULL_RETRY_MS });
         }
-        if config.per_address.is_some_and(|most| self.count() > most) {
-            return Err(Refusal::TooManyConnections("this address"));
+        if let Some(mut crowd) = self.address.and_then(|address| gate.addresses.get_mut(&address)) {
+            if config.per_address.is_some_and(|most| crowd.members >= most) {
+                gate.members.fetch_sub(1, Ordering::Relaxed);
+                return Err(Refusal::TooManyConnections("this address"));
+            }
+            crowd.members += 1;
         }
-        Ok(())
-    }
-
-    fn count(&self) -> u32 {
-        self.address.and_then(|address| self.place.gate.addresses.get(&address).map(|count| *count)).unwrap_or_default()
+        Ok(Membership { visitor: self.clone() })
     }
 }
 
 impl Drop for Visitor {
     fn drop(&mut self) {
-        if let Some(address) = &self.address {
-            leave(&self.place.gate.addresses, address);
+        let Some(address) = self.address else { return };
+        self.place.gate.addresses.remove_if_mut(&address, |_, crowd| {
+            crowd.connections -= 1;
+            crowd.connections == 0
+        });
+    }
+}
+
+/// A connection that has joined. Dropping it makes room for another.
+pub struct Membership {
+    visitor: Arc<Visitor>,
+}
+
+impl Drop for Membership {
+    fn drop(&mut self) {
+        let gate = &self.visitor.place.gate;
+        gate.members.fetch_sub(1, Ordering::Relaxed);
+        if let Some(mut crowd) = self.visitor.address.and_then(|address| gate.addresses.get_mut(&address)) {
+            crowd.members -= 1;
         }
     }
 }
@@ -304,15 +341,25 @@ impl UserSeat {
 
 impl Drop for UserSeat {
     fn drop(&mut self) {
-        leave(&self.gate.users, &self.uid);
+        self.gate.users.remove_if_mut(&self.uid, |_, sessions| {
+            *sessions -= 1;
+            *sessions == 0
+        });
     }
 }
 
-fn leave<K: Eq + std::hash::Hash + Clone>(counts: &DashMap<K, u32>, key: &K) {
-    counts.remove_if_mut(key, |_, count| {
-        *count -= 1;
-        *count == 0
-    });
+/// Tries until it succeeds or `deadline` is over.
+async fn wait_for<T>(deadline: Instant, attempt: impl Fn() -> Result<T, Refusal>) -> Result<T, Refusal> {
+    loop {
+        match attempt() {
+            Err(_) if clock::instant() < deadline => sleep_until(deadline.min(clock::instant() + LOOK_AGAIN)).await,
+            ended => return ended,
+        }
+    }
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

@@ -92,7 +92,7 @@ pub enum Revoked {
 pub struct Credential {
     /// The token's own identity; empty when it has none.
     pub token_id: String,
-    /// When the token was made.
+    /// When the token was made, at the latest: of those that the gateway makes, by as much later as clocks may differ.
     pub issued: Millis,
 }
 

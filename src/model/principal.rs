@@ -121,7 +121,7 @@ pub struct Principal {
     pub roles: Vec<(String, Role)>,
     /// The token's own identity, for revocation; empty when it has none.
     pub token_id: String,
-    /// When the token was made.
+    /// When the token was made, at the latest: of those that the gateway makes, by as much later as clocks may differ.
     pub issued: Millis,
     /// When its rights end, with the leeway for clocks that differ.
     pub expires: Millis,

@@ -1,11 +1,15 @@
 //! Who may come in, and with what.
 
+use std::time::Duration;
+
 use crate::auth::{Grant, TokenError, guest};
 use crate::model::id::Cid;
 use crate::model::principal::{Principal, Standing};
 use crate::model::refusal::Refusal;
 
-use super::{Node, station};
+use super::{Node, Seat, station};
+
+const SECOND: Duration = Duration::from_secs(1);
 
 impl Node {
     /// What a token says of its bearer, or that it is forged or foreign.
@@ -14,6 +18,12 @@ impl Node {
             TokenError::KeysMissing { retry_after_ms } => Refusal::Busy { retry_after_ms },
             other => Refusal::TokenRefused(other.to_string()),
         })
+    }
+
+    /// Whether this seat's holder may act now.
+    pub fn may_act(&self, seat: &Seat) -> bool {
+        let now = self.parts.clock.now();
+        seat.principal().is_some_and(|principal| principal.expires >= now && !self.is_revoked(principal))
     }
 
     /// A chat access token for one broadcast: the login's own rights, never longer than the login; without a login a
@@ -35,10 +45,16 @@ impl Node {
     /// A chat access token for whomever the site's backend says, and what it says once it is checked: what the gateway
     /// would refuse later is refused now.
     pub async fn token_for(&self, grant: &Grant) -> Result<(String, Principal), Refusal> {
-        let token = self.parts.tokens.issue(grant);
-        match self.check_token(&token).await? {
-            Standing::Valid(principal) | Standing::Expired(principal) => Ok((token, principal)),
-            Standing::Anonymous => Err(Refusal::Fault),
+        // Tokens count whole seconds, so one that is made in the second of a revocation is void.
+        for wait in [Duration::ZERO, SECOND] {
+            tokio::time::sleep(wait).await;
+            let token = self.parts.tokens.issue(grant);
+            match self.check_token(&token).await? {
+                Standing::Valid(principal) if self.is_revoked(&principal) => {}
+                Standing::Valid(principal) | Standing::Expired(principal) => return Ok((token, principal)),
+                Standing::Anonymous => return Err(Refusal::Fault),
+            }
         }
+        Err(Refusal::Busy { retry_after_ms: 1_000 })
     }
 }

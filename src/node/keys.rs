@@ -81,6 +81,7 @@ impl Node {
 
     /// Takes a turn for a program that sends.
     pub(super) fn pace_program(&self, access: &str) -> Result<(), Refusal> {
-        self.programs.take(access, self.parts.clock.now(), self.rules().session_sends)
+        let taken = self.programs.take(access, self.parts.clock.now(), self.rules().session_sends);
+        taken.map_err(|retry_after_ms| Refusal::TooFast { retry_after_ms })
     }
 }

@@ -13,7 +13,6 @@ mod hub;
 mod keys;
 mod ledger;
 mod live;
-mod pace;
 mod revoke;
 mod roster;
 mod send;
@@ -35,13 +34,13 @@ use crate::feed::{self, Encoders};
 use crate::metrics::Metrics;
 use crate::model::message::Receipt;
 use crate::model::refusal::Refusal;
+use crate::policy::pace::Paces;
 use crate::policy::rate::Rate;
 use crate::policy::text::Limits;
 
 use directory::Directory;
 use hub::Hub;
 use ledger::Ledger;
-use pace::Paces;
 
 pub use crate::auth::Grant;
 pub use crate::policy::revoked::Revocation;
@@ -141,8 +140,8 @@ pub struct Node {
     hub: Hub,
     directory: Arc<Directory>,
     rules: ArcSwap<Rules>,
-    users: Paces,
-    programs: Paces,
+    users: Paces<String>,
+    programs: Paces<String>,
     ledger: Ledger,
     tasks: TaskTracker,
     draining: AtomicBool,

@@ -2,21 +2,36 @@
 
 use std::sync::Arc;
 
+use futures_util::{StreamExt, future, stream};
+
 use crate::model::access::Revoked;
 use crate::model::event::{Body, Event};
 use crate::model::id::{ChannelId, EventId, Seq};
 use crate::model::principal::Principal;
+use crate::model::refusal::Refusal;
 use crate::policy::revoked::Revocation;
 
 use super::append::refusal;
+use super::live::Live;
 use super::station::StationError;
 use super::{Node, append};
+
+/// Channels that are told of a revocation at the same time.
+const AT_ONCE: usize = 512;
 
 impl Node {
     /// Revokes tokens in the whole site: nothing is accepted from them any more once this is done. It is one event in
     /// the directory, where every later act is looked up, and one in each channel that is on air here, where it stands in
     /// order with the lines that are on their way. An error says that some of that is not certain: ask again.
-    pub async fn revoke(&self, revoked: &Revoked) -> Result<Revocation, StationError> {
+    ///
+    /// It goes on when nobody waits for it any more.
+    pub async fn revoke(self: &Arc<Self>, revoked: &Revoked) -> Result<Revocation, StationError> {
+        let (node, revoked) = (self.clone(), revoked.clone());
+        let revoking = self.tasks.spawn(async move { node.revoke_everywhere(&revoked).await });
+        revoking.await.unwrap_or(Err(Refusal::Fault.into()))
+    }
+
+    async fn revoke_everywhere(&self, revoked: &Revoked) -> Result<Revocation, StationError> {
         let now = self.parts.clock.now();
         let until = now + self.parts.tokens.leeway_ms();
         let event = Event::new(now, Body::Revoked { revoked: revoked.clone(), until });
@@ -24,14 +39,17 @@ impl Node {
         let directory = ChannelId::directory();
         let seq = self.parts.log.append(&directory, Arc::new(event)).await.map_err(|failure| refusal(&failure))?;
         append::until(|| self.directory.seq() >= seq).await?;
-        let mut failed = None;
-        for live in self.hub.loaded().into_iter().filter(|live| live.is_on_air()) {
+        let tell = async |live: Arc<Live>| {
             let body = Body::Revoked { revoked: revoked.clone(), until };
             let event = Event { id: EventId::derived(&format!("{id} in {}", live.id())), at: now, body };
-            // One channel that can't be written to keeps none of the others from hearing of it.
-            failed = self.append_once(&live, event).await.err().or(failed);
-        }
-        match failed {
+            self.append_once(&live, event).await.err()
+        };
+        // Many at once, so that they share commits; one channel that can't be written to keeps none of the others from
+        // hearing of it.
+        let on_air = self.hub.loaded().into_iter().filter(|live| live.is_on_air());
+        let telling = stream::iter(on_air).map(tell).buffer_unordered(AT_ONCE);
+        let failures: Vec<Refusal> = telling.filter_map(future::ready).collect().await;
+        match failures.into_iter().next() {
             Some(refusal) => Err(refusal.into()),
             None => Ok(Revocation { seq, revoked: revoked.clone(), until }),
         }

@@ -63,7 +63,9 @@ impl Node {
         let too_fast = |retry_after_ms| Refusal::TooFast { retry_after_ms };
         seat.sends.take(now, rules.session_sends).map_err(too_fast)?;
         match rules.sends {
-            Some(rate) if !principal.role.is_staff() => self.users.take(principal.uid.as_str(), now, rate),
+            Some(rate) if !principal.role.is_staff() => {
+                self.users.take(principal.uid.as_str(), now, rate).map_err(too_fast)
+            }
             _ => Ok(()),
         }
     }

@@ -9,13 +9,16 @@ use crate::model::item::{Audience, Item};
 use crate::model::message::Author;
 use crate::model::principal::{Principal, Standing};
 use crate::model::refusal::Refusal;
-use crate::policy::rate::Pace;
+use crate::policy::rate::{Pace, Rate};
 use crate::ws::outbox::Outbox;
 
 use super::append::refusal;
 use super::live::Live;
 use super::stage::Stage;
 use super::{Node, append, station};
+
+/// How often a session may come with a new token.
+const REFRESHES: Rate = Rate { per_second: 1, burst: 5 };
 
 /// Most channels that may open themselves.
 const MOST_SELF_OPENED: usize = 10_000;
@@ -31,6 +34,7 @@ pub struct Seat {
     place: Option<Place>,
     pub(super) sends: Pace,
     recents: Pace,
+    refreshes: Pace,
 }
 
 impl Seat {
@@ -102,8 +106,14 @@ impl Node {
             stage.roster.enter(&Author::from(&**principal));
         }
         self.parts.metrics.joins.inc();
-        let (sends, recents) = (Pace::default(), Pace::default());
-        Ok(Seat { live, stage, cid: cid.clone(), principal, place: None, sends, recents })
+        let (sends, recents, refreshes) = Default::default();
+        Ok(Seat { live, stage, cid: cid.clone(), principal, place: None, sends, recents, refreshes })
+    }
+
+    /// Takes a turn for a new token of this session: looking at one costs more than most requests.
+    pub fn pace_refresh(&self, seat: &Seat) -> Result<(), Refusal> {
+        let paced = seat.refreshes.take(self.parts.clock.now(), REFRESHES);
+        paced.map_err(|retry_after_ms| Refusal::TooFast { retry_after_ms })
     }
 
     /// Goes on with a new token, of the same account. A refusal leaves everything as it was.

@@ -31,10 +31,17 @@ pub struct Revocation {
 
 impl Revocations {
     /// Takes note of a revocation, and forgets those that matter no more.
+    ///
+    /// One by a clock that went back takes nothing back of those before it.
     pub fn add(&mut self, seq: Seq, revoked: &Revoked, until: Millis) {
-        let before = match revoked {
-            Revoked::User(uid) => self.users.insert(uid.clone(), (seq, until)).map(|(seq, _)| seq),
-            Revoked::Token(id) => self.tokens.insert(id.clone(), seq),
+        let (before, until) = match revoked {
+            Revoked::User(uid) => {
+                let before = self.users.get(uid).copied();
+                let until = before.map_or(until, |(_, before)| until.max(before));
+                self.users.insert(uid.clone(), (seq, until));
+                (before.map(|(seq, _)| seq), until)
+            }
+            Revoked::Token(id) => (self.tokens.insert(id.clone(), seq), until),
         };
         before.map(|before| self.order.remove(&before));
         self.order.insert(seq, (revoked.clone(), until));
@@ -82,6 +89,15 @@ mod tests {
         assert!(revocations.hold(&user("a"), &made(10_999, "")), "of the same second");
         assert!(!revocations.hold(&user("a"), &made(11_000, "")));
         assert!(!revocations.hold(&user("b"), &made(9_000, "")));
+    }
+
+    #[test]
+    fn a_revocation_by_a_clock_that_went_back_takes_nothing_back() {
+        let mut revocations = Revocations::default();
+        revocations.add(Seq(1), &Revoked::User(user("a")), Millis(330_000));
+        revocations.add(Seq(2), &Revoked::User(user("a")), Millis(40_000));
+        assert!(revocations.hold(&user("a"), &made(300_000, "")));
+        assert_eq!(revocations.page(None, 9)[0].until, Millis(330_000));
     }
 
     #[test]

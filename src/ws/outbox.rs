@@ -44,6 +44,8 @@ struct Queue {
     bytes: usize,
     /// Whether the first waiting frames are partly on the wire, so that they must be finished.
     half_written: bool,
+    /// Bytes that had waited and were written, since the start.
+    written: u64,
     state: State,
 }
 
@@ -61,7 +63,7 @@ enum State {
 impl Outbox {
     /// An empty queue before `sock` that takes at most `cap` bytes, counted in `all` too.
     pub fn new(sock: Box<dyn Sock>, cap: usize, all: Gauge) -> Self {
-        let queue = Queue { waiting: VecDeque::new(), bytes: 0, half_written: false, state: State::Open };
+        let queue = Queue { waiting: VecDeque::new(), bytes: 0, half_written: false, written: 0, state: State::Open };
         Self { sock, queue: Mutex::new(queue), drainer: AtomicWaker::new(), cap, all }
     }
 
@@ -97,6 +99,11 @@ impl Outbox {
     /// Bytes that wait for the socket.
     pub fn queued_bytes(&self) -> usize {
         self.queue.lock().bytes
+    }
+
+    /// Bytes that had to wait and were written since the start: while some wait and this doesn't grow, nothing is read.
+    pub fn written_bytes(&self) -> u64 {
+        self.queue.lock().written
     }
 
     /// Closes a reader that is too slow for its queue: what waits is dropped, the Close is next.
@@ -225,6 +232,7 @@ impl Drop for Outbox {
 
 impl Queue {
     fn written(&mut self, bytes: usize) {
+        self.written += bytes as u64;
         let Some(first) = self.waiting.front_mut() else { return };
         first.advance(bytes);
         self.half_written = true;

@@ -1,6 +1,7 @@
 //! Who may act: expiry, REFRESH, revocation and roles, judged at each act; and how fast.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -8,8 +9,9 @@ use madang::auth::{Alg, Config as AuthConfig, Grant, JwksUrl};
 use madang::endpoints::chat::session::Step;
 use madang::eventlog::memory::Memory;
 use madang::model::access::Revoked;
-use madang::model::id::UserId;
-use madang::model::principal::{Role, Scope};
+use madang::model::id::{Cid, UserId};
+use madang::model::principal::{Role, Scope, Standing};
+use madang::model::refusal::Refusal;
 use madang::node::{Config, Rules};
 use madang::policy::rate::Rate;
 use madang::ws::close::CloseCode;
@@ -105,7 +107,8 @@ async fn revoked_by_user_every_older_token_only_reads() {
     yard.clock.advance(5_000);
     yard.node.revoke(&Revoked::User(uid("anna"))).await.unwrap();
     yard.clock.advance(25_000);
-    let ahead = yard.token("anna", Role::Viewer);
+    let grant = Grant::plain("anna", "anna", Role::Viewer, Scope::Everywhere, 3_600);
+    let ahead = yard.tokens.issue_as(&grant, "madang");
     assert_eq!(refresh(&mut anna, &ahead).await["retCode"], 401, "the site's clock may be half a minute ahead of ours");
     let refused = anna.sends_and_hears("demo", "x").await;
     assert_eq!((&refused["retCode"], &refused["bdy"]), (&json!(401), &json!({})));
@@ -115,8 +118,73 @@ async fn revoked_by_user_every_older_token_only_reads() {
     assert_eq!(again.connect("demo", Some(&old)).await["bdy"]["auth"], "READ", "joins, to read");
     assert_eq!(refresh(&mut anna, &old).await["retCode"], 401);
     yard.clock.advance(6_000);
-    assert_eq!(refresh(&mut anna, &yard.token("anna", Role::Viewer)).await["retCode"], 0, "a later token holds");
+    let later = yard.tokens.issue_as(&grant, "madang");
+    assert_eq!(refresh(&mut anna, &later).await["retCode"], 0, "a later token holds");
     assert_eq!(anna.sends_and_hears("demo", "x").await["retCode"], 0);
+}
+
+#[tokio::test]
+async fn a_token_of_the_gateways_own_holds_right_after_a_revocation() {
+    let yard = Yard::new().await;
+    let login = yard.tokens.issue_as(&Grant::plain("anna", "a", Role::Viewer, Scope::Everywhere, 3_600), "madang");
+    let Ok(Standing::Valid(login)) = yard.node.check_token(&login).await else { panic!() };
+    yard.node.revoke(&Revoked::User(uid("anna"))).await.unwrap();
+    yard.clock.advance(1_000);
+    let grant = Grant::plain("anna", "anna", Role::Viewer, Scope::Everywhere, 3_600);
+    let (token, _) = yard.node.token_for(&grant).await.unwrap();
+    let mut anna = yard.guest();
+    assert_eq!(anna.connect("demo", Some(&token)).await["bdy"]["auth"], "SEND");
+    assert_eq!(anna.sends_and_hears("demo", "x").await["retCode"], 0);
+    let narrowed = yard.node.chat_token(Some(&login), &Cid::parse("demo").unwrap()).unwrap();
+    let mut old = yard.guest();
+    assert_eq!(old.connect("demo", Some(&narrowed)).await["bdy"]["auth"], "READ", "as old as its login");
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_token_is_made_that_is_void_already() {
+    let yard = Yard::new().await;
+    let grant = Grant::plain("anna", "anna", Role::Viewer, Scope::Everywhere, 3_600);
+    yard.node.revoke(&Revoked::User(uid("anna"))).await.unwrap();
+    assert!(matches!(yard.node.token_for(&grant).await, Err(Refusal::Busy { .. })), "the clock stands still");
+    let later = async {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        yard.clock.advance(1_000);
+    };
+    assert!(tokio::join!(yard.node.token_for(&grant), later).0.is_ok());
+}
+
+#[tokio::test]
+async fn a_revoked_thief_gives_the_accounts_sessions_back() {
+    let yard = Yard::new().await;
+    let stolen = yard.token("anna", Role::Viewer);
+    let mut thieves = Vec::new();
+    for _ in 0..50 {
+        let mut thief = yard.guest();
+        assert_eq!(thief.connect("demo", Some(&stolen)).await["bdy"]["auth"], "SEND");
+        thieves.push(thief);
+    }
+    yard.node.revoke(&Revoked::User(uid("anna"))).await.unwrap();
+    yard.clock.advance(31_000);
+    thieves.iter_mut().for_each(|thief| thief.session.look_around());
+    let mut anna = yard.guest();
+    assert_eq!(anna.connect("demo", Some(&yard.token("anna", Role::Viewer))).await["bdy"]["auth"], "SEND");
+    let mut late = yard.guest();
+    assert_eq!(late.connect("demo", Some(&stolen)).await["bdy"]["auth"], "READ");
+}
+
+#[tokio::test]
+async fn new_tokens_have_a_pace() {
+    let yard = Yard::new().await;
+    let mut anna = yard.writer("demo", "anna").await;
+    let codes = |answers: Vec<Value>| answers.into_iter().map(|answer| answer["retCode"].clone()).collect::<Vec<_>>();
+    let mut answers = Vec::new();
+    for _ in 0..6 {
+        answers.push(refresh(&mut anna, "nonsense").await);
+    }
+    assert!(answers[5]["retryAfterMs"].as_u64().is_some_and(|wait| (1..=1_000).contains(&wait)));
+    assert_eq!(codes(answers), [401, 401, 401, 401, 401, 429].map(Value::from));
+    yard.clock.advance(1_000);
+    assert_eq!(refresh(&mut anna, &yard.token("anna", Role::Viewer)).await["retCode"], 0);
 }
 
 #[tokio::test]

@@ -37,11 +37,18 @@ fn status(head: &str) -> u16 {
 }
 
 /// What CONNECT is answered on a connection that was upgraded.
-fn joins(stream: TcpStream) -> (Raw, Value) {
+fn joins(stream: TcpStream, cid: &str) -> (Raw, Value) {
     let mut raw = Raw::over(stream);
-    raw.text(r#"{"cmd":100,"cid":"demo","tid":1,"bdy":{"auth":"READ"}}"#);
+    raw.text(&json!({"cmd": 100, "cid": cid, "tid": 1, "bdy": {"auth": "READ"}}).to_string());
     let answer = raw.hears(10100);
     (raw, answer)
+}
+
+/// A broadcast of this gateway's.
+fn on_air(gateway: &Gateway) -> String {
+    gateway.site("POST", "/v1/channels", r#"{"channelId":"c","name":"n"}"#);
+    let (_, broadcast) = gateway.site("POST", "/v1/channels/c/broadcasts", r#"{"title":"t"}"#);
+    broadcast["cid"].as_str().unwrap().to_owned()
 }
 
 fn stderr(output: &std::process::Output) -> String {
@@ -213,7 +220,7 @@ fn the_sites_own_programs_come_in_by_another_door() {
     }
     let (stream, head) = handshake(&gateway.address, "/live/chat", &[], &[]);
     assert_eq!(status(&head), 101);
-    assert_eq!(joins(stream).1["retCode"], 105, "an unknown channel");
+    assert_eq!(joins(stream, "N2none").1["retCode"], 105, "an unknown channel");
     assert_eq!(gateway.json("/live/polling/v2/channels/c/live-status")["code"], 404);
     assert_eq!(gateway.admin_http("GET", "/livez", &[], ""), (200, "alive\n".to_owned()));
     assert_eq!(gateway.admin_http("GET", "/readyz", &[], ""), (200, "ready\n".to_owned()));
@@ -238,30 +245,28 @@ fn a_proxy_is_believed_when_it_is_trusted() {
     let data = tempdir().unwrap();
     let one_each = ("MADANG_LIMITS__CONNECTIONS_PER_ADDRESS", "1");
     let trusting = Gateway::start(data.path(), &[], &[one_each, ("MADANG_TRUSTED_PROXIES", "['127.0.0.0/8']")]);
-    let behind = |gateway: &Gateway, forwarded: &str| {
+    let cid = on_air(&trusting);
+    let behind = |gateway: &Gateway, cid: &str, forwarded: &str| {
         let (stream, head) = handshake(&gateway.address, "/chat", &[], &[("X-Forwarded-For", forwarded)]);
         assert_eq!(status(&head), 101);
-        joins(stream)
+        joins(stream, cid)
     };
-    // 105: an unknown channel, so whoever hears it has passed the gate.
-    let (_first, answer) = behind(&trusting, "198.51.100.1");
-    assert_eq!(answer["retCode"], 105);
-    assert_eq!(behind(&trusting, "198.51.100.2").1["retCode"], 105);
-    let again = || behind(&trusting, "6.6.6.6, 198.51.100.3").1["retCode"].clone();
-    let (_held, head) = handshake(&trusting.address, "/chat", &[], &[("X-Forwarded-For", "198.51.100.3")]);
-    assert_eq!(status(&head), 101);
-    assert_eq!(again(), 429, "what stands before the last hop is made up");
+    let (_first, answer) = behind(&trusting, &cid, "198.51.100.1");
+    assert_eq!(answer["retCode"], 0);
+    let (_second, answer) = behind(&trusting, &cid, "198.51.100.2");
+    assert_eq!(answer["retCode"], 0);
+    let (_made_up, answer) = behind(&trusting, &cid, "6.6.6.6, 198.51.100.2");
+    assert_eq!(answer["retCode"], 429, "what stands before the last hop is made up");
 
     let proxy_v2 = |source: [u8; 4], command: u8| {
         let mark = b"\r\n\r\n\0\r\nQUIT\n";
         [&mark[..], &[0x20 | command, 0x11, 0, 12], &source, &[127, 0, 0, 1, 0, 9, 0, 9]].concat()
     };
     let via = |gateway: &Gateway, source: [u8; 4]| handshake(&gateway.address, "/chat", &proxy_v2(source, 1), &[]);
-    let (held, head) = via(&trusting, [198, 51, 100, 9]);
-    assert_eq!(status(&head), 101);
-    assert_eq!(joins(via(&trusting, [198, 51, 100, 9]).0).1["retCode"], 429, "the second of one address");
-    drop(held);
-    assert_eq!(joins(via(&trusting, [198, 51, 100, 10]).0).1["retCode"], 105);
+    let (_held, answer) = joins(via(&trusting, [198, 51, 100, 9]).0, &cid);
+    assert_eq!(answer["retCode"], 0);
+    assert_eq!(joins(via(&trusting, [198, 51, 100, 9]).0, &cid).1["retCode"], 429, "the second of one address");
+    assert_eq!(joins(via(&trusting, [198, 51, 100, 10]).0, &cid).1["retCode"], 0);
     let (_, head) = handshake(&trusting.address, "/chat", &proxy_v2([9; 4], 0), &[]);
     assert_eq!(status(&head), 101, "LOCAL: the proxy's own look whether we are well");
     let broken = [&b"\r\n\r\n\0\r\nQUIT\n"[..], &[0x21, 0x11, 0xff, 0xff]].concat();
@@ -284,8 +289,10 @@ fn a_proxy_is_believed_when_it_is_trusted() {
     let data = tempdir().unwrap();
     let wary = Gateway::start(data.path(), &[], &[one_each]);
     assert_eq!(status(&via(&wary, [198, 51, 100, 9]).1), 400, "no HTTP request begins like that");
-    let (_held, _) = handshake(&wary.address, "/chat", &[], &[]);
-    assert_eq!(behind(&wary, "198.51.100.77").1["retCode"], 429, "it is counted as who it is");
+    let cid = on_air(&wary);
+    let (_held, answer) = joins(handshake(&wary.address, "/chat", &[], &[]).0, &cid);
+    assert_eq!(answer["retCode"], 0);
+    assert_eq!(behind(&wary, &cid, "198.51.100.77").1["retCode"], 429, "it is counted as who it is");
 }
 
 #[test]
@@ -353,6 +360,39 @@ fn who_joins_waits_their_turn_or_is_told_to_come_back() {
     let joined = codes.iter().filter(|code| **code == 0).count();
     assert!((2..=3).contains(&joined), "one at once and one a second for 1.75 seconds: {codes:?}");
     assert!(codes.iter().all(|code| [0, 503].contains(code)), "{codes:?}");
+}
+
+#[test]
+fn one_address_asks_so_often() {
+    let data = tempdir().unwrap();
+    let slow = [("MADANG_LIMITS__REQUESTS_PER_SECOND", "1"), ("MADANG_LIMITS__REQUESTS_BURST", "3")];
+    let gateway = Gateway::start(data.path(), &[], &slow);
+    let asks = || exchange(&gateway.address, "GET", "/polling/v2/channels/c/live-status", &[], "");
+    for _ in 0..3 {
+        assert_eq!(status(&asks().0), 200);
+    }
+    let (head, body) = asks();
+    assert_eq!(status(&head), 429);
+    assert!(head.to_lowercase().contains("retry-after: 1"), "{head}");
+    assert_eq!(serde_json::from_str::<Value>(&body).unwrap()["code"], 429);
+    assert_eq!(status(&handshake(&gateway.address, "/chat", &[], &[]).1), 101, "the chat has limits of its own");
+    assert_eq!(gateway.admin_http("GET", "/livez", &[], "").0, 200);
+}
+
+#[test]
+fn a_connection_counts_until_its_socket_is_closed() {
+    let data = tempdir().unwrap();
+    let gateway = Gateway::dev(data.path());
+    let mut lingering = Vec::new();
+    for _ in 0..50 {
+        let mut raw = Raw::join(&gateway, "demo");
+        // Unmasked: against the rules. Neither the Close is read nor the socket closed.
+        raw.stream.write_all(&[0x81, 1, b'x']).unwrap();
+        lingering.push(raw);
+    }
+    until("they are told", || gateway.metric("madang_connections") < 1.0);
+    assert!(gateway.metric("madang_sockets") >= 50.0, "their sockets are open");
+    until("they are cut off", || gateway.metric("madang_sockets") <= 1.0);
 }
 
 #[test]

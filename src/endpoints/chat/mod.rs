@@ -4,13 +4,14 @@ mod encoder;
 pub mod session;
 mod socket;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{Request, State};
-use axum::http::StatusCode;
 use axum::http::header::{HOST, HeaderName, ORIGIN};
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::any;
 use tokio_util::sync::CancellationToken;
@@ -108,7 +109,7 @@ async fn upgrade(State(chat): State<Arc<Chat>>, mut request: Request) -> Respons
     let Some(peer) = request.extensions().get::<Arc<Visitor>>().cloned() else {
         return (StatusCode::INTERNAL_SERVER_ERROR, "it is not known where this connection comes from").into_response();
     };
-    let Some(visitor) = behind(&peer, &request) else {
+    let Some(visitor) = peer.behind(forwarded(request.headers()).iter().map(AsRef::as_ref)) else {
         return (StatusCode::TOO_MANY_REQUESTS, "far too many connections of this address").into_response();
     };
     let header = |name| request.headers().get(name).map(|value| value.to_str().unwrap_or_default());
@@ -135,10 +136,8 @@ async fn upgrade(State(chat): State<Arc<Chat>>, mut request: Request) -> Respons
     }
 }
 
-/// Who is at the other end, where a proxy we trust says so in the request. Whatever a client has put into that header
-/// before the proxy, what the proxy itself has written behind it is read.
-fn behind(peer: &Arc<Visitor>, request: &Request) -> Option<Arc<Visitor>> {
-    let headers = request.headers().get_all(FORWARDED_FOR).iter();
-    let texts: Vec<_> = headers.map(|value| String::from_utf8_lossy(value.as_bytes())).collect();
-    peer.behind(texts.iter().map(AsRef::as_ref))
+/// For whom a proxy says it speaks. Whatever a client has put into that header before the proxy, what the proxy itself has
+/// written behind it is read.
+pub fn forwarded(headers: &HeaderMap) -> Vec<Cow<'_, str>> {
+    headers.get_all(FORWARDED_FOR).iter().map(|value| String::from_utf8_lossy(value.as_bytes())).collect()
 }

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use uuid::Uuid;
 
 use crate::clock;
 use crate::feed::{Group, Layer};
-use crate::gate::{Gate, UserSeat, Visitor};
+use crate::gate::{Gate, Membership, UserSeat, Visitor};
 use crate::model::id::{Cid, UserId};
 use crate::model::principal::Standing;
 use crate::model::refusal::Refusal;
@@ -52,8 +52,15 @@ pub struct Session {
 enum Phase {
     /// Before CONNECT.
     New,
-    /// In a broadcast; with a place among the user's sessions when it may send.
-    Joined(Seat, Option<UserSeat>),
+    Joined(Joined),
+}
+
+/// In a broadcast.
+struct Joined {
+    seat: Seat,
+    /// A place among the user's sessions, when it may send.
+    user: Option<UserSeat>,
+    _member: Membership,
 }
 
 impl Session {
@@ -78,7 +85,20 @@ impl Session {
     pub fn whereabouts(&self) -> (Option<Cid>, Option<UserId>) {
         match &self.phase {
             Phase::New => (None, None),
-            Phase::Joined(seat, user) => (Some(seat.cid().clone()), user.as_ref().map(|user| user.uid().clone())),
+            Phase::Joined(joined) => {
+                let seat = &joined.seat;
+                (Some(seat.cid().clone()), seat.principal().map(|principal| principal.uid.clone()))
+            }
+        }
+    }
+
+    /// Gives back the place among the user's sessions once the token holds no more: who has a new one needs it.
+    pub fn look_around(&mut self) {
+        if let Phase::Joined(Joined { seat, user, .. }) = &mut self.phase
+            && user.is_some()
+            && !self.node.may_act(seat)
+        {
+            *user = None;
         }
     }
 
@@ -126,8 +146,8 @@ impl Session {
         };
         let entered = timeout(self.config.connect_timeout, self.enter(envelope, &asked)).await;
         match entered.unwrap_or(Err(Refusal::Busy { retry_after_ms: 1_000 })) {
-            Ok((seat, user)) => {
-                self.welcome(envelope, seat, user);
+            Ok(joined) => {
+                self.welcome(envelope, joined);
                 Step::On
             }
             Err(refusal) => {
@@ -137,8 +157,14 @@ impl Session {
         }
     }
 
-    async fn enter(&self, envelope: &Envelope<'_>, asked: &Connect) -> Result<(Seat, Option<UserSeat>), Refusal> {
-        self.visitor.turn().await?;
+    /// When whoever waits for room is told that there is none: with some of CONNECT's time left to join.
+    fn deadline(&self) -> Instant {
+        clock::instant() + self.config.connect_timeout * 7 / 8
+    }
+
+    async fn enter(&self, envelope: &Envelope<'_>, asked: &Connect) -> Result<Joined, Refusal> {
+        let deadline = self.deadline();
+        let member = self.visitor.join(deadline).await?;
         let cid = envelope.cid.as_deref().and_then(Cid::parse).ok_or(Refusal::UnknownChannel)?;
         let standing = match &asked.token {
             Some(token) if asked.writes => self.node.check_token(token).await?,
@@ -146,22 +172,24 @@ impl Session {
             _ => Standing::Anonymous,
         };
         let user = match &standing {
-            Standing::Valid(principal) => Some(self.gate.seat(&principal.uid).await?),
+            // Whose token was revoked only reads.
+            Standing::Valid(principal) if self.node.is_revoked(principal) => None,
+            Standing::Valid(principal) => Some(self.gate.seat(&principal.uid, deadline).await?),
             Standing::Expired(_) | Standing::Anonymous => None,
         };
         let seat = self.node.enter(&cid, standing).await?;
-        // Whose token was revoked only reads.
         let user = user.filter(|_| seat.principal().is_some());
-        Ok((seat, user))
+        Ok(Joined { seat, user, _member: member })
     }
 
     /// CONNECTED first, live lines behind it.
-    fn welcome(&mut self, envelope: &Envelope<'_>, mut seat: Seat, user: Option<UserSeat>) {
+    fn welcome(&mut self, envelope: &Envelope<'_>, mut joined: Joined) {
+        let seat = &mut joined.seat;
         let (uuid, sid) = (self.connection.to_string(), fresh_sid());
         let connected = Connected { writes: seat.principal().is_some(), uuid: &uuid, sid: &sid };
-        self.push(&reply::connected(&address(envelope, &seat), connected));
-        seat.listen(group(&self.config, &seat), self.outbox.clone());
-        self.phase = Phase::Joined(seat, user);
+        self.push(&reply::connected(&address(envelope, seat), connected));
+        seat.listen(group(&self.config, seat), self.outbox.clone());
+        self.phase = Phase::Joined(joined);
     }
 
     async fn refresh(&mut self, envelope: &Envelope<'_>) {
@@ -173,12 +201,14 @@ impl Session {
 
     /// Takes a new token; whatever is wrong with it, the session goes on with the old one.
     async fn renew(&mut self, envelope: &Envelope<'_>) -> Result<Address, Refusal> {
-        self.seat(envelope)?;
+        let seat = self.seat(envelope)?;
         let token = request::refresh(envelope.body).map_err(Refusal::BadRequest)?;
+        self.node.pace_refresh(seat)?;
         let standing = self.node.check_token(&token).await?;
-        let Phase::Joined(seat, user) = &mut self.phase else { return Err(Refusal::NotJoined) };
+        let deadline = self.deadline();
+        let Phase::Joined(Joined { seat, user, .. }) = &mut self.phase else { return Err(Refusal::NotJoined) };
         let fresh = match (&standing, &user) {
-            (Standing::Valid(principal), None) => Some(self.gate.seat(&principal.uid).await?),
+            (Standing::Valid(principal), None) => Some(self.gate.seat(&principal.uid, deadline).await?),
             _ => None,
         };
         self.node.refresh(seat, standing)?;
@@ -234,7 +264,7 @@ impl Session {
 
     /// The seat that a request is about: it names its broadcast (facts, 1.1).
     fn seat(&self, envelope: &Envelope<'_>) -> Result<&Seat, Refusal> {
-        let Phase::Joined(seat, _) = &self.phase else { return Err(Refusal::NotJoined) };
+        let Phase::Joined(Joined { seat, .. }) = &self.phase else { return Err(Refusal::NotJoined) };
         match envelope.cid.as_deref() {
             Some(cid) if cid == seat.cid().as_str() => Ok(seat),
             Some(_) => Err(Refusal::OtherChannel),

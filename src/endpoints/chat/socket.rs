@@ -11,11 +11,16 @@ use crate::gate::Visitor;
 use crate::node::{EndedBy, Farewell};
 use crate::ws::close::CloseCode;
 use crate::ws::connection::{Connection, Ended, Inbound};
+use crate::ws::outbox::Outbox;
 
 use super::session::{Session, Step};
 use super::{Chat, Config};
 
 const SECOND: Duration = Duration::from_secs(1);
+
+/// How long a peer may take nothing of what waits for it. It is looked at whenever the silence is, so it may become twice
+/// as long before the connection ends.
+const LONGEST_STANDSTILL: Duration = Duration::from_secs(30);
 
 /// Serves a connection until it ends, and notes down why it did.
 pub(super) async fn run(mut connection: Connection, chat: &Chat, visitor: Arc<Visitor>, id: Uuid) {
@@ -23,7 +28,7 @@ pub(super) async fn run(mut connection: Connection, chat: &Chat, visitor: Arc<Vi
     node.metrics().connections.inc();
     let outbox = connection.outbox().clone();
     let address = visitor.address();
-    let mut session = Session::new(node.clone(), chat.gate.clone(), chat.config, outbox, visitor, id);
+    let mut session = Session::new(node.clone(), chat.gate.clone(), chat.config, outbox, visitor.clone(), id);
     let end = converse(&mut connection, &mut session, chat).await;
     let (cid, uid) = session.whereabouts();
     drop(session);
@@ -33,6 +38,8 @@ pub(super) async fn run(mut connection: Connection, chat: &Chat, visitor: Arc<Vi
     let ended = node.clock().now();
     node.remember_farewell(Farewell { connection: id, opened, ended, code, reason, by, cid, uid, address });
     connection.finish(end.last_words(), reason).await;
+    // It counted for as long as its socket was open.
+    drop(visitor);
 }
 
 /// How a connection ended.
@@ -79,6 +86,7 @@ fn counted(code: u16) -> u16 {
 async fn converse(connection: &mut Connection, session: &mut Session, chat: &Chat) -> End {
     let mut silence = Silence::new(&chat.config);
     let mut chatter = Chatter::new(&chat.config);
+    let mut backlog = Backlog::default();
     loop {
         tokio::select! {
             inbound = connection.next() => {
@@ -109,6 +117,10 @@ async fn converse(connection: &mut Connection, session: &mut Session, chat: &Cha
                 }
             }
             () = sleep_until(silence.next) => {
+                session.look_around();
+                if backlog.is_stuck(connection.outbox()) {
+                    return End::by_us(CloseCode::TryLater, "too slow: nothing was read for 30 s");
+                }
                 match silence.grew(session.is_joined()) {
                     Growing::Wait => {}
                     Growing::Ping => connection.ping(),
@@ -118,6 +130,24 @@ async fn converse(connection: &mut Connection, session: &mut Session, chat: &Cha
             }
             () = chat.leaving.cancelled() => return End::by_us(CloseCode::Restart, "restarting"),
         }
+    }
+}
+
+/// How long the peer has taken nothing of what waits for it.
+#[derive(Default)]
+struct Backlog {
+    /// Since when, and how much it had taken by then.
+    stuck: Option<(Instant, u64)>,
+}
+
+impl Backlog {
+    fn is_stuck(&mut self, outbox: &Outbox) -> bool {
+        let now = clock::instant();
+        let taken = outbox.written_bytes();
+        if outbox.queued_bytes() == 0 || self.stuck.is_none_or(|(_, before)| before != taken) {
+            self.stuck = (outbox.queued_bytes() > 0).then_some((now, taken));
+        }
+        self.stuck.is_some_and(|(since, _)| now >= since + LONGEST_STANDSTILL)
     }
 }
 
@@ -215,6 +245,13 @@ impl<'a> Silence<'a> {
 
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
+    use prometheus_client::metrics::gauge::Gauge;
+
+    use crate::ws;
+    use crate::ws::frames::Frames;
+    use crate::ws::sock::Memory;
+
     use super::*;
 
     /// What a silence asks for until it is over, with the seconds since `begun`.
@@ -263,6 +300,29 @@ mod tests {
         assert_eq!([chatter.pause(), chatter.pause(), chatter.pause()], [None, None, Some(begun + SECOND)]);
         tokio::time::advance(SECOND).await;
         assert!(!chatter.too_many_signals() && chatter.pause().is_none());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_takes_nothing_of_what_waits_is_stuck() {
+        let sock = Memory::default();
+        let mut connection =
+            Connection::new(Box::new(sock.clone()), Bytes::new(), ws::Config::default(), Gauge::default()).await;
+        let outbox = connection.outbox().clone();
+        let mut backlog = Backlog::default();
+        assert!(!backlog.is_stuck(&outbox));
+        sock.set_room(0);
+        outbox.push(&Frames::text("waits")).unwrap();
+        assert!(!backlog.is_stuck(&outbox));
+        tokio::time::advance(LONGEST_STANDSTILL - SECOND).await;
+        assert!(!backlog.is_stuck(&outbox));
+        sock.set_room(1);
+        assert!(tokio::time::timeout(Duration::from_millis(1), connection.next()).await.is_err());
+        assert!(!backlog.is_stuck(&outbox), "a byte was taken");
+        tokio::time::advance(LONGEST_STANDSTILL).await;
+        assert!(backlog.is_stuck(&outbox));
+        sock.set_room(usize::MAX);
+        assert!(tokio::time::timeout(Duration::from_millis(1), connection.next()).await.is_err());
+        assert!(!backlog.is_stuck(&outbox), "nothing waits");
     }
 
     #[tokio::test(start_paused = true)]

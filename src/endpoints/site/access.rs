@@ -106,7 +106,7 @@ pub(super) async fn revoke_key(State(site): State<Arc<Site>>, Path(key): Path<St
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct MakeRevocation {
-    /// Every token of this user that was made until now.
+    /// Every token of this user that was made until now; of those that the site signs, with the leeway for its clock.
     uid: Option<String>,
     /// One token, by its `jti`.
     token_id: Option<String>,

@@ -66,8 +66,7 @@ impl Yard {
         let tokens = Arc::new(Tokens::new(&secret(), auth, clock.clone(), Arc::default()));
         let encoders: Vec<Arc<dyn Encoder>> = vec![Arc::new(ChatEncoder)];
         let metrics = Arc::new(Metrics::default());
-        let patience = GateConfig { patience: Duration::from_millis(20), ..GateConfig::default() };
-        let gate = Gate::new(patience, b"key", metrics.clone());
+        let gate = Gate::new(GateConfig::default(), b"key", metrics.clone());
         let parts = Parts {
             log,
             clock: clock.clone(),

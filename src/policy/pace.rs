@@ -1,33 +1,43 @@
-//! How fast each user sends.
+//! How fast each of many does something.
 
+use std::borrow::Borrow;
+use std::hash::Hash;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use dashmap::DashMap;
 
-use crate::model::refusal::Refusal;
 use crate::model::time::Millis;
-use crate::policy::rate::{Pace, Rate};
+
+use super::rate::{Pace, Rate};
 
 /// Fewest names that are worth a look for those to forget.
 const SWEEP_FROM: usize = 1_024;
 
-/// The paces of everybody who sent lately, by name: about 100 bytes for each user within the time that a burst takes to
+/// The paces of everybody who took a turn lately, by name: about 100 bytes for each within the time that a burst takes to
 /// come back.
-#[derive(Default)]
-pub(super) struct Paces {
-    paces: DashMap<String, Pace>,
+#[derive(Debug)]
+pub struct Paces<K: Hash + Eq> {
+    paces: DashMap<K, Pace>,
     sweep_at: AtomicUsize,
 }
 
-impl Paces {
-    /// Takes a turn for whoever this is.
-    pub(super) fn take(&self, name: &str, now: Millis, rate: Rate) -> Result<(), Refusal> {
+impl<K: Hash + Eq> Default for Paces<K> {
+    fn default() -> Self {
+        Self { paces: DashMap::new(), sweep_at: AtomicUsize::new(0) }
+    }
+}
+
+impl<K: Hash + Eq> Paces<K> {
+    /// Takes a turn for whoever this is; when it is too early, says in how many milliseconds it won't be.
+    pub fn take<Q: ?Sized + Hash + Eq + ToOwned<Owned = K>>(&self, name: &Q, now: Millis, rate: Rate) -> Result<(), u64>
+    where
+        K: Borrow<Q>,
+    {
         let known = self.paces.get(name).map(|pace| pace.take(now, rate));
-        let taken = known.unwrap_or_else(|| {
+        known.unwrap_or_else(|| {
             self.sweep(now);
             self.paces.entry(name.to_owned()).or_default().take(now, rate)
-        });
-        taken.map_err(|retry_after_ms| Refusal::TooFast { retry_after_ms })
+        })
     }
 
     /// Forgets those who have rested, whenever there are twice as many names as the last time.
@@ -46,9 +56,9 @@ mod tests {
 
     #[test]
     fn who_has_rested_is_forgotten() {
-        let (paces, rate) = (Paces::default(), Rate { per_second: 5, burst: 10 });
+        let (paces, rate) = (Paces::<String>::default(), Rate { per_second: 5, burst: 10 });
         for turn in 0..100_000 {
-            assert_eq!(paces.take(&format!("user {turn}"), Millis(turn), rate), Ok(()));
+            assert_eq!(paces.take(format!("user {turn}").as_str(), Millis(turn), rate), Ok(()));
         }
         assert!(paces.paces.len() < 3 * SWEEP_FROM, "{}", paces.paces.len());
     }
