@@ -213,6 +213,7 @@ impl Claims {
             roles: self.roles.into_iter().map(|(place, role)| (place, role.into())).collect(),
             token_id: self.id,
             issued: Millis::from_seconds(self.issued),
+            own: false,
             expires: Millis::from_seconds(self.expires),
         }))
     }

@@ -170,8 +170,8 @@ impl Tokens {
         }
     }
 
-    /// How far clocks may differ, in milliseconds. A revocation reaches so far into the future, for tokens by the site's
-    /// clock; those that the gateway makes go by its own, so as much is added to when they were made.
+    /// How far clocks may differ, in milliseconds. A revocation reaches so far into the future, for tokens that go by the
+    /// site's clock; those that the gateway makes go by its own.
     pub fn leeway_ms(&self) -> i64 {
         self.config.leeway_seconds * 1_000
     }
@@ -241,9 +241,7 @@ impl Tokens {
         let ends = claims.expires.min(oldest).saturating_add(leeway);
         let principal = claims.principal(self.config.profile_bytes)?.map(|mut principal| {
             principal.expires = Millis::from_seconds(ends);
-            if own {
-                principal.issued = principal.issued + self.leeway_ms();
-            }
+            principal.own = own;
             principal
         });
         Ok(match principal {
@@ -271,9 +269,9 @@ impl Tokens {
     /// A token like `principal`'s own that holds only in `place`, from when theirs was made and not longer, under the
     /// same identity: whatever revokes the first revokes this one.
     pub fn narrow(&self, principal: &Principal, place: &str, ttl_seconds: i64) -> String {
-        // `judge` adds it again.
-        let issued = (principal.issued - self.leeway_ms()).seconds();
-        let now = self.clock.now().seconds();
+        // What we sign goes by our own clock when it comes to revocations: as late as the site's may be.
+        let margin = if principal.own { 0 } else { self.leeway_ms() };
+        let (now, issued) = (self.clock.now().seconds(), (principal.issued - margin).seconds());
         let ends = principal.expires.seconds() - self.config.leeway_seconds;
         let grant = Grant {
             uid: principal.uid.clone(),

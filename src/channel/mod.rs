@@ -17,7 +17,7 @@ use crate::model::item::{Audience, Item};
 use crate::model::message::{Author, Draft, Line, Receipt};
 use crate::model::refusal::Refusal;
 use crate::model::time::Millis;
-use crate::policy::revoked::Revocations;
+use crate::policy::revoked::{Revocation, Revocations};
 use crate::policy::text::{self, Limits};
 
 use authors::Authors;
@@ -143,7 +143,8 @@ impl Channel {
                 Verdict::Nothing
             }
             Body::Revoked { revoked, until } => {
-                self.revocations.add(logged.seq, revoked, *until);
+                let (seq, revoked) = (logged.seq, revoked.clone());
+                self.revocations.add(Revocation { seq, revoked, at: *at, until: *until });
                 Verdict::Nothing
             }
             Body::Erased

@@ -141,7 +141,7 @@ fn every_machine_comes_to_the_same_state() {
 #[test]
 fn a_line_behind_the_revocation_of_its_token_is_rejected() {
     let mut scene = Scene::on_air();
-    let issued = |issued: i64| Credential { token_id: "t".to_owned(), issued: Millis(issued) };
+    let issued = |issued: i64| Credential { token_id: "t".to_owned(), issued: Millis(issued), own: false };
     let says = |scene: &mut Scene, at: i64, credential: Credential| {
         let line = Line { cid: cid("one"), author: author("a"), draft: draft("x", false), members: 1, credential };
         scene.happens(at, Body::Line(Arc::new(line)))

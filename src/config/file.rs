@@ -58,6 +58,7 @@ pub(super) struct ChatSection {
     pub(super) join_timeout_seconds: Option<u64>,
     pub(super) ping_after_seconds: Option<u64>,
     pub(super) idle_timeout_seconds: Option<u64>,
+    pub(super) standstill_seconds: Option<u64>,
     pub(super) sends_in_flight: Option<u32>,
 }
 

@@ -128,6 +128,7 @@ pub(super) fn chat(file: &File) -> chat::Config {
         join_timeout: section.join_timeout_seconds.map_or(usual.join_timeout, Duration::from_secs),
         ping_after: section.ping_after_seconds.map_or(usual.ping_after, Duration::from_secs),
         idle_timeout: section.idle_timeout_seconds.map_or(usual.idle_timeout, Duration::from_secs),
+        standstill: section.standstill_seconds.map_or(usual.standstill, Duration::from_secs),
         sends_in_flight: section.sends_in_flight.unwrap_or(usual.sends_in_flight),
         extras_bytes: section.extras_bytes.unwrap_or(usual.extras_bytes),
         control_frames_per_second: file.limits.control_frames_per_second.unwrap_or(usual.control_frames_per_second),
@@ -185,6 +186,7 @@ fn written_chat(config: &Config) -> ChatSection {
         join_timeout_seconds: Some(chat.join_timeout.as_secs()),
         ping_after_seconds: Some(chat.ping_after.as_secs()),
         idle_timeout_seconds: Some(chat.idle_timeout.as_secs()),
+        standstill_seconds: Some(chat.standstill.as_secs()),
         sends_in_flight: Some(chat.sends_in_flight),
     }
 }

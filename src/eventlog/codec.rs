@@ -101,6 +101,8 @@ struct StoredLine {
     token: String,
     #[serde(default, skip_serializing_if = "is_zero")]
     issued: i64,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    own: bool,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -215,6 +217,7 @@ fn stored_line(line: &Line) -> StoredLine {
         members: *members,
         token: credential.token_id.clone(),
         issued: credential.issued.0,
+        own: credential.own,
     }
 }
 
@@ -284,7 +287,7 @@ fn read_line(line: StoredLine) -> Option<Line> {
             retry: line.retry,
         },
         members: line.members,
-        credential: Credential { token_id: line.token, issued: Millis(line.issued) },
+        credential: Credential { token_id: line.token, issued: Millis(line.issued), own: line.own },
     })
 }
 

@@ -8,7 +8,7 @@ mod origin;
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -37,7 +37,8 @@ const FULL_RETRY_MS: u64 = 5_000;
 /// Settings of the gate; all can change while it runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
-    /// Most connections of any kind: one more is dropped without a word. 95 % of them may have joined.
+    /// Most connections of any kind: one more is dropped without a word. At 95 % of them, those aside that wait to join,
+    /// nobody joins.
     pub connections: usize,
     /// Most members of one address (IPv6: of one /64). Beyond twice as many open connections, HTTP ones included, an
     /// address is dropped without a word. `None`: any number.
@@ -69,8 +70,8 @@ impl Default for Config {
 }
 
 impl Config {
-    /// Members that there may be: the rest is room to say so to the others.
-    fn members(&self) -> usize {
+    /// Connections from which on nobody joins: the rest is room to say so.
+    fn full_at(&self) -> usize {
         self.connections - (self.connections / 20).max(16).min(self.connections / 2)
     }
 
@@ -88,15 +89,15 @@ pub struct Gate {
     metrics: Arc<Metrics>,
     hasher: Hasher,
     open: AtomicUsize,
-    members: AtomicUsize,
+    /// Those of them that don't wait to join: whoever waits would take the very room that another leaves.
+    settled: AtomicUsize,
     addresses: DashMap<AddressHash, Crowd>,
     users: DashMap<UserId, u32>,
     joins: Pace,
     requests: Paces<AddressHash>,
 }
 
-/// Who is here of one address. Those who wait for room are not among the members, or nobody could ever take the room
-/// that one of them leaves.
+/// Who is here of one address.
 #[derive(Debug, Default)]
 struct Crowd {
     connections: u32,
@@ -113,7 +114,7 @@ impl Gate {
             metrics,
             hasher: Hasher::new(key),
             open: AtomicUsize::new(0),
-            members: AtomicUsize::new(0),
+            settled: AtomicUsize::new(0),
             addresses: DashMap::new(),
             users: DashMap::new(),
             joins: Pace::default(),
@@ -149,6 +150,7 @@ impl Gate {
     pub fn admit(self: &Arc<Self>) -> Option<Place> {
         let place = Place { gate: self.clone() };
         let open = self.open.fetch_add(1, Ordering::Relaxed) + 1;
+        self.settled.fetch_add(1, Ordering::Relaxed);
         self.metrics.sockets.inc();
         if open > self.config.load().connections {
             self.turn_away(TurnedAway::Full);
@@ -228,6 +230,7 @@ pub struct Place {
 impl Drop for Place {
     fn drop(&mut self) {
         self.gate.open.fetch_sub(1, Ordering::Relaxed);
+        self.gate.settled.fetch_sub(1, Ordering::Relaxed);
         self.gate.metrics.sockets.dec();
     }
 }
@@ -263,8 +266,10 @@ impl Visitor {
     /// Makes this connection a member, waiting until `deadline` for room and for its turn: a client that is refused may
     /// come back at once, so waiting is also what keeps it from doing so all the time.
     pub async fn join(self: &Arc<Self>, deadline: Instant) -> Result<Membership, Refusal> {
-        let membership = wait_for(deadline, || self.try_join()).await?;
         let gate = &self.place.gate;
+        let waiting = Waiting::new(gate);
+        let membership = wait_for(deadline, || self.try_join(&waiting)).await?;
+        drop(waiting);
         let Some(rate) = gate.config.load().joins else { return Ok(membership) };
         let patience = deadline.saturating_duration_since(clock::instant());
         match gate.joins.queue(gate.now(), rate, millis(patience)) {
@@ -282,22 +287,56 @@ impl Visitor {
         }
     }
 
-    fn try_join(self: &Arc<Self>) -> Result<Membership, Refusal> {
+    fn try_join(self: &Arc<Self>, waiting: &Waiting<'_>) -> Result<Membership, Refusal> {
         let gate = &self.place.gate;
         let config = gate.config.load();
-        let most = config.members();
-        let taken = |members: usize| (members < most).then_some(members + 1);
-        if gate.members.fetch_update(Ordering::Relaxed, Ordering::Relaxed, taken).is_err() {
+        if !waiting.settle(config.full_at()) {
             return Err(Refusal::Busy { retry_after_ms: FULL_RETRY_MS });
         }
         if let Some(mut crowd) = self.address.and_then(|address| gate.addresses.get_mut(&address)) {
             if config.per_address.is_some_and(|most| crowd.members >= most) {
-                gate.members.fetch_sub(1, Ordering::Relaxed);
+                waiting.wait();
                 return Err(Refusal::TooManyConnections("this address"));
             }
             crowd.members += 1;
         }
         Ok(Membership { visitor: self.clone() })
+    }
+}
+
+/// A connection that waits to join.
+struct Waiting<'a> {
+    gate: &'a Gate,
+    settled: AtomicBool,
+}
+
+impl<'a> Waiting<'a> {
+    fn new(gate: &'a Gate) -> Self {
+        let waiting = Self { gate, settled: AtomicBool::new(true) };
+        waiting.wait();
+        waiting
+    }
+
+    fn wait(&self) {
+        if self.settled.swap(false, Ordering::Relaxed) {
+            self.gate.settled.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Waits no more, if there are fewer than `most` who don't.
+    fn settle(&self, most: usize) -> bool {
+        let room = |settled: usize| (settled < most).then_some(settled + 1);
+        let found = self.gate.settled.fetch_update(Ordering::Relaxed, Ordering::Relaxed, room).is_ok();
+        self.settled.fetch_or(found, Ordering::Relaxed);
+        found
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        if !self.settled.load(Ordering::Relaxed) {
+            self.gate.settled.fetch_add(1, Ordering::Relaxed);
+        }
     }
 }
 
@@ -319,7 +358,6 @@ pub struct Membership {
 impl Drop for Membership {
     fn drop(&mut self) {
         let gate = &self.visitor.place.gate;
-        gate.members.fetch_sub(1, Ordering::Relaxed);
         if let Some(mut crowd) = self.visitor.address.and_then(|address| gate.addresses.get_mut(&address)) {
             crowd.members -= 1;
         }

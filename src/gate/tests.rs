@@ -35,7 +35,7 @@ async fn one_address_may_have_so_many_and_is_dropped_at_twice_as_many() {
     drop(second);
     here.clear();
     assert!(gate.addresses.is_empty(), "nothing is kept of who left");
-    assert_eq!((gate.open.load(Ordering::Relaxed), gate.members.load(Ordering::Relaxed)), (0, 0));
+    assert_eq!((gate.open.load(Ordering::Relaxed), gate.settled.load(Ordering::Relaxed)), (0, 0));
 }
 
 #[tokio::test(start_paused = true)]
@@ -46,7 +46,18 @@ async fn a_full_gate_says_so_and_an_overfull_one_drops() {
     assert_eq!(gate.metrics.turned_away.get_or_create(&TurnedAway::Full.into()).get(), 85);
     let members = futures_util::future::join_all(here.iter().map(|visitor| visitor.join(soon()))).await;
     assert_eq!(members.iter().filter(|joined| joined.is_ok()).count(), 84);
+    assert_eq!(gate.settled.load(Ordering::Relaxed), 100, "who was told still has to leave");
     assert!(members.into_iter().filter_map(refusal).all(|refusal| matches!(refusal, Refusal::Busy { .. })));
+}
+
+#[tokio::test(start_paused = true)]
+async fn connections_that_never_join_leave_room_to_tell_the_others() {
+    let gate = gate(Config { connections: 100, per_address: None, ..Config::default() });
+    let idle: Vec<_> = (0..30).filter_map(|_| visitor(&gate, "192.0.2.1")).collect();
+    let here: Vec<_> = (0..60).filter_map(|_| visitor(&gate, "192.0.2.2")).collect();
+    let members = futures_util::future::join_all(here.iter().map(|visitor| visitor.join(soon()))).await;
+    assert_eq!(members.iter().filter(|joined| joined.is_ok()).count(), 84 - idle.len());
+    assert!(visitor(&gate, "192.0.2.3").is_some(), "there is room to say that there is none");
 }
 
 #[tokio::test(start_paused = true)]
@@ -66,7 +77,7 @@ async fn more_than_fit_in_come_back_all_the_time_and_the_house_stays_full() {
     let looking = async {
         for _ in 0..30 {
             sleep(Duration::from_secs(1)).await;
-            let members = gate.members.load(Ordering::Relaxed);
+            let members = gate.addresses.iter().map(|crowd| crowd.members).sum::<u32>();
             assert!((70..=84).contains(&members), "{members} of 84");
         }
     };

@@ -92,14 +92,16 @@ pub enum Revoked {
 pub struct Credential {
     /// The token's own identity; empty when it has none.
     pub token_id: String,
-    /// When the token was made, at the latest: of those that the gateway makes, by as much later as clocks may differ.
+    /// When the token was made.
     pub issued: Millis,
+    /// Whether a gateway made it, by its own clock, and not the site.
+    pub own: bool,
 }
 
 impl Credential {
     /// What a line says that the site's backend sent, without any token: nothing revokes it.
     pub fn of_the_site() -> Self {
-        Self { token_id: String::new(), issued: Millis(i64::MAX) }
+        Self { token_id: String::new(), issued: Millis(i64::MAX), own: false }
     }
 }
 

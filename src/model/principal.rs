@@ -121,8 +121,10 @@ pub struct Principal {
     pub roles: Vec<(String, Role)>,
     /// The token's own identity, for revocation; empty when it has none.
     pub token_id: String,
-    /// When the token was made, at the latest: of those that the gateway makes, by as much later as clocks may differ.
+    /// When the token was made.
     pub issued: Millis,
+    /// Whether a gateway made it, by its own clock, and not the site.
+    pub own: bool,
     /// When its rights end, with the leeway for clocks that differ.
     pub expires: Millis,
 }
@@ -136,7 +138,7 @@ impl Principal {
 
     /// What a line of theirs says of the token.
     pub fn credential(&self) -> Credential {
-        Credential { token_id: self.token_id.clone(), issued: self.issued }
+        Credential { token_id: self.token_id.clone(), issued: self.issued, own: self.own }
     }
 }
 
@@ -166,6 +168,7 @@ mod tests {
             roles: roles.map(|(place, role)| (place.to_owned(), role)).to_vec(),
             token_id: String::new(),
             issued: Millis(0),
+            own: false,
             expires: Millis(0),
         };
         let role = |channel: &str, cid: &str| {

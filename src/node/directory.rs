@@ -159,7 +159,10 @@ impl State {
             Body::KeyRevoked { id } => {
                 self.keys.remove(id);
             }
-            Body::Revoked { revoked, until } => self.revocations.add(logged.seq, revoked, *until),
+            Body::Revoked { revoked, until } => {
+                let (seq, revoked, at) = (logged.seq, revoked.clone(), logged.event.at);
+                self.revocations.add(Revocation { seq, revoked, at, until: *until });
+            }
             Body::Opened { .. } | Body::Closed { .. } | Body::Line(_) | Body::Erased | Body::Unreadable { .. } => {}
         }
     }

@@ -1,6 +1,7 @@
 //! Revoking tokens.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::{StreamExt, future, stream};
 
@@ -17,7 +18,13 @@ use super::station::StationError;
 use super::{Node, append};
 
 /// Channels that are told of a revocation at the same time.
-const AT_ONCE: usize = 512;
+const AT_ONCE: usize = 64;
+
+/// How often the log is asked that has no room, a little later each time.
+const ATTEMPTS: u32 = 20;
+
+/// Pause between two of them.
+const PAUSE: Duration = Duration::from_millis(100);
 
 impl Node {
     /// Revokes tokens in the whole site: nothing is accepted from them any more once this is done. It is one event in
@@ -37,12 +44,16 @@ impl Node {
         let event = Event::new(now, Body::Revoked { revoked: revoked.clone(), until });
         let id = event.id;
         let directory = ChannelId::directory();
-        let seq = self.parts.log.append(&directory, Arc::new(event)).await.map_err(|failure| refusal(&failure))?;
+        let event = Arc::new(event);
+        let seq = patiently(|| async {
+            self.parts.log.append(&directory, event.clone()).await.map_err(|failure| refusal(&failure))
+        });
+        let seq = seq.await?;
         append::until(|| self.directory.seq() >= seq).await?;
         let tell = async |live: Arc<Live>| {
             let body = Body::Revoked { revoked: revoked.clone(), until };
             let event = Event { id: EventId::derived(&format!("{id} in {}", live.id())), at: now, body };
-            self.append_once(&live, event).await.err()
+            patiently(|| self.append_once(&live, event.clone())).await.err()
         };
         // Many at once, so that they share commits; one channel that can't be written to keeps none of the others from
         // hearing of it.
@@ -51,7 +62,7 @@ impl Node {
         let failures: Vec<Refusal> = telling.filter_map(future::ready).collect().await;
         match failures.into_iter().next() {
             Some(refusal) => Err(refusal.into()),
-            None => Ok(Revocation { seq, revoked: revoked.clone(), until }),
+            None => Ok(Revocation { seq, revoked: revoked.clone(), at: now, until }),
         }
     }
 
@@ -64,4 +75,15 @@ impl Node {
     pub fn is_revoked(&self, principal: &Principal) -> bool {
         self.directory.is_revoked(&principal.uid, &principal.credential())
     }
+}
+
+/// Asks again for as long as it is worth it while the log is too busy.
+async fn patiently<T, F: Future<Output = Result<T, Refusal>>>(append: impl Fn() -> F) -> Result<T, Refusal> {
+    for _ in 1..ATTEMPTS {
+        match append().await {
+            Err(Refusal::Busy { .. }) => tokio::time::sleep(PAUSE).await,
+            ended => return ended,
+        }
+    }
+    append().await
 }

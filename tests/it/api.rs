@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::io::Write;
 use std::net::TcpStream;
 
+use jsonwebtoken::dangerous::insecure_decode;
 use serde_json::{Value, json};
 use tempfile::tempdir;
 
@@ -131,6 +132,9 @@ fn a_token_of_the_backend_joins_and_is_revoked() {
         json!({"user": {"uid": "u1", "nickname": "Mina"}, "roles": {"c": "streaming_chat_manager"}, "ttlSeconds": 60});
     let (status, made) = gateway.site("POST", "/v1/tokens", &body.to_string());
     assert_eq!(status, 201, "{made}");
+    let claims = insecure_decode::<Value>(made["token"].as_str().unwrap()).unwrap().claims;
+    assert_eq!(made["issuedAt"], claims["iat"].as_i64().unwrap() * 1_000);
+    assert_eq!(made["expiresAt"], claims["exp"].as_i64().unwrap() * 1_000);
     assert_eq!(made["expiresAt"].as_i64().unwrap() - made["issuedAt"].as_i64().unwrap(), 60_000);
     let mut raw = Raw::connect(&gateway.address, &[]);
     raw.text(&json!({"cmd": 100, "cid": cid, "bdy": {"auth": "SEND", "accTkn": made["token"]}}).to_string());

@@ -1,7 +1,7 @@
 //! The edge of the real program: which port, which page, which proxy, which data.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
+use std::net::{Ipv4Addr, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tempfile::tempdir;
 
-use crate::support::process::{Gateway, HANDSHAKE, Raw, exchange, run, until};
+use crate::support::process::{Gateway, HANDSHAKE, Raw, connect_from, exchange, masked, run, until};
 use crate::support::yard::line;
 
 /// A WebSocket handshake with these headers, on a connection that begins with `before`: the head of the answer.
@@ -369,14 +369,73 @@ fn one_address_asks_so_often() {
     let gateway = Gateway::start(data.path(), &[], &slow);
     let asks = || exchange(&gateway.address, "GET", "/polling/v2/channels/c/live-status", &[], "");
     for _ in 0..3 {
-        assert_eq!(status(&asks().0), 200);
+        assert_eq!(serde_json::from_str::<Value>(&asks().1).unwrap()["code"], 404);
     }
     let (head, body) = asks();
-    assert_eq!(status(&head), 429);
+    assert_eq!(status(&head), 200);
     assert!(head.to_lowercase().contains("retry-after: 1"), "{head}");
     assert_eq!(serde_json::from_str::<Value>(&body).unwrap()["code"], 429);
     assert_eq!(status(&handshake(&gateway.address, "/chat", &[], &[]).1), 101, "the chat has limits of its own");
     assert_eq!(gateway.admin_http("GET", "/livez", &[], "").0, 200);
+}
+
+#[test]
+fn who_takes_nothing_of_what_waits_is_closed_however_alive() {
+    let data = tempdir().unwrap();
+    let quick = [("MADANG_CHAT__PING_AFTER_SECONDS", "1"), ("MADANG_CHAT__STANDSTILL_SECONDS", "2")];
+    let gateway = Gateway::start(data.path(), &["--dev"], &quick);
+    let mut anna = Raw::join(&gateway, "demo");
+    let token = gateway.guest_token("demo");
+    let mut sender = Raw::connect(&gateway.address, &[]);
+    sender.text(&json!({"cmd": 100, "cid": "demo", "bdy": {"auth": "SEND", "accTkn": token}}).to_string());
+    assert_eq!(sender.hears(10100)["retCode"], 0);
+    for turn in 0..60 {
+        sender.text(&line("demo", &format!("{turn} {}", "한".repeat(450)), false).to_string());
+        assert_eq!(sender.hears(13101)["retCode"], 0);
+    }
+    let mut stuck = connect_from(Ipv4Addr::LOCALHOST, &gateway.address).unwrap();
+    stuck.write_all(HANDSHAKE).unwrap();
+    stuck.write_all(&masked(0x81, br#"{"cmd":100,"cid":"demo","bdy":{"auth":"READ"}}"#)).unwrap();
+    let ask = json!({"cmd": 5101, "cid": "demo", "bdy": {"recentMessageCount": 50}}).to_string();
+    until("more waits than the kernel takes", || {
+        stuck.write_all(&masked(0x81, ask.as_bytes())).unwrap();
+        std::thread::sleep(Duration::from_millis(100));
+        gateway.metric("madang_queue_bytes") > 30_000.0
+    });
+    // It says that it is there, all the time; nobody else notices.
+    until("it is closed", || {
+        let _ = stuck.write_all(&masked(0x8a, b""));
+        std::thread::sleep(Duration::from_millis(200));
+        let (_, closes) = gateway.site("GET", "/v1/closes", "");
+        closes["closes"].to_string().contains("nothing was read")
+    });
+    anna.text(r#"{"cmd":0}"#);
+    anna.hears(10000);
+}
+
+#[test]
+fn a_thief_whose_token_is_revoked_gives_the_accounts_sessions_back() {
+    let data = tempdir().unwrap();
+    let quick = [("MADANG_CHAT__PING_AFTER_SECONDS", "1"), ("MADANG_LIMITS__CONNECTIONS_PER_USER", "2")];
+    let gateway = Gateway::start(data.path(), &[], &quick);
+    let cid = on_air(&gateway);
+    let token = || {
+        let body = json!({"user": {"uid": "u1", "nickname": "Mina"}});
+        gateway.site("POST", "/v1/tokens", &body.to_string()).1["token"].clone()
+    };
+    let joins = |token: &Value| {
+        let mut raw = Raw::connect(&gateway.address, &[]);
+        raw.text(&json!({"cmd": 100, "cid": cid, "bdy": {"auth": "SEND", "accTkn": token}}).to_string());
+        let answer = raw.hears(10100);
+        (raw, answer)
+    };
+    let stolen = token();
+    let _thieves = [joins(&stolen), joins(&stolen)];
+    assert_eq!(gateway.site("POST", "/v1/revocations", r#"{"uid":"u1"}"#).0, 201);
+    let (_late, answer) = joins(&stolen);
+    assert_eq!(answer["bdy"]["auth"], "READ", "nobody waits for a seat that a revoked token can't take");
+    let (_owner, answer) = joins(&token());
+    assert_eq!((&answer["retCode"], &answer["bdy"]["auth"]), (&json!(0), &json!("SEND")));
 }
 
 #[test]

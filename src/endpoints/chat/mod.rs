@@ -48,6 +48,9 @@ pub struct Config {
     pub ping_after: Duration,
     /// Silence after which a connection is given up.
     pub idle_timeout: Duration,
+    /// How long a peer may take nothing of what waits for it. It is looked at whenever the silence is, so it may become
+    /// longer by as much as `ping_after`, twice.
+    pub standstill: Duration,
     /// Sends of one session that may wait for their answer.
     pub sends_in_flight: u32,
     /// Largest extras of a line as they are sent, in bytes.
@@ -68,6 +71,7 @@ impl Default for Config {
             join_timeout: Duration::from_secs(30),
             ping_after: Duration::from_secs(25),
             idle_timeout: Duration::from_secs(90),
+            standstill: Duration::from_secs(30),
             sends_in_flight: 256,
             extras_bytes: 4 * 1024,
             control_frames_per_second: 10,

@@ -18,10 +18,6 @@ use super::{Chat, Config};
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// How long a peer may take nothing of what waits for it. It is looked at whenever the silence is, so it may become twice
-/// as long before the connection ends.
-const LONGEST_STANDSTILL: Duration = Duration::from_secs(30);
-
 /// Serves a connection until it ends, and notes down why it did.
 pub(super) async fn run(mut connection: Connection, chat: &Chat, visitor: Arc<Visitor>, id: Uuid) {
     let (node, opened) = (&chat.node, chat.node.clock().now());
@@ -118,8 +114,8 @@ async fn converse(connection: &mut Connection, session: &mut Session, chat: &Cha
             }
             () = sleep_until(silence.next) => {
                 session.look_around();
-                if backlog.is_stuck(connection.outbox()) {
-                    return End::by_us(CloseCode::TryLater, "too slow: nothing was read for 30 s");
+                if backlog.stuck(connection.outbox()) >= chat.config.standstill {
+                    return End::by_us(CloseCode::TryLater, "too slow: nothing was read for too long");
                 }
                 match silence.grew(session.is_joined()) {
                     Growing::Wait => {}
@@ -141,13 +137,13 @@ struct Backlog {
 }
 
 impl Backlog {
-    fn is_stuck(&mut self, outbox: &Outbox) -> bool {
+    fn stuck(&mut self, outbox: &Outbox) -> Duration {
         let now = clock::instant();
         let taken = outbox.written_bytes();
         if outbox.queued_bytes() == 0 || self.stuck.is_none_or(|(_, before)| before != taken) {
             self.stuck = (outbox.queued_bytes() > 0).then_some((now, taken));
         }
-        self.stuck.is_some_and(|(since, _)| now >= since + LONGEST_STANDSTILL)
+        self.stuck.map_or(Duration::ZERO, |(since, _)| now - since)
     }
 }
 
@@ -309,20 +305,20 @@ mod tests {
             Connection::new(Box::new(sock.clone()), Bytes::new(), ws::Config::default(), Gauge::default()).await;
         let outbox = connection.outbox().clone();
         let mut backlog = Backlog::default();
-        assert!(!backlog.is_stuck(&outbox));
+        assert_eq!(backlog.stuck(&outbox), Duration::ZERO);
         sock.set_room(0);
         outbox.push(&Frames::text("waits")).unwrap();
-        assert!(!backlog.is_stuck(&outbox));
-        tokio::time::advance(LONGEST_STANDSTILL - SECOND).await;
-        assert!(!backlog.is_stuck(&outbox));
+        assert_eq!(backlog.stuck(&outbox), Duration::ZERO);
+        tokio::time::advance(SECOND * 29).await;
+        assert_eq!(backlog.stuck(&outbox), SECOND * 29);
         sock.set_room(1);
         assert!(tokio::time::timeout(Duration::from_millis(1), connection.next()).await.is_err());
-        assert!(!backlog.is_stuck(&outbox), "a byte was taken");
-        tokio::time::advance(LONGEST_STANDSTILL).await;
-        assert!(backlog.is_stuck(&outbox));
+        assert_eq!(backlog.stuck(&outbox), Duration::ZERO, "a byte was taken");
+        tokio::time::advance(SECOND * 30).await;
+        assert_eq!(backlog.stuck(&outbox), SECOND * 30);
         sock.set_room(usize::MAX);
         assert!(tokio::time::timeout(Duration::from_millis(1), connection.next()).await.is_err());
-        assert!(!backlog.is_stuck(&outbox), "nothing waits");
+        assert_eq!(backlog.stuck(&outbox), Duration::ZERO, "nothing waits");
     }
 
     #[tokio::test(start_paused = true)]

@@ -120,7 +120,9 @@ pub(super) struct RevocationJson {
     uid: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     token_id: Option<String>,
-    /// Of a user, tokens made until then are void: the moment of the revocation and the leeway for clocks that differ.
+    /// When. Of a user, tokens that the gateway made until then are void.
+    revoked_at: i64,
+    /// Of a user, tokens that the site signed until then are void: with the leeway for clocks that differ.
     until: i64,
 }
 
@@ -130,7 +132,7 @@ impl From<Revocation> for RevocationJson {
             Revoked::User(uid) => (Some(uid.to_string()), None),
             Revoked::Token(id) => (None, Some(id)),
         };
-        Self { seq: revocation.seq.0, uid, token_id, until: revocation.until.0 }
+        Self { seq: revocation.seq.0, uid, token_id, revoked_at: revocation.at.0, until: revocation.until.0 }
     }
 }
 
