@@ -4,7 +4,8 @@
 //! machine forgets at the same place. About 250 bytes a line, 25 MB for a channel at its fullest.
 
 use std::collections::{HashMap, VecDeque};
-use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
+
+use uuid::Uuid;
 
 use crate::model::id::{Seq, UserId};
 use crate::model::message::{Line, Receipt};
@@ -25,8 +26,17 @@ pub(super) struct Authors {
     /// Time and place of each author's last line.
     last: HashMap<UserId, (Millis, Seq)>,
     sent: HashMap<Sent, Receipt>,
-    /// Every line that is remembered, oldest first, by its receipt's place.
-    order: VecDeque<(Millis, Sent, Seq)>,
+    /// Every line that is remembered, oldest first.
+    order: VecDeque<Remembered>,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+struct Remembered {
+    /// The newest time in the log by then.
+    by: Millis,
+    sent: Sent,
+    seq: Seq,
+    time: Millis,
 }
 
 /// What makes two sends the same.
@@ -35,14 +45,13 @@ struct Sent {
     uid: UserId,
     tid: String,
     client_time: i64,
-    /// The text by its hash: 8 bytes for up to 2,000. A collision would also need the same author, tid and time.
-    text: u64,
+    /// The text by its hash: 16 bytes for up to 2,000. A collision would also need the same author, tid and time.
+    text: Uuid,
 }
 
 impl Sent {
     fn new(line: &Line) -> Self {
-        // Keyed with zeros, so that it is the same on every machine; nothing is stored of it.
-        let text = BuildHasherDefault::<DefaultHasher>::default().hash_one(&line.draft.text);
+        let text = Uuid::new_v5(&Uuid::NAMESPACE_OID, line.draft.text.as_bytes());
         Self { uid: line.author.uid.clone(), tid: line.draft.tid.clone(), client_time: line.draft.client_time, text }
     }
 }
@@ -65,25 +74,50 @@ impl Authors {
     }
 
     pub(super) fn remember(&mut self, line: &Line, receipt: Receipt) {
-        let sent = Sent::new(line);
-        self.sent.insert(sent.clone(), receipt);
-        self.order.push_back((self.newest, sent, receipt.seq));
+        self.remember_by(self.newest, line, receipt);
         if self.order.len() > MOST_REMEMBERED {
             self.forget_oldest();
         }
+    }
+
+    fn remember_by(&mut self, by: Millis, line: &Line, receipt: Receipt) {
+        let sent = Sent::new(line);
+        self.sent.insert(sent.clone(), receipt);
+        self.order.push_back(Remembered { by, sent, seq: receipt.seq, time: receipt.time });
+    }
+
+    /// Times that say what is forgotten: the log's newest, and the one behind which every forgotten line lies.
+    pub(super) fn times(&self) -> (Millis, Millis) {
+        (self.newest, self.floor)
+    }
+
+    /// Every line that is remembered, oldest first: its place, its time, and the log's newest time by then.
+    pub(super) fn remembered(&self) -> impl Iterator<Item = (Seq, Millis, Millis)> {
+        self.order.iter().map(|line| (line.seq, line.time, line.by))
+    }
+
+    /// What [`times`](Self::times) told, with nothing remembered yet.
+    pub(super) fn forgetful((newest, floor): (Millis, Millis)) -> Self {
+        Self { newest, floor, ..Self::default() }
+    }
+
+    /// Remembers a line again that was remembered; the oldest first.
+    pub(super) fn restore(&mut self, by: Millis, line: &Line, receipt: Receipt) {
+        self.last.insert(line.author.uid.clone(), (receipt.time, receipt.seq));
+        self.remember_by(by, line, receipt);
     }
 
     /// Takes note of the time and forgets what is older than two minutes.
     fn tick(&mut self, at: Millis) {
         self.newest = self.newest.max(at);
         let forgotten = self.newest - REMEMBERED_MS;
-        while self.order.front().is_some_and(|(at, ..)| *at < forgotten) {
+        while self.order.front().is_some_and(|line| line.by < forgotten) {
             self.forget_oldest();
         }
     }
 
     fn forget_oldest(&mut self) {
-        let Some((_, sent, seq)) = self.order.pop_front() else { return };
+        let Some(Remembered { sent, seq, .. }) = self.order.pop_front() else { return };
         // A later line with the same marks, or of the same author, is remembered longer.
         if self.sent.get(&sent).is_some_and(|receipt| receipt.seq == seq) {
             self.sent.remove(&sent);

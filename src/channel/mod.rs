@@ -5,8 +5,9 @@
 //! the events. [`Channel::reveal`] decides what of a line an audience may see.
 
 mod authors;
-mod recent;
+mod frozen;
 mod reveal;
+mod window;
 
 use std::sync::Arc;
 
@@ -21,7 +22,9 @@ use crate::policy::revoked::{Revocation, Revocations};
 use crate::policy::text::{self, Limits};
 
 use authors::Authors;
-use recent::Recent;
+use window::Window;
+
+pub use frozen::{Frozen, Mark};
 
 /// A line that was accepted, as the judge stamped it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,7 +63,7 @@ pub struct Channel {
     seq: Seq,
     broadcasts: Vec<Broadcast>,
     authors: Authors,
-    recent: Recent,
+    window: Window,
     revocations: Revocations,
     unreadable: Option<u8>,
 }
@@ -76,7 +79,7 @@ impl Channel {
             seq: Seq::default(),
             broadcasts: Vec::new(),
             authors: Authors::default(),
-            recent: Recent::default(),
+            window: Window::default(),
             revocations: Revocations::default(),
             unreadable: None,
         }
@@ -169,7 +172,7 @@ impl Channel {
         let time = self.authors.stamp(&line.author.uid, at, seq);
         self.authors.remember(line, Receipt { id, time, seq });
         let kept = Kept { seq, id, time, line: line.clone() };
-        self.recent.push(kept.clone());
+        self.window.push(kept.clone());
         Verdict::Line(kept)
     }
 
@@ -183,7 +186,7 @@ impl Channel {
         if self.broadcasts.len() > BROADCASTS_KEPT {
             self.broadcasts.remove(0);
         }
-        self.recent = Recent::default();
+        self.window = Window::since(self.seq);
         self.broadcasts.push(Broadcast { cid: cid.clone(), title: title.to_owned(), opened: at, closed: None });
         Verdict::Opened(cid.clone())
     }
@@ -203,18 +206,17 @@ impl Channel {
         if self.broadcasts.last().is_none_or(|last| last.cid != *cid) {
             return Vec::new();
         }
-        self.recent.last(count).map(|kept| self.reveal(kept, audience.clone())).collect()
+        self.window.last(count).map(|kept| self.reveal(kept, audience.clone())).collect()
     }
 
     /// The receipt of a line that is among the last ones.
     pub fn receipt(&self, seq: Seq) -> Option<Receipt> {
-        let mut newest = self.recent.last(usize::MAX).rev();
-        newest.find(|kept| kept.seq == seq).map(|kept| Receipt { id: kept.id, time: kept.time, seq })
+        self.window.at(seq).map(|kept| Receipt { id: kept.id, time: kept.time, seq })
     }
 
     /// The author of the newest remembered line of this user.
     pub fn author(&self, uid: &str) -> Option<&Author> {
-        self.recent.last(usize::MAX).rev().map(|kept| &kept.line.author).find(|author| author.uid.as_str() == uid)
+        self.window.last(usize::MAX).rev().map(|kept| &kept.line.author).find(|author| author.uid.as_str() == uid)
     }
 }
 

@@ -154,3 +154,72 @@ fn a_line_behind_the_revocation_of_its_token_is_rejected() {
     assert_eq!(says(&mut scene, 10_000, issued(9_500)), Verdict::Rejected(Refusal::TokenRevoked));
     assert!(matches!(says(&mut scene, 11_000, Credential::of_the_site()), Verdict::Line(_)));
 }
+
+/// The state after a nap, from the log as a store would give it.
+fn thawed(scene: &Scene) -> Channel {
+    let frozen = scene.channel.freeze().unwrap();
+    let lines: Vec<Logged> =
+        scene.log.iter().filter(|logged| frozen.marks.iter().any(|mark| mark.seq == logged.seq)).cloned().collect();
+    Channel::thaw(ChannelId::parse("c").unwrap(), &frozen, &lines)
+}
+
+#[test]
+fn a_state_that_was_frozen_is_the_same_and_goes_on_the_same() {
+    let mut scene = Scene::on_air();
+    assert_eq!(thawed(&scene), scene.channel, "of a broadcast that nobody spoke in");
+    for turn in 0..600_i64 {
+        let (at, author) = ((turn * 7_919) % 400_000, ["a", "b", "c"][turn as usize % 3]);
+        scene.says(at, author, draft(&format!("line {}", turn % 40), turn % 5 == 0));
+        if turn == 200 {
+            let revoked = Revoked::User(UserId::parse("z").unwrap());
+            scene.happens(at, Body::Revoked { revoked, until: Millis(at) });
+        }
+        if turn % 97 == 0 {
+            assert_eq!(thawed(&scene), scene.channel, "after {turn}");
+        }
+    }
+    scene.happens(400_000, Body::Opened { cid: cid("two"), title: "second".to_owned() });
+    assert_eq!(thawed(&scene), scene.channel, "authors of the broadcast before are remembered");
+    let mut later = thawed(&scene);
+    let line = Line {
+        cid: cid("two"),
+        author: author("a"),
+        draft: draft("new", false),
+        members: 1,
+        credential: Credential::default(),
+    };
+    let logged = Logged { seq: Seq(9_999), event: Arc::new(Event::new(Millis(3), Body::Line(Arc::new(line)))) };
+    assert_eq!(later.apply(&logged), scene.channel.apply(&logged));
+    assert_eq!(later, scene.channel);
+}
+
+#[test]
+fn what_is_shown_to_those_who_come_late_is_bounded() {
+    let mut scene = Scene::on_air();
+    for turn in 0..500 {
+        scene.says(turn, "a", draft("x", false));
+    }
+    assert_eq!(scene.channel.recent(&cid("one"), usize::MAX, &Audience::All).len(), 200);
+    scene.says(400_000, "a", draft("much later", false));
+    assert_eq!(scene.channel.freeze().unwrap().marks.len(), 200, "what nobody remembers needs no mark");
+    assert_eq!(thawed(&scene), scene.channel);
+}
+
+#[test]
+fn lines_that_are_gone_from_the_log_are_forgotten() {
+    let mut scene = Scene::on_air();
+    for turn in 0..10 {
+        scene.says(turn, "a", draft("x", false));
+    }
+    let frozen = scene.channel.freeze().unwrap();
+    let thawed = Channel::thaw(ChannelId::parse("c").unwrap(), &frozen, &scene.log[6..]);
+    assert_eq!(thawed.seq(), scene.channel.seq());
+    assert_eq!(thawed.recent(&cid("one"), 99, &Audience::All).len(), 5);
+}
+
+#[test]
+fn what_this_build_cannot_read_is_not_frozen() {
+    let mut scene = Scene::on_air();
+    scene.happens(1, Body::Unreadable { version: 9 });
+    assert_eq!(scene.channel.freeze(), None, "a later build has to read it again");
+}

@@ -60,6 +60,7 @@ pub(super) fn node(file: &File, dev: bool) -> node::Config {
         feed: feed::Config {
             longest_window: file.feed.longest_window_ms.map_or(usual.feed.longest_window, Duration::from_millis),
         },
+        idle: usual.idle,
     }
 }
 

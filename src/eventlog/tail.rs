@@ -44,6 +44,7 @@ pub struct Tail {
     read: ReadPage,
     live: mpsc::Receiver<Logged>,
     caught_up: bool,
+    channel: ChannelId,
     followers: Arc<Followers>,
     /// Room that is used again for every batch.
     batch: Vec<Logged>,
@@ -78,6 +79,13 @@ impl Tail {
     }
 }
 
+impl Drop for Tail {
+    fn drop(&mut self) {
+        self.live.close();
+        self.followers.forget_closed(&self.channel);
+    }
+}
+
 /// Everyone who follows a log.
 pub(super) struct Followers {
     state: Mutex<State>,
@@ -103,7 +111,8 @@ impl Followers {
             senders.retain(|sender| !sender.is_closed());
             senders.push(sender);
         }
-        Tail { last: after, read, live, caught_up: false, followers: self.clone(), batch: Vec::new() }
+        let (channel, followers) = (channel.clone(), self.clone());
+        Tail { last: after, read, live, caught_up: false, channel, followers, batch: Vec::new() }
     }
 
     /// Hands durable events to the channel's followers. The caller keeps the order.
@@ -123,6 +132,16 @@ impl Followers {
         }
     }
 
+    /// Forgets who follows a channel no more: without it they would stay until something happens there.
+    fn forget_closed(&self, channel: &ChannelId) {
+        let mut state = self.state.lock();
+        let Some(senders) = state.by_channel.get_mut(channel) else { return };
+        senders.retain(|sender| !sender.is_closed());
+        if senders.is_empty() {
+            state.by_channel.remove(channel);
+        }
+    }
+
     /// Makes every follower read on from the store, as if it had fallen behind.
     pub(super) fn reset(&self) {
         self.state.lock().by_channel.clear();
@@ -137,5 +156,24 @@ impl Followers {
 
     fn is_closed(&self) -> bool {
         self.state.lock().closed
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::ready;
+
+    use super::*;
+
+    #[test]
+    fn nothing_is_kept_of_who_follows_no_more() {
+        let followers = Followers::new(Arc::default());
+        let channel = ChannelId::parse("c").unwrap();
+        let follow = || followers.follow(&channel, Seq(0), Box::new(|_| Box::pin(ready(Ok(Page::default())))));
+        let (first, second) = (follow(), follow());
+        drop(first);
+        assert_eq!(followers.state.lock().by_channel[&channel].len(), 1);
+        drop(second);
+        assert!(followers.state.lock().by_channel.is_empty());
     }
 }

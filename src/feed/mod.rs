@@ -240,6 +240,11 @@ impl Feed {
     /// As many pending items as make a batch, at least one, and whether more are left.
     fn take_batch(&self) -> (Vec<Item>, bool) {
         let mut pending = self.pending.lock();
+        // Looked at under the lock: whoever has joined did so before anything was pushed that they are to get.
+        if self.count() == 0 {
+            pending.clear();
+            return (Vec::new(), false);
+        }
         let mut bytes = 0;
         let fitting = pending
             .iter()

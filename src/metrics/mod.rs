@@ -85,6 +85,10 @@ pub struct Metrics {
     pub log_commit_seconds: Histogram,
     /// Events that the log made durable, since the start.
     pub log_events: Counter,
+    /// Snapshots of channels that were kept, since the start.
+    pub snapshots: Counter,
+    /// Idle channels that left memory, since the start.
+    pub evictions: Counter,
     /// Followers of the log that fell behind and read on from the store, since the start.
     pub tails_lagged: Counter,
     /// Times that the site's published keys were fetched, since the start.
@@ -123,6 +127,8 @@ impl Default for Metrics {
         let slow_closed = counter("slow_closed", "Members closed because their outgoing queue was full");
         let log_commits = counter("log_commits", "Commits of the log");
         let log_events = counter("log_events", "Events made durable");
+        let snapshots = counter("snapshots", "Snapshots of channels that were kept");
+        let evictions = counter("channel_evictions", "Idle channels that left memory");
         let tails_lagged = counter("log_tails_lagged", "Followers of the log that fell behind");
         let jwks_fetches = counter("jwks_fetches", "Times that the site's keys were fetched");
         let jwks_failures = counter("jwks_failures", "Times that the site's keys could not be had");
@@ -159,6 +165,8 @@ impl Default for Metrics {
             log_queue,
             log_commits,
             log_events,
+            snapshots,
+            evictions,
             tails_lagged,
             faults,
         }

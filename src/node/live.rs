@@ -1,15 +1,18 @@
 //! A channel that is in use: its fold, its stage, and the task that brings it what happens.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use tokio_util::sync::CancellationToken;
-use tracing::error;
+use tokio::sync::Mutex as AsyncMutex;
+use tokio::time::Instant;
+use tokio_util::sync::{CancellationToken, DropGuard};
+use tracing::{error, warn};
 
 use crate::channel::{Channel, Verdict};
+use crate::clock;
 use crate::eventlog::tail::{Tail, TailEnd};
-use crate::eventlog::{LARGEST_PAGE, LogError};
+use crate::eventlog::{EventLog, LARGEST_PAGE, LogError};
 use crate::model::event::Logged;
 use crate::model::id::{ChannelId, Cid, Seq};
 use crate::model::item::Audience;
@@ -17,16 +20,25 @@ use crate::model::message::Receipt;
 
 use super::append::{Waiters, WaitersOf};
 use super::stage::Stage;
-use super::{Outcome, Parts};
+use super::{Outcome, Parts, snapshot};
 
 /// Wait before a store that failed is asked again.
 const AFTER_FAILURE: Duration = Duration::from_millis(200);
+
+/// Events after which a channel's state is kept, so that no start has to fold more.
+const SNAPSHOT_EVERY: u64 = 5_000;
 
 /// One channel in memory.
 pub(super) struct Live {
     id: ChannelId,
     pub(super) state: Mutex<State>,
     waiters: Waiters,
+    /// When it was asked for last.
+    used: Mutex<Instant>,
+    /// Held while a snapshot is taken, so that one is at a time.
+    keeping: AsyncMutex<()>,
+    /// Ends the task that follows its log.
+    _over: DropGuard,
 }
 
 /// What one lock guards.
@@ -34,32 +46,35 @@ pub(super) struct State {
     pub(super) channel: Channel,
     /// The newest broadcast, on air or over.
     pub(super) stage: Option<Arc<Stage>>,
+    /// Events that no snapshot covers.
+    fresh: u64,
 }
 
 impl Live {
-    /// Folds the channel's log and follows it from there.
+    /// The channel as its snapshot and the log behind it tell, following the log from there.
     pub(super) async fn load(
         id: &ChannelId,
         parts: &Arc<Parts>,
         over: &CancellationToken,
     ) -> Result<Arc<Self>, LogError> {
-        let mut channel = Channel::new(id.clone());
-        loop {
-            let page = parts.log.read(id, channel.seq(), LARGEST_PAGE).await?;
-            let last = page.events.len() < LARGEST_PAGE;
-            for logged in &page.events {
-                channel.apply(logged);
-            }
-            if last {
-                break;
-            }
-        }
+        let mut channel = snapshot::restore(&*parts.log, id).await?;
+        let fresh = fold(&mut channel, &*parts.log).await?;
         let tail = parts.log.follow(id, channel.seq());
         let stage = channel.broadcasts().last().map(|broadcast| Stage::set_up(parts, id, &broadcast.cid));
-        let state = Mutex::new(State { channel, stage });
-        let live = Arc::new(Self { id: id.clone(), state, waiters: Waiters::default() });
-        tokio::spawn(over.clone().run_until_cancelled_owned(deliver(live.clone(), parts.clone(), tail)));
+        let over = over.child_token();
+        let live = Arc::new(Self {
+            id: id.clone(),
+            state: Mutex::new(State { channel, stage, fresh }),
+            waiters: Waiters::default(),
+            used: Mutex::new(clock::instant()),
+            keeping: AsyncMutex::default(),
+            _over: over.clone().drop_guard(),
+        });
+        tokio::spawn(over.run_until_cancelled_owned(deliver(Arc::downgrade(&live), parts.clone(), tail)));
         parts.metrics.channels.inc();
+        if fresh >= SNAPSHOT_EVERY {
+            live.keep_soon(parts);
+        }
         Ok(live)
     }
 
@@ -88,11 +103,54 @@ impl Live {
             verdicts.push((logged.event.id, verdict));
         }
         let stage = state.stage.clone();
+        state.fresh += events.len() as u64;
         drop(state);
         for (id, verdict) in verdicts {
             self.waiters.answer(id, || outcome(verdict));
         }
         stage
+    }
+
+    /// Notes down that somebody asked for it.
+    pub(super) fn touch(&self) {
+        *self.used.lock() = clock::instant();
+    }
+
+    /// For how long nobody has asked for it.
+    pub(super) fn idle(&self) -> Duration {
+        clock::instant().saturating_duration_since(*self.used.lock())
+    }
+
+    /// Keeps the state as a snapshot, unless the newest one has it all. Whether it is kept now.
+    pub(super) async fn keep(&self, parts: &Parts) -> bool {
+        let _one = self.keeping.lock().await;
+        let (frozen, fresh) = {
+            let state = self.state.lock();
+            match state.fresh {
+                0 => return true,
+                fresh => (state.channel.freeze(), fresh),
+            }
+        };
+        let Some(frozen) = frozen else { return false };
+        match parts.log.put_snapshot(&self.id, snapshot::take(&frozen)).await {
+            Ok(()) => {
+                parts.metrics.snapshots.inc();
+                self.state.lock().fresh -= fresh;
+                true
+            }
+            Err(failure) => {
+                warn!(%failure, channel = %self.id, "a snapshot could not be kept");
+                false
+            }
+        }
+    }
+
+    /// Keeps the state beside what goes on; not when that is under way already.
+    fn keep_soon(self: &Arc<Self>, parts: &Arc<Parts>) {
+        if self.keeping.try_lock().is_ok() {
+            let (live, parts) = (self.clone(), parts.clone());
+            tokio::spawn(async move { live.keep(&parts).await });
+        }
     }
 
     /// Whether lines can be said in it.
@@ -129,12 +187,39 @@ fn outcome(verdict: Verdict) -> Outcome {
     }
 }
 
-/// Brings the channel what its log brings, until the log is closed.
-async fn deliver(live: Arc<Live>, parts: Arc<Parts>, mut tail: Tail) {
+/// Folds what the log has behind the channel's place. How many events that were.
+async fn fold(channel: &mut Channel, log: &dyn EventLog) -> Result<u64, LogError> {
+    let mut folded = 0;
     loop {
-        match tail.next().await {
+        let page = log.read(channel.id(), channel.seq(), LARGEST_PAGE).await?;
+        if page.gone > channel.seq() {
+            let lost =
+                format!("events up to {} are gone, and no snapshot that this build can read has them", page.gone);
+            return Err(LogError::Store(lost));
+        }
+        for logged in &page.events {
+            channel.apply(logged);
+        }
+        folded += page.events.len() as u64;
+        if page.events.len() < LARGEST_PAGE {
+            return Ok(folded);
+        }
+    }
+}
+
+/// Brings the channel what its log brings, for as long as anybody holds it.
+async fn deliver(live: Weak<Live>, parts: Arc<Parts>, mut tail: Tail) {
+    loop {
+        let brought = tail.next().await;
+        let Some(live) = live.upgrade() else { return };
+        match brought {
             Ok(events) => {
-                if let Some(stage) = live.apply(&events, &parts) {
+                let stage = live.apply(&events, &parts);
+                if live.state.lock().fresh >= SNAPSHOT_EVERY {
+                    live.keep_soon(&parts);
+                }
+                drop(live);
+                if let Some(stage) = stage {
                     stage.feed.room().await;
                 }
             }

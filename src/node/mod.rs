@@ -16,12 +16,14 @@ mod live;
 mod revoke;
 mod roster;
 mod send;
+mod snapshot;
 mod stage;
 mod station;
 mod subscribe;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -90,6 +92,8 @@ pub struct Config {
     pub rules: Rules,
     /// Spacing of batches.
     pub feed: feed::Config,
+    /// How long a channel stays in memory that nobody uses.
+    pub idle: Duration,
 }
 
 impl Default for Config {
@@ -101,6 +105,7 @@ impl Default for Config {
             token_seconds: 12 * 3_600,
             rules: Rules::default(),
             feed: feed::Config::default(),
+            idle: Duration::from_secs(300),
         }
     }
 }
@@ -137,7 +142,7 @@ pub enum Outcome {
 /// One running gateway.
 pub struct Node {
     parts: Arc<Parts>,
-    hub: Hub,
+    hub: Arc<Hub>,
     directory: Arc<Directory>,
     rules: ArcSwap<Rules>,
     users: Paces<String>,
@@ -155,7 +160,9 @@ impl Node {
         let parts = Arc::new(parts);
         let over = CancellationToken::new();
         let directory = Directory::load(&parts, over.clone()).await?;
-        let hub = Hub::new(parts.clone(), over.clone());
+        let hub = Arc::new(Hub::new(parts.clone(), over.clone()));
+        let sweeping = Hub::sweep(Arc::downgrade(&hub), parts.config.idle);
+        tokio::spawn(over.clone().run_until_cancelled_owned(sweeping));
         Ok(Arc::new(Self {
             rules: ArcSwap::from_pointee(parts.config.rules.clone()),
             users: Paces::default(),

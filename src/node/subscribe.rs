@@ -85,6 +85,7 @@ impl Seat {
 
 impl Drop for Seat {
     fn drop(&mut self) {
+        self.live.touch();
         let Some(stage) = &self.stage else { return };
         if let Some(place) = self.place {
             stage.feed.leave(place);

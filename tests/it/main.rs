@@ -19,4 +19,5 @@ mod golden;
 mod log_versions;
 mod proxies;
 mod site;
+mod snapshots;
 mod socket;

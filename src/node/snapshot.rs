@@ -1,0 +1,211 @@
+//! The stored form of a channel's state: JSON, read by the build that wrote it and by those that know its version.
+
+use serde::{Deserialize, Serialize};
+
+use crate::channel::{Channel, Frozen, Mark};
+use crate::eventlog::{EventLog, LARGEST_PAGE, LogError, Snapshot};
+use crate::model::access::Revoked;
+use crate::model::broadcast::Broadcast;
+use crate::model::event::Logged;
+use crate::model::id::{ChannelId, Cid, Seq, UserId};
+use crate::model::time::Millis;
+use crate::policy::revoked::Revocation;
+
+/// The version that this build writes.
+const VERSION: u8 = 1;
+
+#[derive(Serialize, Deserialize)]
+struct Stored {
+    broadcasts: Vec<StoredBroadcast>,
+    revocations: Vec<StoredRevocation>,
+    newest: i64,
+    floor: i64,
+    window: u64,
+    remembered: u64,
+    /// Each by what it is more than the one before: numbers of one or two digits, mostly.
+    marks: Vec<(u64, i64, i64)>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct StoredBroadcast {
+    cid: String,
+    title: String,
+    opened: i64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    closed: Option<i64>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct StoredRevocation {
+    seq: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    uid: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    token: Option<String>,
+    at: i64,
+    until: i64,
+}
+
+/// The channel's state as it is kept.
+pub(super) fn take(frozen: &Frozen) -> Snapshot {
+    let mut before = (0, 0, 0);
+    let marks = frozen.marks.iter().map(|mark| {
+        let (seq, time, by) = (mark.seq.0, mark.time.0, mark.by.0);
+        let more = (seq - before.0, time - before.1, by - before.2);
+        before = (seq, time, by);
+        more
+    });
+    let stored = Stored {
+        broadcasts: frozen.broadcasts.iter().map(stored_broadcast).collect(),
+        revocations: frozen.revocations.iter().map(stored_revocation).collect(),
+        newest: frozen.newest.0,
+        floor: frozen.floor.0,
+        window: frozen.window.0,
+        remembered: frozen.remembered.0,
+        marks: marks.collect(),
+    };
+    // Writing plain structs to memory can't fail.
+    let bytes = serde_json::to_vec(&stored).unwrap_or_default();
+    Snapshot { seq: frozen.seq, version: VERSION, bytes: bytes.into() }
+}
+
+/// The state that a snapshot tells of; `None` when this build can't read it.
+pub(super) fn read(snapshot: &Snapshot) -> Option<Frozen> {
+    if snapshot.version != VERSION {
+        return None;
+    }
+    let stored: Stored = serde_json::from_slice(&snapshot.bytes).ok()?;
+    let mut before = (0_u64, 0_i64, 0_i64);
+    let mut marks = Vec::with_capacity(stored.marks.len());
+    for (seq, time, by) in stored.marks {
+        before = (before.0.checked_add(seq)?, before.1.checked_add(time)?, before.2.checked_add(by)?);
+        marks.push(Mark { seq: Seq(before.0), time: Millis(before.1), by: Millis(before.2) });
+    }
+    Some(Frozen {
+        seq: snapshot.seq,
+        broadcasts: stored.broadcasts.into_iter().map(read_broadcast).collect::<Option<_>>()?,
+        revocations: stored.revocations.into_iter().map(read_revocation).collect::<Option<_>>()?,
+        newest: Millis(stored.newest),
+        floor: Millis(stored.floor),
+        window: Seq(stored.window),
+        remembered: Seq(stored.remembered),
+        marks,
+    })
+}
+
+/// The channel as its newest snapshot knows it, or as it is before its first event.
+pub(super) async fn restore(log: &dyn EventLog, id: &ChannelId) -> Result<Channel, LogError> {
+    let Some(frozen) = log.snapshot(id).await?.as_ref().and_then(read) else {
+        return Ok(Channel::new(id.clone()));
+    };
+    let mut lines: Vec<Logged> = Vec::with_capacity(frozen.marks.len());
+    let mut marks = frozen.marks.iter().map(|mark| mark.seq).collect::<Vec<_>>().into_iter().peekable();
+    while let Some(next) = marks.peek() {
+        let page = log.read(id, Seq(next.0 - 1), LARGEST_PAGE).await?;
+        let Some(last) = page.events.last().map(|logged| logged.seq) else { break };
+        for logged in page.events {
+            while marks.next_if(|mark| *mark < logged.seq).is_some() {}
+            if marks.next_if_eq(&logged.seq).is_some() {
+                lines.push(logged);
+            }
+        }
+        // What isn't there is gone from the log.
+        while marks.next_if(|mark| *mark <= last).is_some() {}
+    }
+    Ok(Channel::thaw(id.clone(), &frozen, &lines))
+}
+
+fn stored_broadcast(broadcast: &Broadcast) -> StoredBroadcast {
+    StoredBroadcast {
+        cid: broadcast.cid.to_string(),
+        title: broadcast.title.clone(),
+        opened: broadcast.opened.0,
+        closed: broadcast.closed.map(|closed| closed.0),
+    }
+}
+
+fn read_broadcast(stored: StoredBroadcast) -> Option<Broadcast> {
+    let StoredBroadcast { cid, title, opened, closed } = stored;
+    Some(Broadcast { cid: Cid::parse(&cid)?, title, opened: Millis(opened), closed: closed.map(Millis) })
+}
+
+fn stored_revocation(revocation: &Revocation) -> StoredRevocation {
+    let (uid, token) = match &revocation.revoked {
+        Revoked::User(uid) => (Some(uid.to_string()), None),
+        Revoked::Token(id) => (None, Some(id.clone())),
+    };
+    StoredRevocation { seq: revocation.seq.0, uid, token, at: revocation.at.0, until: revocation.until.0 }
+}
+
+fn read_revocation(stored: StoredRevocation) -> Option<Revocation> {
+    let revoked = match (stored.uid, stored.token) {
+        (Some(uid), None) => Revoked::User(UserId::parse(&uid)?),
+        (None, Some(token)) => Revoked::Token(token),
+        _ => return None,
+    };
+    Some(Revocation { seq: Seq(stored.seq), revoked, at: Millis(stored.at), until: Millis(stored.until) })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use crate::eventlog::memory::Memory;
+    use crate::model::event::{Body, Event};
+
+    use super::*;
+
+    fn frozen() -> Frozen {
+        let mark = |seq, time, by| Mark { seq: Seq(seq), time: Millis(time), by: Millis(by) };
+        let broadcast = |cid: &str, closed: Option<i64>| Broadcast {
+            cid: Cid::parse(cid).unwrap(),
+            title: "한 \"마당\"".to_owned(),
+            opened: Millis(1),
+            closed: closed.map(Millis),
+        };
+        let revocation = |seq, revoked| Revocation { seq: Seq(seq), revoked, at: Millis(9), until: Millis(99) };
+        Frozen {
+            seq: Seq(70),
+            broadcasts: vec![broadcast("one", Some(5)), broadcast("two", None)],
+            revocations: vec![
+                revocation(3, Revoked::User(UserId::parse("u").unwrap())),
+                revocation(4, Revoked::Token("t".to_owned())),
+            ],
+            newest: Millis(1_790_000_000_000),
+            floor: Millis(-5),
+            window: Seq(8),
+            remembered: Seq(u64::MAX),
+            marks: vec![mark(9, 1_790_000_000_000, 0), mark(12, 1_789_999_999_000, 1_790_000_000_000)],
+        }
+    }
+
+    #[test]
+    fn a_state_comes_back_as_it_went() {
+        assert_eq!(read(&take(&frozen())), Some(frozen()));
+        assert_eq!(read(&take(&Frozen::default())), Some(Frozen::default()));
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_no_state() {
+        let good = take(&frozen());
+        for (version, bytes) in [
+            (2, good.bytes.clone()),
+            (1, good.bytes.slice(..good.bytes.len() - 1)),
+            (1, "".into()),
+            (1, String::from_utf8_lossy(&good.bytes).replace("[9,", "[18446744073709551615,").into()),
+            (1, String::from_utf8_lossy(&good.bytes).replace("\"two\"", "\"t w o\"").into()),
+        ] {
+            assert_eq!(read(&Snapshot { seq: good.seq, version, bytes }), None);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_snapshot_that_cannot_be_read_is_passed_over() {
+        let log = Memory::new(Arc::default());
+        let id = ChannelId::parse("c").unwrap();
+        let opened = Body::Opened { cid: Cid::parse("one").unwrap(), title: String::new() };
+        log.append(&id, Arc::new(Event::new(Millis(1), opened))).await.unwrap();
+        log.put_snapshot(&id, Snapshot { seq: Seq(1), version: 9, bytes: "new".into() }).await.unwrap();
+        assert_eq!(restore(&log, &id).await.unwrap(), Channel::new(id));
+    }
+}
