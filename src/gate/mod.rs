@@ -269,7 +269,6 @@ impl Visitor {
         let gate = &self.place.gate;
         let waiting = Waiting::new(gate);
         let membership = wait_for(deadline, || self.try_join(&waiting)).await?;
-        drop(waiting);
         let Some(rate) = gate.config.load().joins else { return Ok(membership) };
         let patience = deadline.saturating_duration_since(clock::instant());
         match gate.joins.queue(gate.now(), rate, millis(patience)) {
@@ -281,6 +280,7 @@ impl Visitor {
             None => {
                 // No turn comes in time, so this one only waits, and not in anybody's way.
                 drop(membership);
+                waiting.wait();
                 sleep_until(deadline).await;
                 Err(Refusal::Busy { retry_after_ms: FULL_RETRY_MS })
             }
@@ -368,13 +368,6 @@ impl Drop for Membership {
 pub struct UserSeat {
     gate: Arc<Gate>,
     uid: UserId,
-}
-
-impl UserSeat {
-    /// Whose it is.
-    pub fn uid(&self) -> &UserId {
-        &self.uid
-    }
 }
 
 impl Drop for UserSeat {

@@ -126,10 +126,15 @@ async fn a_user_may_have_so_many_sessions() {
 #[tokio::test(start_paused = true)]
 async fn who_joins_waits_for_their_turn_or_is_told_to_come_back() {
     let gate = gate(Config { joins: Some(Rate { per_second: 1, burst: 1 }), ..Config::default() });
-    let visitor = visitor(&gate, "192.0.2.1").unwrap();
+    let here: Vec<_> = (0..6).filter_map(|_| visitor(&gate, "192.0.2.1")).collect();
     let begun = clock::instant();
-    let all: Vec<_> = (0..6).map(|_| visitor.join(soon())).collect();
-    let turns = futures_util::future::join_all(all).await;
+    let all: Vec<_> = here.iter().map(|visitor| visitor.join(soon())).collect();
+    let looking = async {
+        sleep(Duration::from_millis(100)).await;
+        gate.settled.load(Ordering::Relaxed)
+    };
+    let (turns, settled) = tokio::join!(futures_util::future::join_all(all), looking);
+    assert_eq!(settled, 4, "whoever has no turn waits in nobody's way");
     assert!(turns[..4].iter().all(Result::is_ok));
     assert_eq!(begun.elapsed().as_millis(), 3_500, "one a second, and nobody waits longer than they can");
     assert!(turns.into_iter().skip(4).all(|turn| matches!(turn, Err(Refusal::Busy { .. }))));

@@ -22,8 +22,15 @@ impl Node {
 
     /// Whether this seat's holder may act now.
     pub fn may_act(&self, seat: &Seat) -> bool {
-        let now = self.parts.clock.now();
-        seat.principal().is_some_and(|principal| principal.expires >= now && !self.is_revoked(principal))
+        seat.principal().is_some_and(|principal| self.still_holds(principal).is_ok())
+    }
+
+    /// Whether the token that somebody acts by holds now.
+    pub(super) fn still_holds(&self, principal: &Principal) -> Result<(), Refusal> {
+        if principal.expires < self.parts.clock.now() {
+            return Err(Refusal::TokenExpired);
+        }
+        if self.is_revoked(principal) { Err(Refusal::TokenRevoked) } else { Ok(()) }
     }
 
     /// A chat access token for one broadcast: the login's own rights, never longer than the login; without a login a

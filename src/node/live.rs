@@ -4,7 +4,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use tokio::sync::Mutex as AsyncMutex;
+use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard};
 use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tracing::{error, warn};
@@ -28,6 +28,9 @@ const AFTER_FAILURE: Duration = Duration::from_millis(200);
 /// Events after which a channel's state is kept, so that no start has to fold more.
 const SNAPSHOT_EVERY: u64 = 5_000;
 
+/// Pause after a snapshot that could not be kept: a log that is too busy for it is not asked with every batch.
+const AFTER_FAILED_SNAPSHOT: Duration = Duration::from_secs(5);
+
 /// One channel in memory.
 pub(super) struct Live {
     id: ChannelId,
@@ -36,7 +39,7 @@ pub(super) struct Live {
     /// When it was asked for last.
     used: Mutex<Instant>,
     /// Held while a snapshot is taken, so that one is at a time.
-    keeping: AsyncMutex<()>,
+    keeping: Arc<AsyncMutex<()>>,
     /// Ends the task that follows its log.
     _over: DropGuard,
 }
@@ -67,7 +70,7 @@ impl Live {
             state: Mutex::new(State { channel, stage, fresh }),
             waiters: Waiters::default(),
             used: Mutex::new(clock::instant()),
-            keeping: AsyncMutex::default(),
+            keeping: Arc::default(),
             _over: over.clone().drop_guard(),
         });
         tokio::spawn(over.run_until_cancelled_owned(deliver(Arc::downgrade(&live), parts.clone(), tail)));
@@ -123,7 +126,11 @@ impl Live {
 
     /// Keeps the state as a snapshot, unless the newest one has it all. Whether it is kept now.
     pub(super) async fn keep(&self, parts: &Parts) -> bool {
-        let _one = self.keeping.lock().await;
+        let turn = self.keeping.clone().lock_owned().await;
+        self.keep_now(parts, &turn).await
+    }
+
+    async fn keep_now(&self, parts: &Parts, _turn: &OwnedMutexGuard<()>) -> bool {
         let (frozen, fresh) = {
             let state = self.state.lock();
             match state.fresh {
@@ -145,12 +152,15 @@ impl Live {
         }
     }
 
-    /// Keeps the state beside what goes on; not when that is under way already.
+    /// Keeps the state beside what goes on; not when that is under way already, or has failed a moment ago.
     fn keep_soon(self: &Arc<Self>, parts: &Arc<Parts>) {
-        if self.keeping.try_lock().is_ok() {
-            let (live, parts) = (self.clone(), parts.clone());
-            tokio::spawn(async move { live.keep(&parts).await });
-        }
+        let Ok(turn) = self.keeping.clone().try_lock_owned() else { return };
+        let (live, parts) = (self.clone(), parts.clone());
+        tokio::spawn(async move {
+            if !live.keep_now(&parts, &turn).await {
+                tokio::time::sleep(AFTER_FAILED_SNAPSHOT).await;
+            }
+        });
     }
 
     /// Whether lines can be said in it.

@@ -20,7 +20,7 @@ use super::{Node, append};
 /// Channels that are told of a revocation at the same time.
 const AT_ONCE: usize = 64;
 
-/// How often the log is asked that has no room, a little later each time.
+/// How often the log is asked while its queue is full.
 const ATTEMPTS: u32 = 20;
 
 /// Pause between two of them.

@@ -42,19 +42,13 @@ impl Node {
             return Err(Refusal::Draining);
         }
         let principal = seat.principal().ok_or(Refusal::ReadOnly)?;
-        let now = self.parts.clock.now();
-        if principal.expires < now {
-            return Err(Refusal::TokenExpired);
-        }
-        if self.is_revoked(principal) {
-            return Err(Refusal::TokenRevoked);
-        }
+        self.still_holds(principal)?;
         self.pace(seat, principal)?;
         let author = Author::from(principal);
         seat.live.state.lock().channel.admit(&self.rules().limits, &seat.cid, &author, &mut draft)?;
         let credential = principal.credential();
         let line = Line { cid: seat.cid.clone(), author, draft, members: seat.members(), credential };
-        Ok(Event::new(now, Body::Line(Arc::new(line))))
+        Ok(Event::new(self.parts.clock.now(), Body::Line(Arc::new(line))))
     }
 
     /// Every session has its own limit; who isn't staff has one with all their sessions together.

@@ -1,14 +1,15 @@
 //! Snapshots: what a channel comes back from, after a restart and after nobody has used it for a while.
 
+use std::future::ready;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use serde_json::json;
 
 use madang::eventlog::memory::Memory;
 use madang::eventlog::tail::Tail;
-use madang::eventlog::{EventLog, Page, Pending, Snapshot};
+use madang::eventlog::{EventLog, LogError, Page, Pending, Snapshot};
 use madang::model::access::Credential;
 use madang::model::event::{Body, Event};
 use madang::model::id::{ChannelId, Cid, Epoch, Seq, UserId};
@@ -18,10 +19,21 @@ use madang::model::time::Millis;
 
 use crate::support::yard::{NOON, Yard, open_yard};
 
-/// A log that counts the events it was asked for.
+/// What a log was asked for.
+#[derive(Default)]
+struct Asked {
+    /// Events that it gave.
+    read: AtomicU64,
+    /// Snapshots that it was to keep.
+    snapshots: AtomicU64,
+    /// Whether it has no room for them.
+    full: AtomicBool,
+}
+
+/// A log that counts what it is asked for.
 struct Counting {
     inner: Memory,
-    read: Arc<AtomicU64>,
+    asked: Arc<Asked>,
 }
 
 impl EventLog for Counting {
@@ -30,10 +42,10 @@ impl EventLog for Counting {
     }
 
     fn read(&self, channel: &ChannelId, after: Seq, limit: usize) -> Pending<Page> {
-        let (page, read) = (self.inner.read(channel, after, limit), self.read.clone());
+        let (page, asked) = (self.inner.read(channel, after, limit), self.asked.clone());
         Box::pin(async move {
             let page = page.await?;
-            read.fetch_add(page.events.len() as u64, Ordering::Relaxed);
+            asked.read.fetch_add(page.events.len() as u64, Ordering::Relaxed);
             Ok(page)
         })
     }
@@ -47,7 +59,11 @@ impl EventLog for Counting {
     }
 
     fn put_snapshot(&self, channel: &ChannelId, snapshot: Snapshot) -> Pending<()> {
-        self.inner.put_snapshot(channel, snapshot)
+        self.asked.snapshots.fetch_add(1, Ordering::Relaxed);
+        match self.asked.full.load(Ordering::Relaxed) {
+            true => Box::pin(ready(Err(LogError::Full))),
+            false => self.inner.put_snapshot(channel, snapshot),
+        }
     }
 
     fn erase(&self, channel: &ChannelId, places: &[Seq]) -> Pending<()> {
@@ -59,10 +75,10 @@ impl EventLog for Counting {
     }
 }
 
-async fn yard_over(log: &Memory) -> (Yard, Arc<AtomicU64>) {
-    let read = Arc::new(AtomicU64::new(0));
-    let counting = Counting { inner: log.clone(), read: read.clone() };
-    (Yard::over(Arc::new(counting), open_yard()).await, read)
+async fn yard_over(log: &Memory) -> (Yard, Arc<Asked>) {
+    let asked = Arc::new(Asked::default());
+    let counting = Counting { inner: log.clone(), asked: asked.clone() };
+    (Yard::over(Arc::new(counting), open_yard()).await, asked)
 }
 
 /// A line as another machine's node appends it, ten a second.
@@ -110,9 +126,9 @@ async fn a_restart_reads_what_the_snapshot_does_not_have_and_no_more() {
     assert!(kept.seq > Seq(5_000), "{:?}", kept.seq);
     assert!(kept.bytes.len() < 100_000, "{} bytes for 12,000 lines", kept.bytes.len());
 
-    let (later, read) = yard_over(&log).await;
+    let (later, asked) = yard_over(&log).await;
     let mut after = later.reader("demo").await;
-    let read = read.load(Ordering::Relaxed);
+    let read = asked.read.load(Ordering::Relaxed);
     assert!(read < 5_000 + 1_200 + 1_000, "{read} events read");
     let ask = json!({"cmd": 5101, "cid": "demo", "bdy": {"recentMessageCount": 50}}).to_string();
     until(async || yard.node.metrics().lines.get() == 12_500).await;
@@ -125,9 +141,27 @@ async fn a_restart_reads_what_the_snapshot_does_not_have_and_no_more() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_log_that_is_too_busy_for_a_snapshot_is_not_asked_all_the_time() {
+    let log = Memory::new(Arc::default());
+    let (yard, asked) = yard_over(&log).await;
+    asked.full.store(true, Ordering::Relaxed);
+    let channel = channel_of(&yard).await;
+    for turn in 0..200 {
+        append_lines(&log, &channel, turn * 100..turn * 100 + 100).await;
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    until(async || yard.node.metrics().lines.get() == 20_000).await;
+    assert_eq!(asked.snapshots.load(Ordering::Relaxed), 1, "150 batches came after it failed");
+    asked.full.store(false, Ordering::Relaxed);
+    tokio::time::sleep(Duration::from_secs(6)).await;
+    append_lines(&log, &channel, 20_000..20_001).await;
+    until(async || log.snapshot(&channel).await.unwrap().is_some_and(|snapshot| snapshot.seq == Seq(20_002))).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_idle_channel_leaves_memory_and_comes_back_unnoticed() {
     let log = Memory::new(Arc::default());
-    let (yard, read) = yard_over(&log).await;
+    let (yard, _) = yard_over(&log).await;
     let mut anna = yard.writer("demo", "anna").await;
     for text in ["one", "two", "three"] {
         assert_eq!(anna.sends_and_hears("demo", text).await["retCode"], 0);
@@ -144,7 +178,6 @@ async fn an_idle_channel_leaves_memory_and_comes_back_unnoticed() {
     assert_eq!((channels(), yard.node.metrics().evictions.get()), (0, 1));
     assert!(log.snapshot(&channel).await.unwrap().is_some_and(|snapshot| snapshot.seq.0 == events));
 
-    read.store(0, Ordering::Relaxed);
     let mut bert = yard.writer("demo", "bert").await;
     bert.says(&json!({"cmd": 5101, "cid": "demo", "bdy": {"recentMessageCount": 50}}).to_string()).await;
     let list = bert.hears(15101).await["bdy"]["messageList"].clone();
