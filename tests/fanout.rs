@@ -8,11 +8,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Waker};
 
-use madang::feed::{Batch, Config, Encoder, Feed, Group, Layer, Wire};
+use madang::feed::{About, Batch, Config, Encoder, Feed, Group, Layer, Wire};
 use madang::metrics::Metrics;
-use madang::model::id::{ChannelId, Cid, EventId, Seq, UserId};
+use madang::model::id::{ChannelId, Cid, Epoch, EventId, Seq, UserId};
 use madang::model::item::{Audience, Item};
-use madang::model::message::{Author, Draft, Line, Status};
+use madang::model::message::{Author, Draft, Lane, Line, Status};
 use madang::model::principal::{Profile, Role};
 use madang::model::time::Millis;
 use madang::ws::frames::{Builder, Frames};
@@ -59,16 +59,21 @@ impl Encoder for Counting {
         batch.items.iter().for_each(|item| builder.text(item.text()));
         builder.finish()
     }
+
+    fn encode_count(&self, _: &Batch<'_>, _: &Group) -> Frames {
+        Frames::default()
+    }
 }
 
 fn feed(encoder: &Arc<Counting>) -> Feed {
     let encoder: Arc<dyn Encoder> = encoder.clone();
     let (channel, cid) = (ChannelId::parse("c").unwrap(), Cid::parse("c").unwrap());
-    Feed::new(channel, cid, vec![encoder].into(), Config::default(), Arc::new(Metrics::default()))
+    let about = About { channel, cid, epoch: Epoch::fresh() };
+    Feed::new(about, vec![encoder].into(), Config::default(), Arc::new(Metrics::default()))
 }
 
 fn group(staff: bool) -> Group {
-    Group { wire: WIRE, layer: Layer::Plain, staff, frame_limit: 32_768 }
+    Group { wire: WIRE, layer: Layer::Plain, lane: Lane::All, staff, frame_limit: 32_768 }
 }
 
 fn user(uid: &str) -> UserId {

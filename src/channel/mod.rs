@@ -15,7 +15,7 @@ use crate::model::broadcast::Broadcast;
 use crate::model::event::{Body, Event, Logged};
 use crate::model::id::{ChannelId, Cid, EventId, Seq};
 use crate::model::item::{Audience, Item};
-use crate::model::message::{Author, Draft, Line, Receipt};
+use crate::model::message::{Author, Draft, Kind, Line, Receipt};
 use crate::model::refusal::Refusal;
 use crate::model::time::Millis;
 use crate::policy::revoked::{Revocation, Revocations};
@@ -116,6 +116,7 @@ impl Channel {
         if !draft.retry {
             self.may_be_written(cid)?;
         }
+        may_say(author, draft)?;
         text::trim_emojis(limits, draft);
         text::judge(limits, author, draft)
     }
@@ -166,6 +167,9 @@ impl Channel {
         if let Err(refusal) = self.may_be_written(&line.cid) {
             return Verdict::Rejected(refusal);
         }
+        if let Err(refusal) = may_say(&line.author, &line.draft) {
+            return Verdict::Rejected(refusal);
+        }
         if self.revocations.hold(&line.author.uid, &line.credential) {
             return Verdict::Rejected(Refusal::TokenRevoked);
         }
@@ -209,6 +213,27 @@ impl Channel {
         self.window.last(count).map(|kept| self.reveal(kept, audience.clone())).collect()
     }
 
+    /// The lines of the broadcast that is the newest, behind `after` and up to `upto`, as `audience` may see them.
+    pub fn between(&self, after: Seq, upto: Seq, audience: &Audience) -> Vec<Item> {
+        self.window.between(after, upto).map(|kept| self.reveal(kept, audience.clone())).collect()
+    }
+
+    /// The place behind which every line of the newest broadcast can still be had.
+    pub fn remembers_from(&self) -> Seq {
+        self.window.begins()
+    }
+
+    /// A place with at most `count` lines behind it.
+    pub fn place_before(&self, count: usize) -> Seq {
+        self.window.before(count)
+    }
+
+    /// How many lines of the newest broadcast have gone by up to a place, as far as this memory goes: their difference
+    /// says how many have been between two.
+    pub fn lines_upto(&self, place: Seq) -> u64 {
+        self.window.count(place)
+    }
+
     /// The receipt of a line that is among the last ones.
     pub fn receipt(&self, seq: Seq) -> Option<Receipt> {
         self.window.at(seq).map(|kept| Receipt { id: kept.id, time: kept.time, seq })
@@ -217,6 +242,15 @@ impl Channel {
     /// The author of the newest remembered line of this user.
     pub fn author(&self, uid: &str) -> Option<&Author> {
         self.window.last(usize::MAX).rev().map(|kept| &kept.line.author).find(|author| author.uid.as_str() == uid)
+    }
+}
+
+/// Notice lines are for staff.
+fn may_say(author: &Author, draft: &Draft) -> Result<(), Refusal> {
+    match draft.kind {
+        Kind::Text | Kind::Question => Ok(()),
+        Kind::Notice if author.role.is_staff() => Ok(()),
+        Kind::Notice => Err(Refusal::KindNotAllowed),
     }
 }
 

@@ -194,15 +194,44 @@ fn a_state_that_was_frozen_is_the_same_and_goes_on_the_same() {
 }
 
 #[test]
-fn what_is_shown_to_those_who_come_late_is_bounded() {
+fn what_is_shown_to_those_who_come_late_is_bounded_by_lines_and_bytes() {
     let mut scene = Scene::on_air();
-    for turn in 0..500 {
+    for turn in 0..5_000 {
         scene.says(turn, "a", draft("x", false));
     }
-    assert_eq!(scene.channel.recent(&cid("one"), usize::MAX, &Audience::All).len(), 200);
+    let shown = |scene: &Scene| scene.channel.recent(&cid("one"), usize::MAX, &Audience::All);
+    assert_eq!(shown(&scene).len(), 4_096);
     scene.says(400_000, "a", draft("much later", false));
-    assert_eq!(scene.channel.freeze().unwrap().marks.len(), 200, "what nobody remembers needs no mark");
+    assert_eq!(scene.channel.freeze().unwrap().marks.len(), 4_096, "what nobody remembers needs no mark");
     assert_eq!(thawed(&scene), scene.channel);
+
+    for turn in 400_001..404_500 {
+        scene.says(turn, "a", draft(&"x".repeat(8_000), false));
+    }
+    let bytes: usize = shown(&scene).iter().map(|item| item.text().len() + 512).sum();
+    assert!((8_380_000..=8 * 1024 * 1024).contains(&bytes), "{bytes}");
+    assert_eq!(thawed(&scene), scene.channel);
+}
+
+#[test]
+fn what_has_been_missed_is_told_from_any_place_that_is_remembered() {
+    let mut scene = Scene::on_air();
+    for turn in 0..5_000 {
+        scene.says(turn, "a", draft(&turn.to_string(), false));
+    }
+    let channel = &scene.channel;
+    let begins = channel.remembers_from();
+    assert_eq!(channel.place_before(4_096), begins);
+    assert_eq!(channel.between(begins, channel.seq(), &Audience::All).len(), 4_096);
+    let place = channel.place_before(10);
+    let missed = channel.between(place, channel.seq(), &Audience::All);
+    assert_eq!(
+        missed.iter().map(Item::text).collect::<Vec<_>>(),
+        (4_990..5_000).map(|n| n.to_string()).collect::<Vec<_>>()
+    );
+    assert_eq!(channel.lines_upto(channel.seq()) - channel.lines_upto(place), 10);
+    assert_eq!(channel.lines_upto(begins), 904, "lines that are forgotten are counted");
+    assert_eq!(channel.between(channel.seq(), place, &Audience::All).len(), 0);
 }
 
 #[test]

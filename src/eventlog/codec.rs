@@ -130,7 +130,7 @@ const ROLES: [(Role, &str); 5] = [
     (Role::Streamer, "streamer"),
     (Role::SiteManager, "site_manager"),
 ];
-const KINDS: [(Kind, &str); 2] = [(Kind::Text, "text"), (Kind::Question, "question")];
+const KINDS: [(Kind, &str); 3] = [(Kind::Text, "text"), (Kind::Question, "question"), (Kind::Notice, "notice")];
 const SYSTEMS: [(Os, &str); 3] = [(Os::Pc, ""), (Os::Android, "android"), (Os::Ios, "ios")];
 
 /// The event's stored form. Its id is kept beside it, where the log looks for repeats.
@@ -312,7 +312,7 @@ mod tests {
         for role in Role::ALL {
             assert_eq!(value(&ROLES, &word(&ROLES, role)), Some(role));
         }
-        for kind in [Kind::Text, Kind::Question] {
+        for kind in [Kind::Text, Kind::Question, Kind::Notice] {
             assert_eq!(value(&KINDS, &word(&KINDS, kind)), Some(kind));
         }
         for os in [Os::Pc, Os::Android, Os::Ios] {

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use slab::Slab;
 
 use crate::model::id::{Seq, UserId};
+use crate::ws::frames::Frames;
 use crate::ws::outbox::{Outbox, PushError};
 
-use super::{Batches, Group, Place};
+use super::{Group, Place};
 
 /// One socket that is fed.
 pub(super) struct Member {
@@ -19,8 +20,14 @@ pub(super) struct Member {
 
 /// All members. Groups are few and never removed, so their indices hold.
 #[derive(Default)]
-pub(super) struct Members {
-    groups: Vec<(Group, Slab<Member>)>,
+pub(super) struct Members(Vec<Fed>);
+
+/// Members of one group.
+struct Fed {
+    group: Group,
+    members: Slab<Member>,
+    /// What they have been sent covers everything up to here. Who joined later has more, nobody has less.
+    told: Seq,
 }
 
 /// What one step of a flush did.
@@ -32,20 +39,36 @@ pub(super) struct Step {
     pub(super) done: bool,
 }
 
+/// Where a step has each member's bytes from.
+pub(super) trait Source {
+    /// What this member gets; empty when there is nothing for it.
+    fn frames(&mut self, member: &Member) -> &Frames;
+}
+
+impl Source for Frames {
+    fn frames(&mut self, _: &Member) -> &Frames {
+        self
+    }
+}
+
 impl Members {
     pub(super) fn add(&mut self, group: Group, member: Member) -> Place {
-        let index = match self.groups.iter().position(|(known, _)| *known == group) {
+        let index = match self.0.iter().position(|fed| fed.group == group) {
             Some(index) => index,
             None => {
-                self.groups.push((group, Slab::new()));
-                self.groups.len() - 1
+                self.0.push(Fed { group, members: Slab::new(), told: Seq::default() });
+                self.0.len() - 1
             }
         };
-        Place { group: index, member: self.groups[index].1.insert(member) }
+        let fed = &mut self.0[index];
+        if fed.members.is_empty() {
+            fed.told = member.after;
+        }
+        Place { group: index, member: fed.members.insert(member) }
     }
 
     pub(super) fn remove(&mut self, place: Place) -> Option<Member> {
-        let (_, members) = self.groups.get_mut(place.group)?;
+        let members = &mut self.0.get_mut(place.group)?.members;
         let member = members.try_remove(place.member);
         if members.is_empty() {
             members.shrink_to_fit();
@@ -53,21 +76,43 @@ impl Members {
         member
     }
 
+    /// Moves a member to another group. What that group may see and its old one might not is not sent afterwards.
+    pub(super) fn regroup(&mut self, place: Place, group: Group, user: Option<UserId>) -> Option<Place> {
+        let told = self.told(place.group);
+        let member = self.remove(place)?;
+        let known = told.max(member.after);
+        let moved = self.add(group, Member { user, ..member });
+        let fed = &mut self.0[moved.group];
+        fed.told = fed.told.min(known);
+        Some(moved)
+    }
+
     pub(super) fn groups(&self) -> usize {
-        self.groups.len()
+        self.0.len()
     }
 
-    /// The group at this index, when it has members.
-    pub(super) fn occupied(&self, index: usize) -> Option<Group> {
-        self.groups.get(index).filter(|(_, members)| !members.is_empty()).map(|(group, _)| *group)
+    /// The group at this index and up to where its members have been told, when it has members.
+    pub(super) fn occupied(&self, index: usize) -> Option<(Group, Seq)> {
+        self.0.get(index).filter(|fed| !fed.members.is_empty()).map(|fed| (fed.group, fed.told))
     }
 
-    /// Pushes the batch to the members at `from` up to `from + count` of a group.
-    pub(super) fn step(&self, index: usize, from: usize, count: usize, batches: &mut Batches<'_>) -> Step {
-        let Some((_, members)) = self.groups.get(index) else { return Step { done: true, ..Step::default() } };
+    fn told(&self, index: usize) -> Seq {
+        self.0.get(index).map_or(Seq::default(), |fed| fed.told)
+    }
+
+    /// Takes note of what all members of a group have been sent.
+    pub(super) fn tell(&mut self, index: usize, upto: Seq) {
+        if let Some(fed) = self.0.get_mut(index) {
+            fed.told = fed.told.max(upto);
+        }
+    }
+
+    /// Pushes what `source` has to the members at `from` up to `from + count` of a group.
+    pub(super) fn step(&self, index: usize, from: usize, count: usize, source: &mut impl Source) -> Step {
+        let Some(Fed { members, .. }) = self.0.get(index) else { return Step { done: true, ..Step::default() } };
         let mut step = Step { done: from + count >= members.capacity(), ..Step::default() };
         for member in (from..from + count).filter_map(|key| members.get(key)) {
-            let frames = batches.frames(member);
+            let frames = source.frames(member);
             if frames.is_empty() {
                 continue;
             }

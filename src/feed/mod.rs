@@ -7,10 +7,13 @@
 //! Batches are spaced by a window: 0 while the broadcast is quiet, and growing with the time that flushing takes, so
 //! that a flush never claims more than a fifth of the time, up to [`Config::longest_window`].
 
+mod batches;
+mod group;
+mod headcount;
 mod members;
+mod missed;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -19,12 +22,17 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::clock;
 use crate::metrics::Metrics;
-use crate::model::id::{ChannelId, Cid, Seq, UserId};
-use crate::model::item::{Audience, Item};
+use crate::model::id::{ChannelId, Cid, Epoch, Seq, UserId};
+use crate::model::item::Item;
 use crate::ws::frames::Frames;
 use crate::ws::outbox::Outbox;
 
-use members::{Member, Members};
+use batches::Batches;
+use members::{Member, Members, Source};
+use missed::Missed;
+
+pub use group::{Batch, Encoder, Encoders, Group, Layer, Span, Wire};
+pub use headcount::{Attendance, Headcount};
 
 /// Members that one step of a flush serves before others may take their turn.
 const STEP: usize = 256;
@@ -39,6 +47,9 @@ const ITEM_BYTES: usize = 1_024;
 /// Pause before the rest of a burst that was more than one batch: 2.5 MB/s for each member, more than any chat needs and
 /// less than what would fill the outbox of a member with a fair connection.
 const BURST_PAUSE: Duration = Duration::from_millis(50);
+
+/// Shortest time between two tellings of how many are there.
+const COUNT_PAUSE: Duration = Duration::from_secs(1);
 
 /// Items that may wait for the next batch.
 const MOST_PENDING: usize = 8_192;
@@ -59,55 +70,6 @@ impl Default for Config {
     }
 }
 
-/// A wire: which encoder spells items for it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Wire(pub &'static str);
-
-/// How much of our own protocol a member asked for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Layer {
-    /// Exactly the public wire.
-    #[default]
-    Plain,
-}
-
-/// What members of one group share: all of them get the same bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Group {
-    /// Whose encoder.
-    pub wire: Wire,
-    /// Which layer of that wire.
-    pub layer: Layer,
-    /// Whether they see what is shown to staff.
-    pub staff: bool,
-    /// Largest message they take, in bytes.
-    pub frame_limit: usize,
-}
-
-/// What is encoded at once.
-#[derive(Debug)]
-pub struct Batch<'a> {
-    /// Whose broadcast it is.
-    pub channel: &'a ChannelId,
-    /// Which broadcast.
-    pub cid: &'a Cid,
-    /// In order, only what the group may see.
-    pub items: &'a [&'a Item],
-    /// Members of the broadcast now.
-    pub members: u32,
-}
-
-/// Spells items for one wire.
-pub trait Encoder: Send + Sync + 'static {
-    /// The wire it spells.
-    fn wire(&self) -> Wire;
-    /// Whole messages, in one buffer, none larger than the group's limit.
-    fn encode(&self, batch: &Batch<'_>, group: &Group) -> Frames;
-}
-
-/// Every wire's encoder, shared by all feeds.
-pub type Encoders = Arc<[Arc<dyn Encoder>]>;
-
 /// A member's place in a feed; it leaves by it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Place {
@@ -115,69 +77,108 @@ pub struct Place {
     member: usize,
 }
 
+/// Whose feed it is.
+#[derive(Clone, Debug)]
+pub struct About {
+    /// The channel.
+    pub channel: ChannelId,
+    /// The broadcast.
+    pub cid: Cid,
+    /// Which life of the log its places belong to.
+    pub epoch: Epoch,
+}
+
 /// What one broadcast sends.
 pub struct Feed {
-    channel: ChannelId,
-    cid: Cid,
+    about: About,
     encoders: Encoders,
     config: Config,
     metrics: Arc<Metrics>,
     pending: Mutex<Vec<Item>>,
     members: Mutex<Members>,
-    count: AtomicU32,
+    headcount: Arc<Headcount>,
+    missed: Missed,
     due: Notify,
     flushed: Notify,
-    /// Held while a batch is handed out.
-    flushing: AsyncMutex<()>,
+    /// Held while a batch is handed out; up to where everything has been.
+    flushing: AsyncMutex<Seq>,
 }
 
 impl Feed {
     /// A feed without members.
-    pub fn new(channel: ChannelId, cid: Cid, encoders: Encoders, config: Config, metrics: Arc<Metrics>) -> Self {
+    pub fn new(about: About, encoders: Encoders, config: Config, metrics: Arc<Metrics>) -> Self {
         Self {
-            channel,
-            cid,
+            about,
             encoders,
             config,
             metrics,
             pending: Mutex::default(),
             members: Mutex::default(),
-            count: AtomicU32::new(0),
+            headcount: Arc::default(),
+            missed: Missed::default(),
             due: Notify::new(),
             flushed: Notify::new(),
-            flushing: AsyncMutex::new(()),
+            flushing: AsyncMutex::default(),
         }
     }
 
     /// Which broadcast it is of.
     pub fn cid(&self) -> &Cid {
-        &self.cid
+        &self.about.cid
+    }
+
+    /// Who is there, counted.
+    pub fn headcount(&self) -> &Arc<Headcount> {
+        &self.headcount
     }
 
     /// Adds a member that gets every item behind `after`. What it has to hear before live items must be in its outbox
     /// already.
     pub fn join(&self, group: Group, outbox: Arc<Outbox>, user: Option<UserId>, after: Seq) -> Place {
-        self.count.fetch_add(1, Ordering::Relaxed);
+        self.headcount.come();
         self.members.lock().add(group, Member { outbox, user, after })
     }
 
     /// Moves a member to another group, between two batches, so that it gets each item once. `None` when it has left.
     pub async fn regroup(&self, place: Place, group: Group, user: Option<UserId>) -> Option<Place> {
         let _between = self.flushing.lock().await;
-        let mut members = self.members.lock();
-        let member = members.remove(place)?;
-        Some(members.add(group, Member { user, ..member }))
+        self.members.lock().regroup(place, group, user)
     }
 
     /// Removes a member.
     pub fn leave(&self, place: Place) {
-        self.count.fetch_sub(1, Ordering::Relaxed);
+        self.headcount.go();
         self.members.lock().remove(place);
     }
 
     /// How many members there are: sockets, not users.
     pub fn count(&self) -> u32 {
-        self.count.load(Ordering::Relaxed)
+        self.headcount.now().sockets
+    }
+
+    /// A stretch of the log for somebody of `group` who has missed it; empty when the group sees nothing of it. `revision`
+    /// tells what was revealed: whoever asks with the same one gets the bytes that were made for the first.
+    pub fn stretch(&self, group: Group, span: Span, revision: u64, items: impl FnOnce() -> Vec<Item>) -> Frames {
+        self.missed.stretch(group, span, revision, || {
+            let items = items();
+            let seen: Vec<&Item> = items.iter().filter(|item| group.sees(item, None)).collect();
+            if seen.is_empty() { Frames::default() } else { self.spell(&group, span, &seen, 0) }
+        })
+    }
+
+    /// Says that the log goes up to the span's end, with nothing to see in it but `left` lines that are left out.
+    pub fn skip(&self, group: Group, span: Span, left: u64) -> Frames {
+        self.spell(&group, span, &[], left)
+    }
+
+    fn spell(&self, group: &Group, span: Span, items: &[&Item], left: u64) -> Frames {
+        let batch = Batch { left, ..self.batch(span, items, self.headcount.now()) };
+        self.encoder(group).map_or_else(Frames::default, |encoder| encoder.encode(&batch, group))
+    }
+
+    /// Lets go of what was encoded for those who come back, when nobody has for a while.
+    pub fn tidy(&self) {
+        self.missed.tidy();
     }
 
     /// Waits until the next batch has room: fewer than 8,192 items. Whoever pushes waits here before it takes more
@@ -199,42 +200,67 @@ impl Feed {
         }
     }
 
-    /// Sends batches as they come due, for ever. One task runs this for each feed.
+    /// Sends batches as they come due, and how many are there at most once a second, for ever. One task runs this for
+    /// each feed.
     pub async fn run(&self) {
         let mut next = clock::instant();
+        let (mut counted, mut count_due) = (clock::instant(), None);
         loop {
-            self.due.notified().await;
-            // A deadline that is past already costs a turn of the timer; a quiet broadcast shouldn't pay for it.
-            if next > clock::instant() {
-                sleep_until(next).await;
-            }
-            let begun = clock::instant();
-            let rest = self.flush().await;
-            next = self.next_flush(begun);
-            if rest {
-                next = next.max(begun + BURST_PAUSE);
-                self.due.notify_one();
+            tokio::select! {
+                () = self.due.notified() => {
+                    // A deadline that is past already costs a turn of the timer; a quiet broadcast shouldn't pay for it.
+                    if next > clock::instant() {
+                        sleep_until(next).await;
+                    }
+                    let begun = clock::instant();
+                    let rest = self.flush().await;
+                    next = self.next_flush(begun);
+                    if rest {
+                        next = next.max(begun + BURST_PAUSE);
+                        self.due.notify_one();
+                    }
+                }
+                () = self.headcount.changed(), if count_due.is_none() => count_due = Some(counted + COUNT_PAUSE),
+                () = sleep_until(count_due.unwrap_or(counted)), if count_due.is_some() => {
+                    (counted, count_due) = (clock::instant(), None);
+                    self.tell_count().await;
+                }
             }
         }
     }
 
     /// Sends a batch of what is pending, now. Whether there is more.
     pub async fn flush(&self) -> bool {
-        let _handing_out = self.flushing.lock().await;
+        let mut flushed = self.flushing.lock().await;
         let (items, rest) = self.take_batch();
         self.flushed.notify_one();
-        if items.is_empty() {
-            return rest;
-        }
+        let Some(last) = items.last() else { return rest };
         let begun = clock::instant();
-        let members = self.count();
+        let there = self.headcount.now();
         let groups = self.members.lock().groups();
         for index in 0..groups {
-            self.flush_group(index, &items, members).await;
+            self.flush_group(index, &items, there).await;
         }
+        *flushed = last.seq();
         self.metrics.batches.inc();
         self.metrics.flush_seconds.observe(begun.elapsed().as_secs_f64());
         rest
+    }
+
+    /// Says how many are there, to those who hear of it, and with it how far the log is.
+    async fn tell_count(&self) {
+        let flushed = self.flushing.lock().await;
+        let groups = self.members.lock().groups();
+        for index in 0..groups {
+            let Some((group, told)) = self.members.lock().occupied(index) else { continue };
+            let Some(encoder) = self.encoder(&group) else { continue };
+            let span = Span { after: told, upto: told.max(*flushed) };
+            let mut frames = encoder.encode_count(&self.batch(span, &[], self.headcount.now()), &group);
+            if !frames.is_empty() {
+                self.hand_out(index, &mut frames).await;
+                self.members.lock().tell(index, span.upto);
+            }
+        }
     }
 
     /// As many pending items as make a batch, at least one, and whether more are left.
@@ -265,14 +291,19 @@ impl Feed {
         begun + (took * FLUSH_SHARE).min(self.config.longest_window)
     }
 
-    async fn flush_group(&self, index: usize, items: &[Item], members: u32) {
-        let Some(group) = self.members.lock().occupied(index) else { return };
-        let Some(encoder) = self.encoders.iter().find(|encoder| encoder.wire() == group.wire) else { return };
-        let private = items.iter().any(|item| matches!(item.audience(), Audience::User(_)));
-        let mut batches = Batches { feed: self, encoder: &**encoder, group, items, members, private, made: Vec::new() };
+    async fn flush_group(&self, index: usize, items: &[Item], there: Attendance) {
+        let Some((group, told)) = self.members.lock().occupied(index) else { return };
+        let Some(encoder) = self.encoder(&group) else { return };
+        let mut batches = Batches::new(self, encoder, (group, told), items, there);
+        self.hand_out(index, &mut batches).await;
+        self.members.lock().tell(index, batches.told());
+    }
+
+    /// Pushes what `source` has to every member of a group, a step at a time.
+    async fn hand_out(&self, index: usize, source: &mut impl Source) {
         let mut from = 0;
         loop {
-            let step = self.members.lock().step(index, from, STEP, &mut batches);
+            let step = self.members.lock().step(index, from, STEP, source);
             self.metrics.deliveries.inc_by(step.deliveries);
             self.metrics.slow_closed.inc_by(step.slow);
             if step.done {
@@ -282,60 +313,14 @@ impl Feed {
             tokio::task::yield_now().await;
         }
     }
-}
 
-/// One batch's bytes for one group: encoded once, and once more only for those who joined in its middle or whom it
-/// holds something for alone.
-struct Batches<'a> {
-    feed: &'a Feed,
-    encoder: &'a dyn Encoder,
-    group: Group,
-    items: &'a [Item],
-    members: u32,
-    /// Whether any item is for one user: most batches have none, and then nobody's name is looked at.
-    private: bool,
-    made: Vec<Made>,
-}
-
-struct Made {
-    /// First item that is included.
-    start: usize,
-    /// For whom it holds items of their own; `None` for everybody.
-    user: Option<UserId>,
-    frames: Frames,
-}
-
-impl Batches<'_> {
-    /// What this member gets; empty when there is nothing for it.
-    fn frames(&mut self, member: &Member) -> &Frames {
-        let start = self.items.partition_point(|item| item.seq() <= member.after);
-        let user = member.user.as_ref().filter(|user| self.private && self.holds_something_for(user));
-        let known = self.made.iter().position(|made| made.start == start && made.user.as_ref() == user);
-        let index = known.unwrap_or_else(|| {
-            let frames = self.encode(start, user);
-            self.made.push(Made { start, user: user.cloned(), frames });
-            self.made.len() - 1
-        });
-        &self.made[index].frames
+    fn encoder(&self, group: &Group) -> Option<&dyn Encoder> {
+        self.encoders.iter().map(|encoder| &**encoder).find(|encoder| encoder.wire() == group.wire)
     }
 
-    fn holds_something_for(&self, user: &UserId) -> bool {
-        self.items.iter().any(|item| matches!(item.audience(), Audience::User(only) if only == user))
-    }
-
-    fn encode(&self, start: usize, user: Option<&UserId>) -> Frames {
-        let seen: Vec<&Item> = self.items[start..]
-            .iter()
-            .filter(|item| match item.audience() {
-                Audience::All => true,
-                Audience::Staff => self.group.staff,
-                Audience::User(only) => user == Some(only),
-            })
-            .collect();
-        if seen.is_empty() {
-            return Frames::default();
-        }
-        let Feed { channel, cid, .. } = self.feed;
-        self.encoder.encode(&Batch { channel, cid, items: &seen, members: self.members }, &self.group)
+    fn batch<'a>(&'a self, span: Span, items: &'a [&'a Item], there: Attendance) -> Batch<'a> {
+        let About { channel, cid, epoch } = &self.about;
+        let Attendance { sockets: members, users } = there;
+        Batch { channel, cid, epoch: *epoch, span, items, left: 0, members, users }
     }
 }

@@ -15,6 +15,33 @@ pub enum Kind {
     Text,
     /// A question to the streamer; plain clients see an ordinary line.
     Question,
+    /// A line of staff that shall stand out; plain clients see an ordinary line.
+    Notice,
+}
+
+/// What a member wants to see.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Lane {
+    /// Everything.
+    #[default]
+    All,
+    /// Questions and notices.
+    Questions,
+    /// Every line, no events.
+    Overlay,
+    /// Notices.
+    Quiet,
+}
+
+impl Lane {
+    /// Whether lines of this kind are in it.
+    pub fn shows(self, kind: Kind) -> bool {
+        match self {
+            Self::All | Self::Overlay => true,
+            Self::Questions => matches!(kind, Kind::Question | Kind::Notice),
+            Self::Quiet => kind == Kind::Notice,
+        }
+    }
 }
 
 /// How a line stands.

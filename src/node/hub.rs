@@ -48,12 +48,14 @@ impl Hub {
         self.channels.iter().filter_map(|entry| entry.value().get().cloned()).collect()
     }
 
-    /// Lets channels go that nobody has used for `idle`, at times, for ever.
+    /// Lets channels go that nobody has used for `idle`, and what nobody has asked for lately of the others, at times, for
+    /// ever.
     pub(super) async fn sweep(hub: Weak<Self>, idle: Duration) {
         loop {
             tokio::time::sleep(SWEEP.min(idle)).await;
             let Some(hub) = hub.upgrade() else { return };
             for live in hub.loaded() {
+                live.tidy();
                 let id = live.id().clone();
                 drop(live);
                 hub.evict(&id, idle).await;

@@ -49,6 +49,8 @@ pub(super) struct State {
     pub(super) channel: Channel,
     /// The newest broadcast, on air or over.
     pub(super) stage: Option<Arc<Stage>>,
+    /// Rises when something that was shown is shown otherwise.
+    pub(super) revision: u64,
     /// Events that no snapshot covers.
     fresh: u64,
 }
@@ -67,7 +69,7 @@ impl Live {
         let over = over.child_token();
         let live = Arc::new(Self {
             id: id.clone(),
-            state: Mutex::new(State { channel, stage, fresh }),
+            state: Mutex::new(State { channel, stage, revision: 0, fresh }),
             waiters: Waiters::default(),
             used: Mutex::new(clock::instant()),
             keeping: Arc::default(),
@@ -161,6 +163,14 @@ impl Live {
                 tokio::time::sleep(AFTER_FAILED_SNAPSHOT).await;
             }
         });
+    }
+
+    /// Lets go of what was made for those who came back.
+    pub(super) fn tidy(&self) {
+        let stage = self.state.lock().stage.clone();
+        if let Some(stage) = stage {
+            stage.feed.tidy();
+        }
     }
 
     /// Whether lines can be said in it.

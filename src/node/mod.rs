@@ -13,6 +13,7 @@ mod hub;
 mod keys;
 mod ledger;
 mod live;
+mod resume;
 mod revoke;
 mod roster;
 mod send;
@@ -34,6 +35,7 @@ use crate::clock::Clock;
 use crate::eventlog::{EventLog, LogError};
 use crate::feed::{self, Encoders};
 use crate::metrics::Metrics;
+use crate::model::id::Epoch;
 use crate::model::message::Receipt;
 use crate::model::refusal::Refusal;
 use crate::policy::pace::Paces;
@@ -49,6 +51,7 @@ pub use crate::policy::revoked::Revocation;
 pub use append::Answer;
 pub use keys::Access;
 pub use ledger::{EndedBy, Farewell, FarewellQuery};
+pub use resume::{Arrival, Lost};
 pub use send::SiteLine;
 pub use station::{ChannelView, StationError};
 pub use subscribe::Seat;
@@ -185,6 +188,11 @@ impl Node {
     /// Time.
     pub fn clock(&self) -> &dyn Clock {
         &*self.parts.clock
+    }
+
+    /// Which life of the log its places belong to.
+    pub fn epoch(&self) -> Epoch {
+        self.parts.log.epoch()
     }
 
     /// Goes on with these rules.

@@ -77,8 +77,13 @@ impl Node {
         let cid = view.on_air().map(|broadcast| broadcast.cid.clone()).ok_or(Refusal::BroadcastEnded)?;
         let live = self.hub.live(&view.id).await.map_err(|failure| refusal(&failure))?;
         live.state.lock().channel.admit(&self.rules().limits, &cid, &author, &mut draft)?;
-        let line =
-            Line { cid: cid.clone(), author, draft, members: view.members, credential: Credential::of_the_site() };
+        let line = Line {
+            cid: cid.clone(),
+            author,
+            draft,
+            members: view.there.sockets,
+            credential: Credential::of_the_site(),
+        };
         let event = Event { id, at: self.parts.clock.now(), body: Body::Line(Arc::new(line)) };
         let (tell, told) = oneshot::channel();
         let answer = Box::new(move |outcome| {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
-use crate::feed::Feed;
+use crate::feed::{About, Feed};
 use crate::model::id::{ChannelId, Cid};
 
 use super::Parts;
@@ -20,12 +20,11 @@ pub(super) struct Stage {
 impl Stage {
     /// Sets up a broadcast and starts its feed.
     pub(super) fn set_up(parts: &Parts, channel: &ChannelId, cid: &Cid) -> Arc<Self> {
-        let feed =
-            Feed::new(channel.clone(), cid.clone(), parts.encoders.clone(), parts.config.feed, parts.metrics.clone());
-        let feed = Arc::new(feed);
+        let about = About { channel: channel.clone(), cid: cid.clone(), epoch: parts.log.epoch() };
+        let feed = Arc::new(Feed::new(about, parts.encoders.clone(), parts.config.feed, parts.metrics.clone()));
         let over = CancellationToken::new();
         tokio::spawn(run(feed.clone(), over.clone()));
-        Arc::new(Self { feed, roster: Roster::default(), over })
+        Arc::new(Self { roster: Roster::new(feed.headcount().clone()), feed, over })
     }
 }
 

@@ -2,6 +2,7 @@
 
 use thiserror::Error;
 
+use crate::feed::Attendance;
 use crate::model::broadcast::Broadcast;
 use crate::model::event::{Body, Event};
 use crate::model::id::{ChannelId, Cid, Seq};
@@ -50,8 +51,8 @@ pub struct ChannelView {
     pub listed: bool,
     /// Its broadcasts, oldest first: the last hundred.
     pub broadcasts: Vec<Broadcast>,
-    /// Sockets in the newest broadcast.
-    pub members: u32,
+    /// How many are in the newest broadcast.
+    pub there: Attendance,
 }
 
 impl ChannelView {
@@ -113,8 +114,8 @@ impl Node {
         };
         let state = live.state.lock();
         let broadcasts = state.channel.broadcasts().to_vec();
-        let members = state.stage.as_ref().map_or(0, |stage| stage.feed.count());
-        Ok(ChannelView { id: live.id().clone(), name, listed, broadcasts, members })
+        let there = state.stage.as_ref().map_or_else(Attendance::default, |stage| stage.feed.headcount().now());
+        Ok(ChannelView { id: live.id().clone(), name, listed, broadcasts, there })
     }
 
     /// Whether this is the channel of a broadcast that opened itself: the directory doesn't know it, its log does.

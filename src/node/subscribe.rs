@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::feed::{Group, Place};
 use crate::model::event::{Body, Event};
-use crate::model::id::{ChannelId, Cid, EventId, UserId};
+use crate::model::id::{ChannelId, Cid, EventId, Seq, UserId};
 use crate::model::item::{Audience, Item};
 use crate::model::message::Author;
 use crate::model::principal::{Principal, Standing};
@@ -14,6 +14,7 @@ use crate::ws::outbox::Outbox;
 
 use super::append::refusal;
 use super::live::Live;
+use super::resume::Trail;
 use super::stage::Stage;
 use super::{Node, append, station};
 
@@ -31,7 +32,9 @@ pub struct Seat {
     pub(super) cid: Cid,
     /// `None` for a session that only reads.
     principal: Option<Box<Principal>>,
-    place: Option<Place>,
+    pub(super) place: Option<Place>,
+    /// Where it is on its way to hearing everything live.
+    pub(super) trail: Option<Trail>,
     pub(super) sends: Pace,
     recents: Pace,
     refreshes: Pace,
@@ -78,7 +81,12 @@ impl Seat {
         self.principal().is_some_and(|principal| principal.role.is_staff())
     }
 
-    fn user(&self) -> Option<&UserId> {
+    /// What it is shown of a line.
+    pub(super) fn audience(&self) -> Audience {
+        if self.is_staff() { Audience::Staff } else { Audience::All }
+    }
+
+    pub(super) fn user(&self) -> Option<&UserId> {
         self.principal().map(|principal| &principal.uid)
     }
 }
@@ -108,7 +116,7 @@ impl Node {
         }
         self.parts.metrics.joins.inc();
         let (sends, recents, refreshes) = Default::default();
-        Ok(Seat { live, stage, cid: cid.clone(), principal, place: None, sends, recents, refreshes })
+        Ok(Seat { live, stage, cid: cid.clone(), principal, place: None, trail: None, sends, recents, refreshes })
     }
 
     /// Takes a turn for a new token of this session: looking at one costs more than most requests.
@@ -154,12 +162,12 @@ impl Node {
         Ok(Ok(Box::new(principal)))
     }
 
-    /// The last `count` lines as the seat's holder may see them, oldest first.
-    pub fn recent(&self, seat: &Seat, count: usize) -> Result<Vec<Item>, Refusal> {
+    /// The last `count` lines as the seat's holder may see them, oldest first, and how far the log is.
+    pub fn recent(&self, seat: &Seat, count: usize) -> Result<(Vec<Item>, Seq), Refusal> {
         let paced = seat.recents.take(self.parts.clock.now(), self.rules().recents);
         paced.map_err(|retry_after_ms| Refusal::TooFast { retry_after_ms })?;
-        let audience = if seat.is_staff() { Audience::Staff } else { Audience::All };
-        Ok(seat.live.state.lock().channel.recent(&seat.cid, count, &audience))
+        let channel = &seat.live.state.lock().channel;
+        Ok((channel.recent(&seat.cid, count, &seat.audience()), channel.seq()))
     }
 
     /// The author behind a user's identity: somebody who is in the broadcast, or who wrote one of its last lines.

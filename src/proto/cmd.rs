@@ -21,6 +21,8 @@ impl Cmd {
     pub const PONG: Self = Self::PING.reply();
     /// Lines, pushed to every member.
     pub const CHAT: Self = Self::SEND_CHAT.push();
+    /// Something that is no line (facts, 2.8). It has no request.
+    pub const EVENT: Self = Self(93_006);
 
     /// Every request that is answered, with its name.
     pub const REQUESTS: [(Self, &'static str); 5] = [
@@ -32,7 +34,7 @@ impl Cmd {
     ];
 
     /// Every push, with its name.
-    pub const PUSHES: [(Self, &'static str); 1] = [(Self::CHAT, "CHAT")];
+    pub const PUSHES: [(Self, &'static str); 2] = [(Self::CHAT, "CHAT"), (Self::EVENT, "EVENT")];
 
     /// The number of the reply to this request.
     pub const fn reply(self) -> Self {
@@ -59,7 +61,7 @@ mod tests {
     fn numbers_are_those_of_the_wire() {
         let replies = [(0, 10_000), (100, 10_100), (200, 10_200), (3101, 13_101), (5101, 15_101)];
         assert_eq!(Cmd::REQUESTS.map(|(cmd, _)| (cmd.0, cmd.reply().0)), replies);
-        assert_eq!(Cmd::PUSHES.map(|(cmd, _)| cmd.0), [93_101]);
+        assert_eq!(Cmd::PUSHES.map(|(cmd, _)| cmd.0), [93_101, 93_006]);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 
 use serde::Serialize;
 
-use crate::model::id::{ChannelId, Cid, Seq};
+use crate::model::id::{ChannelId, Cid, Epoch, Seq};
 use crate::model::item::Item;
 use crate::model::message::Receipt;
 use crate::model::refusal::Refusal;
@@ -11,7 +11,7 @@ use crate::model::refusal::Refusal;
 use super::cmd::Cmd;
 use super::code::{self, Code};
 use super::profile::{extras_string, json, profile_string};
-use super::word::{SERVICE, plain_kind, status_code};
+use super::word::{Dialect, SERVICE};
 
 /// What the wire says in `retMsg` when all is well.
 const SUCCESS: &str = "SUCCESS";
@@ -77,7 +77,59 @@ pub struct Connected<'a> {
     pub uuid: &'a str,
     /// The session's identity.
     pub sid: &'a str,
+    /// For sessions of our own layer.
+    pub ext: Option<ConnectedExt>,
 }
+
+/// What CONNECTED says to a session of our own layer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ConnectedExt {
+    /// Which life of the channel's log the places belong to.
+    pub epoch: Epoch,
+    /// How far the log is.
+    pub seq: Seq,
+    /// Pushes will cover everything behind this place.
+    pub after: Seq,
+    /// Which lines the session sees.
+    pub lane: &'static str,
+    /// Largest push, in bytes.
+    pub frame_bytes: usize,
+    /// Whether everything since the place that the client named will follow, or why not; `None` for one that named none.
+    pub recovered: Option<Result<(), &'static str>>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ExtFields {
+    ext: u8,
+    epoch: String,
+    seq: u64,
+    after: u64,
+    lane: &'static str,
+    frame_bytes: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    recovered: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'static str>,
+}
+
+impl From<ConnectedExt> for ExtFields {
+    fn from(ext: ConnectedExt) -> Self {
+        Self {
+            ext: EXT_VERSION,
+            epoch: ext.epoch.to_string(),
+            seq: ext.seq.0,
+            after: ext.after.0,
+            lane: ext.lane,
+            frame_bytes: ext.frame_bytes,
+            recovered: ext.recovered.map(|recovered| recovered.is_ok()),
+            reason: ext.recovered.and_then(Result::err),
+        }
+    }
+}
+
+/// The version of our own layer.
+const EXT_VERSION: u8 = 1;
 
 #[derive(Serialize)]
 struct ConnectedBody<'a> {
@@ -87,12 +139,15 @@ struct ConnectedBody<'a> {
     auth: &'static str,
     uuid: &'a str,
     sid: &'a str,
+    #[serde(flatten)]
+    ext: Option<ExtFields>,
 }
 
 /// CONNECTED (10100).
 pub fn connected(to: &Address, session: Connected<'_>) -> String {
     let auth = if session.writes { "SEND" } else { "READ" };
-    success(Cmd::CONNECT, to, ConnectedBody { token: None, auth, uuid: session.uuid, sid: session.sid })
+    let Connected { uuid, sid, ext, .. } = session;
+    success(Cmd::CONNECT, to, ConnectedBody { token: None, auth, uuid, sid, ext: ext.map(ExtFields::from) })
 }
 
 #[derive(Serialize)]
@@ -125,6 +180,14 @@ struct RecentBody<'a> {
     message_list: &'a [RecentItem<'a>],
     user_count: u32,
     notice: Option<()>,
+    #[serde(flatten)]
+    ext: Option<RecentExt>,
+}
+
+#[derive(Clone, Serialize)]
+struct RecentExt {
+    epoch: String,
+    seq: u64,
 }
 
 /// A line as RECENT_CHAT spells it: other names than in a push (facts, 2.3).
@@ -144,14 +207,34 @@ struct RecentItem<'a> {
     create_time: i64,
     update_time: i64,
     msg_tid: Option<()>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    msg_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    seq: Option<u64>,
 }
 
-/// The last lines (15101), oldest first, at most `limit` bytes: the newest stay.
-pub fn recent_chat(to: &Address, channel: &ChannelId, items: &[Item], members: u32, limit: usize) -> String {
-    let mut lines: Vec<RecentItem<'_>> = items.iter().map(|item| recent_item(item, channel)).collect();
+/// The last lines of a broadcast.
+#[derive(Clone, Copy, Debug)]
+pub struct Recent<'a> {
+    /// Whose broadcast it is.
+    pub channel: &'a ChannelId,
+    /// Oldest first.
+    pub items: &'a [Item],
+    /// Connections in the broadcast now.
+    pub members: u32,
+    /// For sessions of our own layer: how far the log is.
+    pub place: Option<(Epoch, Seq)>,
+}
+
+/// RECENT_CHAT's answer (15101), at most `limit` bytes: the newest lines stay.
+pub fn recent_chat(to: &Address, recent: &Recent<'_>, limit: usize) -> String {
+    let ext = recent.place.map(|(epoch, seq)| RecentExt { epoch: epoch.to_string(), seq: seq.0 });
+    let dialect = if ext.is_some() { Dialect::Ext } else { Dialect::Plain };
+    let mut lines: Vec<RecentItem<'_>> =
+        recent.items.iter().map(|item| recent_item(item, recent.channel, dialect)).collect();
     loop {
-        let text =
-            success(Cmd::RECENT_CHAT, to, RecentBody { message_list: &lines, user_count: members, notice: None });
+        let body = RecentBody { message_list: &lines, user_count: recent.members, notice: None, ext: ext.clone() };
+        let text = success(Cmd::RECENT_CHAT, to, body);
         if text.len() <= limit || lines.is_empty() {
             return text;
         }
@@ -161,7 +244,7 @@ pub fn recent_chat(to: &Address, channel: &ChannelId, items: &[Item], members: u
     }
 }
 
-fn recent_item<'a>(item: &'a Item, channel: &ChannelId) -> RecentItem<'a> {
+fn recent_item<'a>(item: &'a Item, channel: &ChannelId, dialect: Dialect) -> RecentItem<'a> {
     RecentItem {
         service_id: SERVICE,
         channel_id: item.cid().as_str(),
@@ -171,11 +254,13 @@ fn recent_item<'a>(item: &'a Item, channel: &ChannelId) -> RecentItem<'a> {
         content: item.text(),
         extras: extras_string(&item.extras(), channel),
         member_count: item.members(),
-        message_type_code: plain_kind(item.kind()),
-        message_status_type: status_code(item.status()),
+        message_type_code: dialect.kind(item.kind()),
+        message_status_type: dialect.status(item.kind(), item.status()),
         create_time: item.time().0,
         update_time: item.time().0,
         msg_tid: None,
+        msg_id: (dialect == Dialect::Ext).then(|| item.id().to_string()),
+        seq: (dialect == Dialect::Ext).then(|| item.seq().0),
     }
 }
 
@@ -195,7 +280,7 @@ pub fn refused(request: Cmd, to: &Address, refusal: &Refusal) -> String {
         })
     };
     let body = if request == Cmd::RECENT_CHAT {
-        json(&RecentBody { message_list: &[], user_count: 0, notice: None })
+        json(&RecentBody { message_list: &[], user_count: 0, notice: None, ext: None })
     } else {
         json(&Empty {})
     };

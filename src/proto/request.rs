@@ -6,11 +6,14 @@ use std::fmt;
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
+use uuid::Uuid;
 
-use crate::model::message::{Draft, Extras, Kind, Os};
+use crate::model::id::{Epoch, Seq};
+use crate::model::message::{Draft, Extras, Kind, Lane, Os};
 use crate::model::refusal::Refusal;
 
 use super::envelope::{Envelope, is_object};
+use super::word::lane;
 
 /// Most lines that RECENT_CHAT gives.
 pub const MOST_RECENT: usize = 200;
@@ -29,6 +32,19 @@ pub struct Connect {
     pub writes: bool,
     /// The access token, when there is one.
     pub token: Option<String>,
+    /// Our own layer, when it is asked for.
+    pub ext: Option<Ext>,
+}
+
+/// What a session of our own layer asks for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Ext {
+    /// What it wants to see.
+    pub lane: Lane,
+    /// Largest push that it takes, in bytes; 0 when it doesn't say.
+    pub frame_bytes: usize,
+    /// Where it was before: in which life of the log, and up to which place it was told everything.
+    pub resume: Option<(Epoch, Seq)>,
 }
 
 /// Body of RECENT_CHAT (5101).
@@ -49,6 +65,17 @@ struct ConnectBody {
     auth: Option<String>,
     #[serde(rename = "accTkn")]
     token: Option<String>,
+    ext: Option<u32>,
+    lane: Option<String>,
+    #[serde(rename = "frameBytes")]
+    frame_bytes: Option<u32>,
+    resume: Option<Resume>,
+}
+
+#[derive(Deserialize)]
+struct Resume {
+    epoch: Uuid,
+    seq: u64,
 }
 
 #[derive(Deserialize)]
@@ -84,7 +111,14 @@ pub fn connect(body: Option<&RawValue>) -> Result<Connect, String> {
         Some("READ") | None => false,
         Some(other) => return Err(format!("auth is READ or SEND, not {other:?}")),
     };
-    Ok(Connect { writes, token: body.token.filter(|token| !token.is_empty()) })
+    // A client that knows a later layer than this build gets this one: CONNECTED says so.
+    let lane = body.lane.as_deref().map_or(Ok(Lane::default()), lane)?;
+    let ext = body.ext.is_some_and(|version| version > 0).then(|| Ext {
+        lane,
+        frame_bytes: body.frame_bytes.map_or(0, |bytes| usize::try_from(bytes).unwrap_or(usize::MAX)),
+        resume: body.resume.map(|resume| (Epoch(resume.epoch), Seq(resume.seq))),
+    });
+    Ok(Connect { writes, token: body.token.filter(|token| !token.is_empty()), ext })
 }
 
 /// Reads the body of REFRESH (200): the new access token.
@@ -101,8 +135,9 @@ pub fn chat(envelope: &Envelope<'_>, largest_extras: usize) -> Result<Draft, Ref
     let kind = match body.kind {
         None | Some(1) => Kind::Text,
         Some(40) => Kind::Question,
+        Some(41) => Kind::Notice,
         Some(other) => {
-            let reason = format!("msgTypeCode {other} can't be sent; 1 is text, 40 is a question");
+            let reason = format!("msgTypeCode {other} can't be sent; 1 is text, 40 a question, 41 a notice of staff");
             return Err(Refusal::BadRequest(reason));
         }
     };
@@ -272,6 +307,6 @@ mod tests {
     fn a_reader_needs_nothing() {
         assert_eq!(connect(Some(&raw("{}"))).unwrap(), Connect::default());
         let joined = connect(Some(&raw(r#"{"uid":null,"accTkn":"","auth":"SEND","devType":2001}"#))).unwrap();
-        assert_eq!(joined, Connect { writes: true, token: None });
+        assert_eq!(joined, Connect { writes: true, ..Connect::default() });
     }
 }

@@ -1,22 +1,52 @@
 //! Words that replies and pushes share.
 
-use crate::model::message::{Kind, Status};
+use crate::model::message::{Kind, Lane, Status};
 
 /// The service every Chzzk client names.
 pub const SERVICE: &str = "game";
 
-/// On the plain wire a question is an ordinary line: a strict client drops the rest of a frame that holds an unknown
-/// type.
-pub(super) fn plain_kind(kind: Kind) -> u8 {
-    match kind {
-        Kind::Text | Kind::Question => 1,
+/// How much of our own protocol a session has asked for: `bdy.ext` of CONNECT.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Dialect {
+    /// Exactly the public wire.
+    #[default]
+    Plain,
+    /// Our layer 1 on it.
+    Ext,
+}
+
+impl Dialect {
+    /// `msgTypeCode`. On the plain wire a question or notice is an ordinary line: a strict client drops the rest of a
+    /// frame that holds an unknown type.
+    pub(super) fn kind(self, kind: Kind) -> u8 {
+        match (self, kind) {
+            (Self::Plain, Kind::Text | Kind::Question | Kind::Notice) | (Self::Ext, Kind::Text) => 1,
+            (Self::Ext, Kind::Question) => 40,
+            (Self::Ext, Kind::Notice) => 41,
+        }
+    }
+
+    /// `msgStatusType`.
+    pub(super) fn status(self, kind: Kind, status: Status) -> &'static str {
+        match (self, kind, status) {
+            (_, _, Status::Hidden) => "HIDDEN",
+            (Self::Ext, Kind::Question, Status::Normal) => "UNANSWERED",
+            (_, _, Status::Normal) => "NORMAL",
+        }
     }
 }
 
-/// The wire's word for how a line stands.
-pub(super) fn status_code(status: Status) -> &'static str {
-    match status {
-        Status::Normal => "NORMAL",
-        Status::Hidden => "HIDDEN",
-    }
+/// Lanes by their names.
+const LANES: [(Lane, &str); 4] =
+    [(Lane::All, "all"), (Lane::Questions, "questions"), (Lane::Overlay, "overlay"), (Lane::Quiet, "quiet")];
+
+/// A lane's name.
+pub fn lane_name(lane: Lane) -> &'static str {
+    LANES.iter().find(|(known, _)| *known == lane).map_or("", |(_, name)| name)
+}
+
+/// The lane of this name.
+pub(super) fn lane(name: &str) -> Result<Lane, String> {
+    let known = LANES.iter().find(|(_, known)| *known == name).map(|(lane, _)| *lane);
+    known.ok_or_else(|| format!("lane is {}, not {name:?}", LANES.map(|(_, name)| name).join(", ")))
 }

@@ -7,6 +7,7 @@
 
 use std::collections::VecDeque;
 use std::fmt;
+use std::future::poll_fn;
 use std::io;
 use std::task::{Context, Poll, ready};
 
@@ -104,6 +105,11 @@ impl Outbox {
     /// Bytes that had to wait and were written since the start: while some wait and this doesn't grow, nothing is read.
     pub fn written_bytes(&self) -> u64 {
         self.queue.lock().written
+    }
+
+    /// Waits until nothing waits for the socket, or it failed. Only for the connection's own task.
+    pub async fn drained(&self) {
+        poll_fn(|cx| self.poll_finished(cx)).await;
     }
 
     /// Closes a reader that is too slow for its queue: what waits is dropped, the Close is next.

@@ -8,16 +8,18 @@ use std::sync::Arc;
 use serde_json::Value;
 use uuid::Uuid;
 
-use madang::model::id::{ChannelId, Cid, EventId, Seq, UserId};
+use madang::model::id::{ChannelId, Cid, Epoch, EventId, Seq, UserId};
 use madang::model::item::{Audience, Item};
-use madang::model::message::{Author, Draft, Extras, Kind, Line, Os, Receipt, Status};
+use madang::model::message::{Author, Draft, Extras, Kind, Lane, Line, Os, Receipt, Status};
 use madang::model::principal::{Profile, Subscription, Title, ViewerBadge};
 use madang::model::refusal::Refusal;
 use madang::model::time::Millis;
 use madang::proto::cmd::Cmd;
 use madang::proto::envelope::Envelope;
 use madang::proto::profile::role_of;
-use madang::proto::reply::{self, Address, Connected};
+use madang::proto::push::{Place, Stretch};
+use madang::proto::reply::{self, Address, Connected, ConnectedExt, Recent};
+use madang::proto::word::lane_name;
 use madang::proto::{heard, push, request};
 
 fn examples() -> BTreeMap<String, Value> {
@@ -53,6 +55,7 @@ fn round_trip(example: &Value) -> Value {
         (Some(13_101), _) => sent_again(example),
         (Some(15_101), _) => recent_again(example),
         (Some(93_101), _) => chat_again(example),
+        (Some(93_006), _) => event_again(example),
         other => panic!("{other:?}"),
     };
     serde_json::from_str(&encoded).unwrap()
@@ -60,7 +63,21 @@ fn round_trip(example: &Value) -> Value {
 
 /// What a request may hold: the envelope's fields, and those of each body (`proto-docs/`).
 const ENVELOPE: [&str; 8] = ["ver", "cmd", "svcid", "cid", "sid", "tid", "retry", "bdy"];
-const CONNECT: [&str; 9] = ["uid", "devType", "accTkn", "auth", "libVer", "osVer", "devName", "locale", "timezone"];
+const CONNECT: [&str; 13] = [
+    "uid",
+    "devType",
+    "accTkn",
+    "auth",
+    "libVer",
+    "osVer",
+    "devName",
+    "locale",
+    "timezone",
+    "ext",
+    "lane",
+    "frameBytes",
+    "resume",
+];
 const REFRESH: [&str; 1] = ["accTkn"];
 const CHAT: [&str; 4] = ["msg", "msgTypeCode", "msgTime", "extras"];
 const RECENT: [&str; 1] = ["recentMessageCount"];
@@ -76,6 +93,13 @@ fn request_again(cmd: u64, example: &Value) -> Value {
             let mut body = known(&example["bdy"], &CONNECT);
             body["auth"] = if asked.writes { "SEND" } else { "READ" }.into();
             body["accTkn"] = asked.token.into();
+            if let Some(ext) = asked.ext {
+                body["ext"] = 1.into();
+                body["lane"] = lane_name(ext.lane).into();
+                body["frameBytes"] = ext.frame_bytes.into();
+                let (epoch, seq) = ext.resume.unwrap();
+                body["resume"] = serde_json::json!({"epoch": epoch.to_string(), "seq": seq.0});
+            }
             body
         }
         200 => {
@@ -89,7 +113,7 @@ fn request_again(cmd: u64, example: &Value) -> Value {
             let mut body = known(&example["bdy"], &CHAT);
             body["msg"] = draft.text.into();
             body["msgTime"] = draft.client_time.into();
-            body["msgTypeCode"] = if draft.kind == Kind::Question { 40 } else { 1 }.into();
+            body["msgTypeCode"] = type_code(draft.kind).into();
             body
         }
         _ => {
@@ -134,7 +158,7 @@ fn expected_draft(example: &Value) -> Draft {
         json => extras(json),
     };
     Draft {
-        kind: if body["msgTypeCode"] == 40 { Kind::Question } else { Kind::Text },
+        kind: kind_of(&body["msgTypeCode"]),
         text: text(&body["msg"]),
         extras,
         tid: example["tid"].to_string(),
@@ -169,8 +193,56 @@ fn refused_again(request: u64, code: u64, example: &Value) -> String {
 fn connected_again(example: &Value) -> String {
     let body = &example["bdy"];
     let (uuid, sid) = (text(&body["uuid"]), text(&body["sid"]));
-    let session = Connected { writes: body["auth"] == "SEND", uuid: &uuid, sid: &sid };
+    let ext = (body["ext"] == 1).then(|| ConnectedExt {
+        epoch: epoch(&body["epoch"]),
+        seq: place(&body["seq"]),
+        after: place(&body["after"]),
+        lane: lane_name(lane(&body["lane"])),
+        frame_bytes: body["frameBytes"].as_u64().unwrap().try_into().unwrap(),
+        recovered: body["recovered"].as_bool().map(|recovered| if recovered { Ok(()) } else { Err("too_old") }),
+    });
+    let session = Connected { writes: body["auth"] == "SEND", uuid: &uuid, sid: &sid, ext };
     reply::connected(&address(example), session)
+}
+
+fn epoch(value: &Value) -> Epoch {
+    Epoch(Uuid::parse_str(&text(value)).unwrap())
+}
+
+fn place(value: &Value) -> Seq {
+    Seq(value.as_u64().unwrap())
+}
+
+fn lane(value: &Value) -> Lane {
+    let lanes = [Lane::All, Lane::Questions, Lane::Overlay, Lane::Quiet];
+    lanes.into_iter().find(|lane| *value == lane_name(*lane)).unwrap()
+}
+
+const KINDS: [(u8, Kind); 3] = [(1, Kind::Text), (40, Kind::Question), (41, Kind::Notice)];
+
+fn kind_of(value: &Value) -> Kind {
+    KINDS.iter().find(|(code, _)| *value == *code).unwrap().1
+}
+
+fn type_code(kind: Kind) -> u8 {
+    KINDS.iter().find(|(_, known)| *known == kind).unwrap().0
+}
+
+/// What an ext push covers; `None` for a plain one.
+fn stretch(example: &Value) -> Option<Stretch> {
+    let epoch = example.get("epoch").map(epoch)?;
+    let left = example["left"].as_u64().unwrap_or_default();
+    Some(Stretch { epoch, after: place(&example["after"]), upto: place(&example["upto"]), left })
+}
+
+fn event_again(example: &Value) -> String {
+    let (cid, body) = (Cid::parse(&text(&example["cid"])).unwrap(), &example["bdy"]);
+    let number = |name: &str| body[name].as_u64().unwrap().try_into().unwrap();
+    match body["type"].as_str().unwrap() {
+        "MEMBER_COUNT" => push::member_count(&cid, number("mbrCnt"), number("userCnt"), stretch(example).unwrap()),
+        "TOKEN_EXPIRES" => push::token_expires(&cid, Millis(body["expireTime"].as_i64().unwrap())),
+        other => panic!("{other}"),
+    }
 }
 
 fn sent_again(example: &Value) -> String {
@@ -188,25 +260,33 @@ fn recent_again(example: &Value) -> String {
         .iter()
         .map(|line| {
             let members = line["memberCount"].as_u64().unwrap();
-            item(line, ["userId", "profile", "content", "extras", "messageTime", "channelId"], members, 1)
+            let keys = ["userId", "profile", "content", "extras", "messageTime", "channelId", "messageTypeCode"];
+            item(line, keys, members, 1)
         })
         .collect();
-    let members = body["userCount"].as_u64().unwrap().try_into().unwrap();
-    reply::recent_chat(&address(example), &channel(&body["messageList"][0]["extras"]), &items, members, 61_440)
+    let recent = Recent {
+        channel: &channel(&body["messageList"][0]["extras"]),
+        items: &items,
+        members: body["userCount"].as_u64().unwrap().try_into().unwrap(),
+        place: body.get("epoch").map(|life| (epoch(life), place(&body["seq"]))),
+    };
+    reply::recent_chat(&address(example), &recent, 61_440)
 }
 
 fn chat_again(example: &Value) -> String {
     let lines = example["bdy"].as_array().unwrap();
     let seq = text(&example["tid"]).parse().unwrap();
-    let items: Vec<Item> =
-        lines.iter().map(|line| item(line, ["uid", "profile", "msg", "extras", "msgTime", "cid"], 0, seq)).collect();
+    let keys = ["uid", "profile", "msg", "extras", "msgTime", "cid", "msgTypeCode"];
+    let items: Vec<Item> = lines.iter().map(|line| item(line, keys, 0, seq)).collect();
     let items: Vec<&Item> = items.iter().collect();
-    let members = lines[0]["mbrCnt"].as_u64().unwrap().try_into().unwrap();
-    let cid = Cid::parse(&text(&example["cid"])).unwrap();
-    let mut messages = Vec::new();
-    push::chat(&channel(&lines[0]["extras"]), &cid, &items, members, 32_768, |message| {
-        messages.push(message.to_owned());
-    });
+    let place = Place {
+        channel: &lines.first().map_or(ChannelId::directory(), |line| channel(&line["extras"])),
+        cid: &Cid::parse(&text(&example["cid"])).unwrap(),
+        members: lines.first().map_or(0, |line| line["mbrCnt"].as_u64().unwrap().try_into().unwrap()),
+        stretch: stretch(example),
+    };
+    let mut messages: Vec<String> = Vec::new();
+    push::chat(&place, &items, 32_768, |message| messages.push(message.to_owned()));
     assert_eq!(messages.len(), 1);
     messages.remove(0)
 }
@@ -216,15 +296,17 @@ fn channel(extras: &Value) -> ChannelId {
     ChannelId::parse(extras["streamingChannelId"].as_str().unwrap()).unwrap()
 }
 
-fn item(line: &Value, [uid, profile, msg, extras_key, time, cid]: [&str; 6], members: u64, seq: u64) -> Item {
+fn item(line: &Value, keys: [&str; 7], members: u64, seq: u64) -> Item {
+    let [uid, profile, msg, extras_key, time, cid, kind] = keys;
     let shown: Value = serde_json::from_str(&text(&line[profile])).unwrap();
     let author = Author {
         uid: UserId::parse(&text(&line[uid])).unwrap(),
         profile: Arc::new(profile_of(&shown)),
         role: role_of(shown["userRoleCode"].as_str().unwrap()).unwrap(),
     };
-    let draft =
-        Draft { text: text(&line[msg]), extras: extras(line[extras_key].as_str().unwrap()), ..Draft::default() };
+    let kind = kind_of(&line[kind]);
+    let extras = extras(line[extras_key].as_str().unwrap());
+    let draft = Draft { kind, text: text(&line[msg]), extras, ..Draft::default() };
     let line_of = Line {
         cid: Cid::parse(&text(&line[cid])).unwrap(),
         author,
@@ -233,7 +315,9 @@ fn item(line: &Value, [uid, profile, msg, extras_key, time, cid]: [&str; 6], mem
         credential: Default::default(),
     };
     let time = Millis(line[time].as_i64().unwrap());
-    Item::revealed(Seq(seq), EventId::fresh(), time, Status::Normal, Audience::All, Arc::new(line_of))
+    let id = line["msgId"].as_str().map_or_else(EventId::fresh, |id| EventId(Uuid::parse_str(id).unwrap()));
+    let seq = line["seq"].as_u64().unwrap_or(seq);
+    Item::revealed(Seq(seq), id, time, Status::Normal, Audience::All, Arc::new(line_of))
 }
 
 fn extras(json: &str) -> Extras {

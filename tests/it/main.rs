@@ -14,6 +14,7 @@ mod crash;
 mod disk;
 mod edge;
 mod eventlog;
+mod ext;
 mod flood;
 mod golden;
 mod log_versions;

@@ -1,7 +1,8 @@
 //! How the feed's items look on the chat wire.
 
-use crate::feed::{Batch, Encoder, Group, Wire};
-use crate::proto::push;
+use crate::feed::{Batch, Encoder, Group, Layer, Span, Wire};
+use crate::model::message::Lane;
+use crate::proto::push::{self, Place, Stretch};
 use crate::ws::frames::{Builder, Frames};
 
 /// The chat wire's name among the feed's wires.
@@ -21,8 +22,25 @@ impl Encoder for ChatEncoder {
 
     fn encode(&self, batch: &Batch<'_>, group: &Group) -> Frames {
         let mut builder = Builder::with_capacity(batch.items.len() * USUAL_LINE);
-        let Batch { channel, cid, items, members } = *batch;
-        push::chat(channel, cid, items, members, group.frame_limit, |message| builder.text(message));
+        let place = Place {
+            channel: batch.channel,
+            cid: batch.cid,
+            members: batch.members,
+            stretch: (group.layer == Layer::Ext).then(|| stretch(batch)),
+        };
+        push::chat(&place, batch.items, group.frame_limit, |message| builder.text(message));
         builder.finish()
     }
+
+    fn encode_count(&self, batch: &Batch<'_>, group: &Group) -> Frames {
+        if group.layer != Layer::Ext || group.lane != Lane::All {
+            return Frames::default();
+        }
+        Frames::text(&push::member_count(batch.cid, batch.members, batch.users, stretch(batch)))
+    }
+}
+
+fn stretch(batch: &Batch<'_>) -> Stretch {
+    let Span { after, upto } = batch.span;
+    Stretch { epoch: batch.epoch, after, upto, left: batch.left }
 }

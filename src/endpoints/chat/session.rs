@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use tokio::time::{Instant, timeout};
 use uuid::Uuid;
@@ -10,14 +11,18 @@ use crate::clock;
 use crate::feed::{Group, Layer};
 use crate::gate::{Gate, Membership, UserSeat, Visitor};
 use crate::model::id::{Cid, UserId};
+use crate::model::message::Lane;
 use crate::model::principal::Standing;
 use crate::model::refusal::Refusal;
-use crate::node::{Node, Outcome, Seat};
+use crate::model::time::Millis;
+use crate::node::{Arrival, Lost, Node, Outcome, Seat};
 use crate::proto::cmd::Cmd;
 use crate::proto::code::Code;
 use crate::proto::envelope::Envelope;
-use crate::proto::reply::{self, Address, Connected};
-use crate::proto::request::{self, Connect};
+use crate::proto::push;
+use crate::proto::reply::{self, Address, Connected, ConnectedExt, Recent};
+use crate::proto::request::{self, Connect, Ext};
+use crate::proto::word::lane_name;
 use crate::ws::close::CloseCode;
 use crate::ws::frames::Frames;
 use crate::ws::outbox::Outbox;
@@ -27,6 +32,12 @@ use super::encoder::WIRE;
 
 /// When a session that has too many sends under way should ask again.
 const IN_FLIGHT_RETRY_MS: u64 = 100;
+
+/// How long before its token ends a session of our own layer is told, at least.
+const TOKEN_NOTICE: Duration = Duration::from_secs(60);
+
+/// The larger of the two sizes of pushes: half of what an outgoing queue holds at least.
+const LARGE_PUSH_BYTES: usize = 96 * 1024;
 
 /// What follows from a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,7 +71,19 @@ struct Joined {
     seat: Seat,
     /// A place among the user's sessions, when it may send.
     user: Option<UserSeat>,
+    /// Our own layer, if it has asked for it.
+    ext: Option<ExtSession>,
     _member: Membership,
+}
+
+/// What a session of our own layer has asked for, and where it is.
+struct ExtSession {
+    lane: Lane,
+    frame_limit: usize,
+    /// Whether it is still being told what it missed.
+    behind: bool,
+    /// The end of a token that it has been told of.
+    warned: Option<Millis>,
 }
 
 impl Session {
@@ -92,13 +115,41 @@ impl Session {
         }
     }
 
-    /// Gives back the place among the user's sessions once the token holds no more: who has a new one needs it.
+    /// To be called every `ping_after` at least. Gives back the place among the user's sessions once the token holds no
+    /// more: who has a new one needs it. Says that a token ends, where the session has a word for it.
     pub fn look_around(&mut self) {
-        if let Phase::Joined(Joined { seat, user, .. }) = &mut self.phase
-            && user.is_some()
-            && !self.node.may_act(seat)
-        {
+        let Phase::Joined(Joined { seat, user, ext, .. }) = &mut self.phase else { return };
+        if user.is_some() && !self.node.may_act(seat) {
             *user = None;
+        }
+        let (Some(ext), Some(expires)) = (ext, seat.principal().map(|principal| principal.expires)) else { return };
+        // The next look may be so much later.
+        let soon = self.node.clock().now() + millis(TOKEN_NOTICE + self.config.ping_after);
+        if user.is_some() && expires <= soon && ext.warned != Some(expires) {
+            ext.warned = Some(expires);
+            push_to(&self.outbox, &push::token_expires(seat.cid(), expires));
+        }
+    }
+
+    /// Whether it is still being told what it has missed.
+    pub fn is_behind(&self) -> bool {
+        matches!(&self.phase, Phase::Joined(Joined { ext: Some(ext), .. }) if ext.behind)
+    }
+
+    /// Tells a stretch of what it has missed, once the connection has taken what it was told before. Cancel-safe; only for
+    /// the connection's own task.
+    pub async fn catch_up(&mut self) {
+        // Thousands may do this at once, and others have something to say meanwhile.
+        tokio::task::yield_now().await;
+        self.outbox.drained().await;
+        self.take_step();
+    }
+
+    fn take_step(&mut self) {
+        let Phase::Joined(joined) = &mut self.phase else { return };
+        let group = joined.group(&self.config);
+        if let Some(ext) = &mut joined.ext {
+            ext.behind = !joined.seat.catch_up(group, &self.outbox);
         }
     }
 
@@ -147,7 +198,7 @@ impl Session {
         let entered = timeout(self.config.connect_timeout, self.enter(envelope, &asked)).await;
         match entered.unwrap_or(Err(Refusal::Busy { retry_after_ms: 1_000 })) {
             Ok(joined) => {
-                self.welcome(envelope, joined);
+                self.welcome(envelope, &asked, joined);
                 Step::On
             }
             Err(refusal) => {
@@ -179,17 +230,24 @@ impl Session {
         };
         let seat = self.node.enter(&cid, standing).await?;
         let user = user.filter(|_| seat.principal().is_some());
-        Ok(Joined { seat, user, _member: member })
+        let ext = asked.ext.as_ref().map(|ext| ExtSession::new(ext, &self.config));
+        Ok(Joined { seat, user, ext, _member: member })
     }
 
-    /// CONNECTED first, live lines behind it.
-    fn welcome(&mut self, envelope: &Envelope<'_>, mut joined: Joined) {
+    /// CONNECTED first, then what was missed, then what happens.
+    fn welcome(&mut self, envelope: &Envelope<'_>, asked: &Connect, mut joined: Joined) {
+        let group = joined.group(&self.config);
         let seat = &mut joined.seat;
+        let resume = asked.ext.as_ref().and_then(|ext| ext.resume);
+        let ext = joined.ext.as_ref().map(|ext| ext.connected(self.node.arrive(seat, resume)));
         let (uuid, sid) = (self.connection.to_string(), fresh_sid());
-        let connected = Connected { writes: seat.principal().is_some(), uuid: &uuid, sid: &sid };
+        let connected = Connected { writes: seat.principal().is_some(), uuid: &uuid, sid: &sid, ext };
         self.push(&reply::connected(&address(envelope, seat), connected));
-        seat.listen(group(&self.config, seat), self.outbox.clone());
+        if joined.ext.is_none() {
+            seat.listen(group, self.outbox.clone());
+        }
         self.phase = Phase::Joined(joined);
+        self.take_step();
     }
 
     async fn refresh(&mut self, envelope: &Envelope<'_>) {
@@ -206,15 +264,16 @@ impl Session {
         self.node.pace_refresh(seat)?;
         let standing = self.node.check_token(&token).await?;
         let deadline = self.deadline();
-        let Phase::Joined(Joined { seat, user, .. }) = &mut self.phase else { return Err(Refusal::NotJoined) };
-        let fresh = match (&standing, &user) {
+        let Phase::Joined(joined) = &mut self.phase else { return Err(Refusal::NotJoined) };
+        let fresh = match (&standing, &joined.user) {
             (Standing::Valid(principal), None) => Some(self.gate.seat(&principal.uid, deadline).await?),
             _ => None,
         };
-        self.node.refresh(seat, standing)?;
-        *user = user.take().or(fresh);
-        seat.regroup(group(&self.config, seat)).await;
-        Ok(address(envelope, seat))
+        self.node.refresh(&mut joined.seat, standing)?;
+        joined.user = joined.user.take().or(fresh);
+        let group = joined.group(&self.config);
+        joined.seat.regroup(group).await;
+        Ok(address(envelope, &joined.seat))
     }
 
     fn send(&self, envelope: &Envelope<'_>) {
@@ -252,9 +311,10 @@ impl Session {
         let asked = request::recent_chat(envelope.body).map_err(Refusal::BadRequest);
         let answer = || {
             let (seat, asked) = (self.seat(envelope)?, asked?);
-            let items = self.node.recent(seat, asked.count)?;
-            let (to, limit) = (address(envelope, seat), self.config.recent_bytes);
-            Ok(reply::recent_chat(&to, seat.channel(), &items, seat.members(), limit))
+            let (items, seq) = self.node.recent(seat, asked.count)?;
+            let place = self.is_ext().then(|| (self.node.epoch(), seq));
+            let recent = Recent { channel: seat.channel(), items: &items, members: seat.members(), place };
+            Ok(reply::recent_chat(&address(envelope, seat), &recent, self.config.recent_bytes))
         };
         match answer() {
             Ok(text) => self.push(&text),
@@ -283,13 +343,51 @@ impl Session {
     }
 
     fn push(&self, text: &str) {
-        // An outbox that takes nothing more is closing, and its connection with it.
-        let _ = self.outbox.push(&Frames::text(text));
+        push_to(&self.outbox, text);
+    }
+
+    fn is_ext(&self) -> bool {
+        matches!(&self.phase, Phase::Joined(Joined { ext: Some(_), .. }))
     }
 }
 
-fn group(config: &Config, seat: &Seat) -> Group {
-    Group { wire: WIRE, layer: Layer::Plain, staff: seat.is_staff(), frame_limit: config.push_bytes }
+impl Joined {
+    fn group(&self, config: &Config) -> Group {
+        let (layer, lane, frame_limit) = match &self.ext {
+            None => (Layer::Plain, Lane::All, config.push_bytes),
+            Some(ext) => (Layer::Ext, ext.lane, ext.frame_limit),
+        };
+        Group { wire: WIRE, layer, lane, staff: self.seat.is_staff(), frame_limit }
+    }
+}
+
+impl ExtSession {
+    fn new(asked: &Ext, config: &Config) -> Self {
+        // Two sizes and no more: members of one size share their bytes.
+        let large = asked.frame_bytes >= LARGE_PUSH_BYTES;
+        let frame_limit = if large { config.push_bytes.max(LARGE_PUSH_BYTES) } else { config.push_bytes };
+        Self { lane: asked.lane, frame_limit, behind: true, warned: None }
+    }
+
+    fn connected(&self, arrival: Arrival) -> ConnectedExt {
+        let Arrival { epoch, seq, after, recovered } = arrival;
+        let reason = |lost| match lost {
+            Lost::Epoch => "epoch",
+            Lost::Ahead => "ahead",
+            Lost::TooOld => "too_old",
+        };
+        let recovered = recovered.map(|recovered| recovered.map_err(reason));
+        ConnectedExt { epoch, seq, after, lane: lane_name(self.lane), frame_bytes: self.frame_limit, recovered }
+    }
+}
+
+fn push_to(outbox: &Outbox, text: &str) {
+    // An outbox that takes nothing more is closing, and its connection with it.
+    let _ = outbox.push(&Frames::text(text));
+}
+
+fn millis(time: Duration) -> i64 {
+    i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
 }
 
 fn address(envelope: &Envelope<'_>, seat: &Seat) -> Address {

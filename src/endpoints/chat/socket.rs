@@ -112,6 +112,7 @@ async fn converse(connection: &mut Connection, session: &mut Session, chat: &Cha
                     }
                 }
             }
+            () = session.catch_up(), if session.is_behind() => {}
             () = sleep_until(silence.next) => {
                 session.look_around();
                 if backlog.stuck(connection.outbox()) >= chat.config.standstill {

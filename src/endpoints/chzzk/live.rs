@@ -21,7 +21,7 @@ pub(super) fn status(view: &ChannelView) -> Value {
     json!({
         "liveTitle": newest.map_or("", |broadcast| &broadcast.title),
         "status": if on_air.is_some() { "OPEN" } else { "CLOSE" },
-        "concurrentUserCount": view.members,
+        "concurrentUserCount": view.there.sockets,
         "cvExposure": true,
         "accumulateCount": 0,
         "paidPromotion": false,

@@ -24,7 +24,10 @@ pub(super) struct ChannelJson {
     open: bool,
     /// The broadcast that is on.
     broadcast: Option<BroadcastJson>,
+    /// Connections.
     members: u32,
+    /// Users who are known by name, however many connections each has.
+    users: u32,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -44,7 +47,8 @@ impl From<&ChannelView> for ChannelJson {
             name: view.name.clone(),
             open: view.listed,
             broadcast: view.on_air().map(BroadcastJson::from),
-            members: view.members,
+            members: view.there.sockets,
+            users: view.there.users,
         }
     }
 }

@@ -207,6 +207,7 @@ enum KindJson {
     #[default]
     Text,
     Question,
+    Notice,
 }
 
 /// What is said, and in whose name.
@@ -252,6 +253,7 @@ pub(super) async fn send_message(
     let kind = match asked.kind {
         KindJson::Text => Kind::Text,
         KindJson::Question => Kind::Question,
+        KindJson::Notice => Kind::Notice,
     };
     let draft = Draft { kind, text: asked.text, ..Draft::default() };
     let (cid, receipt) = site.node.say(&channel, SiteLine { author, draft, id }, &access).await?;

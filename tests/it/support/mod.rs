@@ -2,4 +2,5 @@
 
 pub(crate) mod frames;
 pub(crate) mod process;
+pub(crate) mod reader;
 pub(crate) mod yard;

@@ -134,6 +134,33 @@ impl Guest {
         self.hears(10100).await
     }
 
+    /// CONNECT with our own layer, as `ext` asks for it, and its answer. What was missed is told as far as the socket takes
+    /// it.
+    pub(crate) async fn connect_ext(&mut self, cid: &str, token: Option<&str>, ext: Value) -> Value {
+        let mut body = json!({"accTkn": token, "auth": if token.is_some() { "SEND" } else { "READ" }});
+        body.as_object_mut().unwrap().extend(ext.as_object().unwrap().clone());
+        self.says(&json!({"ver": "3", "cmd": 100, "cid": cid, "tid": 1, "bdy": body}).to_string()).await;
+        let connected = self.hears(10100).await;
+        self.catches_up().await;
+        connected
+    }
+
+    /// What was missed is told, as far as the socket takes it now.
+    pub(crate) async fn catches_up(&mut self) {
+        while self.session.is_behind() && timeout(A_WHILE, self.session.catch_up()).await.is_ok() {}
+    }
+
+    /// Everything that has been pushed by now.
+    pub(crate) fn heard_by_now(&mut self) -> Vec<Value> {
+        self.unread.extend_from_slice(&self.sock.take());
+        let frames = split(&mut self.unread);
+        let messages = self.heard.drain(..).chain(frames).filter_map(|frame| match frame {
+            Frame::Text(text) => Some(serde_json::from_str(&text).expect("every message is JSON")),
+            _ => None,
+        });
+        messages.collect()
+    }
+
     /// SEND_CHAT without waiting.
     pub(crate) async fn sends(&mut self, cid: &str, text: &str) {
         self.says(&line(cid, text, false).to_string()).await;
@@ -200,6 +227,13 @@ pub(crate) fn line(cid: &str, text: &str, retry: bool) -> Value {
     let extras = r#"{"chatType":"STREAMING","osType":"PC","streamingChannelId":"x","emojis":""}"#;
     let body = json!({"msg": text, "msgTypeCode": 1, "msgTime": 7, "extras": extras});
     json!({"ver": "2", "cmd": 3101, "svcid": "game", "cid": cid, "tid": 3, "retry": retry, "bdy": body})
+}
+
+/// A SEND_CHAT message of another kind.
+pub(crate) fn line_of(cid: &str, text: &str, kind: u8) -> Value {
+    let mut message = line(cid, text, false);
+    message["bdy"]["msgTypeCode"] = kind.into();
+    message
 }
 
 /// The texts of lines, for comparing.
