@@ -62,6 +62,40 @@ Examples:
   madang check --config /etc/madang.toml
   MADANG_LOG__QUEUE=100 madang check")]
     Check(Check),
+    /// Copy the log to a file, while the gateway runs.
+    #[command(after_help = "\
+Examples:
+  madang backup --data /var/lib/madang /backups/madang-$(date +%F).db
+
+The copy is the log as it is at one moment. Keep the files 'secret', 'api-key' and 'address-key' of the data directory too:
+they are not in it.")]
+    Backup(Backup),
+    /// Make the log of a data directory from a copy, while no gateway uses it.
+    #[command(after_help = "\
+Examples:
+  madang restore --data /var/lib/madang /backups/madang-2026-10-01.db
+
+A log that is there already is left alone: move it away first. Everything after the copy was taken is lost, and the log
+begins a new epoch, so that clients that come back are told so.")]
+    Restore(Restore),
+}
+
+#[derive(Args)]
+struct Backup {
+    /// Where the copy goes; it must not be there.
+    file: PathBuf,
+    /// Whose log.
+    #[arg(long, value_name = "DIR", env = "MADANG_DATA", default_value = USUAL_DATA)]
+    data: PathBuf,
+}
+
+#[derive(Args)]
+struct Restore {
+    /// The copy.
+    file: PathBuf,
+    /// Where the log goes.
+    #[arg(long, value_name = "DIR", env = "MADANG_DATA", default_value = USUAL_DATA)]
+    data: PathBuf,
 }
 
 #[derive(Args)]
@@ -201,6 +235,8 @@ fn run(command: Command) -> Result<(), Exit> {
         Command::Chat(Chat { cid, url, token, send, json }) => {
             block_on(app::talk(&Talk { cid, url, token, send, json }))
         }
+        Command::Backup(Backup { file, data }) => block_on(app::backup(&data, &file)),
+        Command::Restore(Restore { file, data }) => block_on(app::restore(&file, &data)),
         Command::Check(Check { config }) => app::check(&Flags { file: config, ..Flags::default() }),
     }
 }

@@ -32,6 +32,12 @@ impl Data {
         Ok(data)
     }
 
+    /// Takes the directory for a moment, whatever it is for; not while a gateway uses it.
+    pub(super) async fn take_idle(folder: &Path) -> Result<Self, Exit> {
+        make(folder)?;
+        Self::lock(folder).await
+    }
+
     async fn lock(folder: &Path) -> Result<Self, Exit> {
         let lock = open_private(&folder.join("lock")).map_err(|error| failure(folder, &error))?;
         let deadline = clock::instant() + HANDOVER;

@@ -1,5 +1,6 @@
 //! Puts the house together and runs it: the only room that knows every other.
 
+mod copies;
 mod data;
 mod exit;
 mod listen;
@@ -11,6 +12,7 @@ mod token;
 mod traces;
 mod welcome;
 
+pub use copies::{backup, restore};
 pub use exit::Exit;
 pub use serve::serve;
 pub use talk::{Talk, talk};

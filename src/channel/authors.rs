@@ -116,6 +116,23 @@ impl Authors {
         }
     }
 
+    /// Forgets all up to a place.
+    pub(super) fn forget_upto(&mut self, place: Seq) {
+        while self.order.front().is_some_and(|line| line.seq <= place) {
+            self.forget_oldest();
+        }
+    }
+
+    /// Forgets what one author sent.
+    pub(super) fn forget_author(&mut self, uid: &UserId) {
+        let (theirs, others) = std::mem::take(&mut self.order).into_iter().partition(|line| line.sent.uid == *uid);
+        self.order = theirs;
+        while !self.order.is_empty() {
+            self.forget_oldest();
+        }
+        self.order = others;
+    }
+
     fn forget_oldest(&mut self) {
         let Some(Remembered { sent, seq, .. }) = self.order.pop_front() else { return };
         // A later line with the same marks, or of the same author, is remembered longer.

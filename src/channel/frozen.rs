@@ -13,7 +13,7 @@ use crate::policy::revoked::{Revocation, Revocations};
 
 use super::authors::Authors;
 use super::window::Window;
-use super::{Channel, Kept};
+use super::{Channel, Hidden, Kept};
 
 /// A channel's state at a place in its log.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -30,6 +30,10 @@ pub struct Frozen {
     pub floor: Millis,
     /// Lines of the broadcast behind this place are shown to those who come late or come back.
     pub window: Seq,
+    /// Lines that are withheld.
+    pub hidden: Hidden,
+    /// Everything up to here is dropped.
+    pub dropped: Seq,
     /// From this one on, what authors sent is remembered.
     pub remembered: Seq,
     /// The lines that matter, oldest first.
@@ -71,6 +75,8 @@ impl Channel {
             newest,
             floor,
             window: self.window.begins(),
+            hidden: self.hidden.clone(),
+            dropped: self.dropped,
             remembered: first,
             marks,
         })
@@ -102,6 +108,8 @@ impl Channel {
             broadcasts: frozen.broadcasts.clone(),
             authors,
             window,
+            hidden: frozen.hidden.clone(),
+            dropped: frozen.dropped,
             revocations,
             unreadable: None,
         }

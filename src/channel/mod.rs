@@ -6,6 +6,7 @@
 
 mod authors;
 mod frozen;
+mod hidden;
 mod reveal;
 mod window;
 
@@ -13,7 +14,7 @@ use std::sync::Arc;
 
 use crate::model::broadcast::Broadcast;
 use crate::model::event::{Body, Event, Logged};
-use crate::model::id::{ChannelId, Cid, EventId, Seq};
+use crate::model::id::{ChannelId, Cid, EventId, Seq, UserId};
 use crate::model::item::{Audience, Item};
 use crate::model::message::{Author, Draft, Kind, Line, Receipt};
 use crate::model::refusal::Refusal;
@@ -25,6 +26,7 @@ use authors::Authors;
 use window::Window;
 
 pub use frozen::{Frozen, Mark};
+pub use hidden::Hidden;
 
 /// A line that was accepted, as the judge stamped it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,6 +52,12 @@ pub enum Verdict {
     Opened(Cid),
     /// A broadcast ended.
     Closed(Cid),
+    /// A line is shown no more.
+    Hidden(Seq),
+    /// Everything that somebody has said by now is forgotten.
+    Wiped(UserId),
+    /// Everything up to a place is forgotten.
+    Dropped(Seq),
     /// The event is in the log and nowhere else.
     Rejected(Refusal),
     /// Nothing to tell anyone: erased, of another log, or applied before.
@@ -64,6 +72,9 @@ pub struct Channel {
     broadcasts: Vec<Broadcast>,
     authors: Authors,
     window: Window,
+    hidden: Hidden,
+    /// Everything up to here is dropped.
+    dropped: Seq,
     revocations: Revocations,
     unreadable: Option<u8>,
 }
@@ -80,6 +91,8 @@ impl Channel {
             broadcasts: Vec::new(),
             authors: Authors::default(),
             window: Window::default(),
+            hidden: Hidden::default(),
+            dropped: Seq::default(),
             revocations: Revocations::default(),
             unreadable: None,
         }
@@ -151,6 +164,13 @@ impl Channel {
                 self.revocations.add(Revocation { seq, revoked, at: *at, until: *until });
                 Verdict::Nothing
             }
+            Body::Hidden { seq } => self.hide(*seq),
+            Body::Wiped { uid } => {
+                self.window.forget_author(uid);
+                self.authors.forget_author(uid);
+                Verdict::Wiped(uid.clone())
+            }
+            Body::Dropped { upto } => self.drop_upto(*upto),
             Body::Erased
             | Body::Listed { .. }
             | Body::Unlisted { .. }
@@ -178,6 +198,24 @@ impl Channel {
         let kept = Kept { seq, id, time, line: line.clone() };
         self.window.push(kept.clone());
         Verdict::Line(kept)
+    }
+
+    fn hide(&mut self, seq: Seq) -> Verdict {
+        // What isn't there can't be hidden, and nothing says in advance what will be.
+        let there = self.dropped < seq && seq < self.seq;
+        if there && self.hidden.hide(seq) { Verdict::Hidden(seq) } else { Verdict::Nothing }
+    }
+
+    fn drop_upto(&mut self, upto: Seq) -> Verdict {
+        // The event itself stays: it is what tells the others.
+        if upto <= self.dropped || upto >= self.seq {
+            return Verdict::Nothing;
+        }
+        self.dropped = upto;
+        self.window.forget_upto(upto);
+        self.authors.forget_upto(upto);
+        self.hidden.forget(upto);
+        Verdict::Dropped(upto)
     }
 
     fn open(&mut self, cid: &Cid, title: &str, at: Millis) -> Verdict {
@@ -216,6 +254,11 @@ impl Channel {
     /// The lines of the broadcast that is the newest, behind `after` and up to `upto`, as `audience` may see them.
     pub fn between(&self, after: Seq, upto: Seq, audience: &Audience) -> Vec<Item> {
         self.window.between(after, upto).map(|kept| self.reveal(kept, audience.clone())).collect()
+    }
+
+    /// Everything up to here is dropped from its log, or about to be.
+    pub fn dropped(&self) -> Seq {
+        self.dropped
     }
 
     /// The place behind which every line of the newest broadcast can still be had.

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use crate::model::id::Seq;
+use crate::model::id::{Seq, UserId};
 
 use super::Kept;
 
@@ -49,6 +49,21 @@ impl Window {
             self.since = oldest.seq;
             self.rolled += 1;
         }
+    }
+
+    /// Lets go of all up to a place.
+    pub(super) fn forget_upto(&mut self, place: Seq) {
+        let gone = self.upto(place);
+        let bytes: usize = self.lines.drain(..gone).map(|kept| bytes(&kept)).sum();
+        self.bytes -= bytes;
+        self.since = self.since.max(place);
+        self.rolled += gone as u64;
+    }
+
+    /// Lets go of what one author said: nobody is owed it.
+    pub(super) fn forget_author(&mut self, uid: &UserId) {
+        self.lines.retain(|kept| kept.line.author.uid != *uid);
+        self.bytes = self.lines.iter().map(bytes).sum();
     }
 
     /// Every line of the broadcast behind this place is in it.

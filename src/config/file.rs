@@ -91,4 +91,5 @@ pub(super) struct FeedSection {
 #[serde(default, deny_unknown_fields)]
 pub(super) struct LogSection {
     pub(super) queue: Option<usize>,
+    pub(super) retention_days: Option<u32>,
 }

@@ -168,6 +168,7 @@ impl Config {
             ("limits.joins_per_second", wide(gate.joins.map_or(1, |rate| rate.per_second)), 1, 1_000_000),
             ("limits.header_timeout_seconds", seconds(self.header_timeout), 1, 300),
             ("log.queue", self.log.queue, 16, 1 << 20),
+            ("log.retention_days", self.node.retention.map_or(1, |age| seconds(age) / 86_400), 1, 36_500),
         ];
         for (key, value, least, most) in ranges {
             if !(least..=most).contains(&value) {

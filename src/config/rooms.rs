@@ -15,6 +15,8 @@ use crate::ws;
 use super::file::{AuthSection, ChatSection, FeedSection, File, LimitsSection, LogSection, SiteSection};
 use super::{Config, ConfigError, mistake};
 
+const DAY: Duration = Duration::from_secs(86_400);
+
 pub(super) fn auth(file: &File, dev: bool) -> Result<auth::Config, ConfigError> {
     let (section, usual) = (&file.auth, auth::Config::default());
     let issuer = section.issuer.clone().unwrap_or(usual.issuer);
@@ -61,6 +63,7 @@ pub(super) fn node(file: &File, dev: bool) -> node::Config {
             longest_window: file.feed.longest_window_ms.map_or(usual.feed.longest_window, Duration::from_millis),
         },
         idle: usual.idle,
+        retention: file.log.retention_days.map(|days| DAY * days),
     }
 }
 
@@ -166,7 +169,10 @@ pub(super) fn written(config: &Config) -> File {
         chat: written_chat(config),
         limits: written_limits(config),
         feed: FeedSection { longest_window_ms: u64::try_from(node.feed.longest_window.as_millis()).ok() },
-        log: LogSection { queue: Some(config.log.queue) },
+        log: LogSection {
+            queue: Some(config.log.queue),
+            retention_days: node.retention.and_then(|age| u32::try_from(age.as_secs() / DAY.as_secs()).ok()),
+        },
     }
 }
 

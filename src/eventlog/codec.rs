@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::access::{ApiKey, Credential, Permission, Revoked};
 use crate::model::event::{Body, Event};
-use crate::model::id::{ChannelId, Cid, EventId, UserId};
+use crate::model::id::{ChannelId, Cid, EventId, Seq, UserId};
 use crate::model::message::{Author, Draft, Extras, Kind, Line, Os};
 use crate::model::principal::{Profile, Role, Subscription, Title, ViewerBadge};
 use crate::model::time::Millis;
@@ -47,6 +47,15 @@ enum StoredBody {
         channel: String,
     },
     Revoked(StoredRevoked),
+    Hidden {
+        seq: u64,
+    },
+    Wiped {
+        uid: String,
+    },
+    Dropped {
+        upto: u64,
+    },
     #[serde(rename = "key_made")]
     KeyMade(Box<StoredKey>),
     #[serde(rename = "key_revoked")]
@@ -143,6 +152,9 @@ pub fn encode(event: &Event) -> Vec<u8> {
         Body::Unlisted { channel } => StoredBody::Unlisted { channel: channel.to_string() },
         Body::Allotted { cid, channel } => StoredBody::Allotted { cid: cid.to_string(), channel: channel.to_string() },
         Body::Revoked { revoked, until } => StoredBody::Revoked(stored_revoked(revoked, *until)),
+        Body::Hidden { seq } => StoredBody::Hidden { seq: seq.0 },
+        Body::Wiped { uid } => StoredBody::Wiped { uid: uid.to_string() },
+        Body::Dropped { upto } => StoredBody::Dropped { upto: upto.0 },
         Body::KeyMade(key) => StoredBody::KeyMade(Box::new(stored_key(key))),
         Body::KeyRevoked { id } => StoredBody::KeyRevoked { key: id.clone() },
         Body::Erased | Body::Unreadable { .. } => StoredBody::Erased,
@@ -239,6 +251,9 @@ fn read_body(body: StoredBody) -> Option<Body> {
             };
             Body::Revoked { revoked, until: Millis(until) }
         }
+        StoredBody::Hidden { seq } => Body::Hidden { seq: Seq(seq) },
+        StoredBody::Wiped { uid } => Body::Wiped { uid: UserId::parse(&uid)? },
+        StoredBody::Dropped { upto } => Body::Dropped { upto: Seq(upto) },
         StoredBody::KeyMade(key) => Body::KeyMade(Arc::new(read_key(*key)?)),
         StoredBody::KeyRevoked { key } => Body::KeyRevoked { id: key },
         StoredBody::Erased => Body::Erased,
@@ -321,7 +336,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_and_revocations_come_back_as_they_went() {
+    fn acts_keys_and_revocations_come_back_as_they_went() {
         let key = ApiKey {
             id: "k1".to_owned(),
             name: "bot".to_owned(),
@@ -330,6 +345,9 @@ mod tests {
             dev: true,
         };
         for body in [
+            Body::Hidden { seq: Seq(7) },
+            Body::Wiped { uid: UserId::parse("u").unwrap() },
+            Body::Dropped { upto: Seq(9) },
             Body::KeyMade(Arc::new(key)),
             Body::KeyRevoked { id: "k1".to_owned() },
             Body::Revoked { revoked: Revoked::Token("t".to_owned()), until: Millis(7) },

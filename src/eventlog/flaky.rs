@@ -10,6 +10,7 @@ use rand::{RngExt, SeedableRng};
 
 use crate::model::event::Event;
 use crate::model::id::{ChannelId, Epoch, Seq};
+use crate::model::time::Millis;
 
 use super::tail::Tail;
 use super::{EventLog, LogError, Page, Pending, Snapshot};
@@ -102,6 +103,18 @@ impl<L: EventLog> EventLog for Flaky<L> {
 
     fn erase(&self, channel: &ChannelId, places: &[Seq]) -> Pending<()> {
         self.inner.erase(channel, places)
+    }
+
+    fn channels(&self, after: Option<&ChannelId>, limit: usize) -> Pending<Vec<ChannelId>> {
+        self.inner.channels(after, limit)
+    }
+
+    fn aged(&self, channel: &ChannelId, time: Millis) -> Pending<Option<Seq>> {
+        self.inner.aged(channel, time)
+    }
+
+    fn drop_upto(&self, channel: &ChannelId, upto: Seq) -> Pending<()> {
+        self.inner.drop_upto(channel, upto)
     }
 
     fn epoch(&self) -> Epoch {

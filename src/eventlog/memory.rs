@@ -1,6 +1,6 @@
 //! A log that forgets everything with the process: for tests.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::future::ready;
 use std::sync::Arc;
 
@@ -9,6 +9,7 @@ use parking_lot::Mutex;
 use crate::metrics::Metrics;
 use crate::model::event::{Body, Event, Logged};
 use crate::model::id::{ChannelId, Epoch, EventId, Seq};
+use crate::model::time::Millis;
 
 use super::tail::{Followers, Tail};
 use super::{EventLog, LARGEST_PAGE, Page, Pending, Snapshot};
@@ -23,7 +24,9 @@ pub struct Memory {
 
 #[derive(Default)]
 struct Channel {
-    events: Vec<Logged>,
+    events: VecDeque<Logged>,
+    /// How many of the oldest are gone: places are counted from 1.
+    gone: u64,
     places: HashMap<EventId, Seq>,
     snapshot: Option<Snapshot>,
 }
@@ -32,6 +35,11 @@ impl Memory {
     /// An empty log.
     pub fn new(metrics: Arc<Metrics>) -> Self {
         Self { channels: Arc::default(), followers: Followers::new(metrics), epoch: Epoch::fresh() }
+    }
+
+    /// Makes every tail fall behind.
+    pub fn lag(&self) {
+        self.followers.reset();
     }
 
     /// Ends every tail.
@@ -47,10 +55,10 @@ impl EventLog for Memory {
         if let Some(seq) = log.places.get(&event.id) {
             return Box::pin(ready(Ok(*seq)));
         }
-        let seq = Seq(log.events.len() as u64 + 1);
+        let seq = Seq(log.gone + log.events.len() as u64 + 1);
         log.places.insert(event.id, seq);
         let logged = Logged { seq, event };
-        log.events.push(logged.clone());
+        log.events.push_back(logged.clone());
         // Published under the lock, so that followers get the order of the places.
         self.followers.publish(channel, &logged);
         Box::pin(ready(Ok(seq)))
@@ -58,11 +66,12 @@ impl EventLog for Memory {
 
     fn read(&self, channel: &ChannelId, after: Seq, limit: usize) -> Pending<Page> {
         let channels = self.channels.lock();
-        let after = usize::try_from(after.0).unwrap_or(usize::MAX);
-        let events = channels.get(channel).map_or_else(Vec::new, |log| {
-            log.events.iter().skip(after).take(limit.min(LARGEST_PAGE)).cloned().collect()
+        let page = channels.get(channel).map_or_else(Page::default, |log| {
+            let skipped = usize::try_from(after.0.saturating_sub(log.gone)).unwrap_or(usize::MAX);
+            let events = log.events.iter().skip(skipped).take(limit.min(LARGEST_PAGE)).cloned().collect();
+            Page { events, gone: Seq(log.gone) }
         });
-        Box::pin(ready(Ok(Page { events, gone: Seq::default() })))
+        Box::pin(ready(Ok(page)))
     }
 
     fn follow(&self, channel: &ChannelId, after: Seq) -> Tail {
@@ -90,6 +99,32 @@ impl EventLog for Memory {
             for logged in log.events.iter_mut().filter(|logged| places.contains(&logged.seq)) {
                 let Event { id, at, .. } = *logged.event;
                 logged.event = Arc::new(Event { id, at, body: Body::Erased });
+            }
+        }
+        Box::pin(ready(Ok(())))
+    }
+
+    fn channels(&self, after: Option<&ChannelId>, limit: usize) -> Pending<Vec<ChannelId>> {
+        let directory = ChannelId::directory();
+        let behind = |id: &&ChannelId| **id != directory && after.is_none_or(|after| *id > after);
+        let mut channels: Vec<ChannelId> = self.channels.lock().keys().filter(behind).cloned().collect();
+        channels.sort();
+        channels.truncate(limit);
+        Box::pin(ready(Ok(channels)))
+    }
+
+    fn aged(&self, channel: &ChannelId, time: Millis) -> Pending<Option<Seq>> {
+        let channels = self.channels.lock();
+        let older =
+            |log: &Channel| log.events.iter().take_while(|logged| logged.event.at < time).last().map(|last| last.seq);
+        Box::pin(ready(Ok(channels.get(channel).and_then(older))))
+    }
+
+    fn drop_upto(&self, channel: &ChannelId, upto: Seq) -> Pending<()> {
+        if let Some(log) = self.channels.lock().get_mut(channel) {
+            while log.events.front().is_some_and(|logged| logged.seq <= upto) {
+                log.events.pop_front();
+                log.gone += 1;
             }
         }
         Box::pin(ready(Ok(())))

@@ -18,6 +18,7 @@ use thiserror::Error;
 
 use crate::model::event::{Event, Logged};
 use crate::model::id::{ChannelId, Epoch, Seq};
+use crate::model::time::Millis;
 
 use tail::Tail;
 
@@ -89,6 +90,17 @@ pub trait EventLog: Send + Sync + 'static {
 
     /// Erases what was said at these places; the places stay, as `Erased`. Places that don't exist are ignored.
     fn erase(&self, channel: &ChannelId, places: &[Seq]) -> Pending<()>;
+
+    /// Up to `limit` channels that have a log, by their names, behind `after`. The directory is not among them.
+    fn channels(&self, after: Option<&ChannelId>, limit: usize) -> Pending<Vec<ChannelId>>;
+
+    /// The last of the events at the front of the log that happened before `time`, by the events' own times; `None` when
+    /// the oldest is younger. Clocks that went back are not looked for: an event may be taken for as old as its neighbours.
+    fn aged(&self, channel: &ChannelId, time: Millis) -> Pending<Option<Seq>>;
+
+    /// Drops all events up to a place, for good: pages say so, and a snapshot must have been kept that includes them. It
+    /// takes its time: what is appended meanwhile goes first.
+    fn drop_upto(&self, channel: &ChannelId, upto: Seq) -> Pending<()>;
 
     /// Which life of the log the places belong to.
     fn epoch(&self) -> Epoch;

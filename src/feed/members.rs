@@ -107,6 +107,11 @@ impl Members {
         }
     }
 
+    /// Takes note that nobody will be told anything up to a place.
+    pub(super) fn lose(&mut self, upto: Seq) {
+        self.0.iter_mut().for_each(|fed| fed.told = fed.told.max(upto));
+    }
+
     /// Pushes what `source` has to the members at `from` up to `from + count` of a group.
     pub(super) fn step(&self, index: usize, from: usize, count: usize, source: &mut impl Source) -> Step {
         let Some(Fed { members, .. }) = self.0.get(index) else { return Step { done: true, ..Step::default() } };

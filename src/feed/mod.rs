@@ -200,6 +200,19 @@ impl Feed {
         }
     }
 
+    /// Looks again at every item that waits: it goes out as `amended`, or not at all. Later stretches are made anew.
+    pub fn amend(&self, amended: impl Fn(Item) -> Option<Item>) {
+        let mut pending = self.pending.lock();
+        *pending = std::mem::take(&mut *pending).into_iter().filter_map(amended).collect();
+    }
+
+    /// What went by up to a place will never be known here: what waits is dropped, and the next push tells of a gap.
+    pub fn lose(&self, upto: Seq) {
+        let mut pending = self.pending.lock();
+        pending.clear();
+        self.members.lock().lose(upto);
+    }
+
     /// Sends batches as they come due, and how many are there at most once a second, for ever. One task runs this for
     /// each feed.
     pub async fn run(&self) {

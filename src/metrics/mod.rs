@@ -83,6 +83,8 @@ pub struct Metrics {
     pub log_commits: Counter,
     /// Seconds that one commit took.
     pub log_commit_seconds: Histogram,
+    /// Seconds for which dropping some old events held the log's writer.
+    pub log_drop_seconds: Histogram,
     /// Events that the log made durable, since the start.
     pub log_events: Counter,
     /// Snapshots of channels that were kept, since the start.
@@ -110,6 +112,8 @@ impl Default for Metrics {
         let flush_seconds = histogram("feed_flush_seconds", "Time to hand one batch to all members", 0.000_05);
         let ack_seconds = histogram("ack_seconds", "Time from a send to its answer", 0.000_25);
         let log_commit_seconds = histogram("log_commit_seconds", "Time of one commit of the log", 0.000_05);
+        let log_drop_seconds =
+            histogram("log_drop_seconds", "Time for which dropping some old events held the log's writer", 0.000_05);
         let turned_away = Family::default();
         registry.register("turned_away", "Connections that were dropped or not upgraded", turned_away.clone());
         let (closes, refusals) = (Family::default(), Family::default());
@@ -152,6 +156,7 @@ impl Default for Metrics {
             queue_bytes,
             ack_seconds,
             log_commit_seconds,
+            log_drop_seconds,
             jwks_fetches,
             jwks_failures,
             joins,

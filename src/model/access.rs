@@ -18,6 +18,10 @@ pub enum Permission {
     WriteChannels,
     /// Send lines, as anyone.
     WriteMessages,
+    /// Hide lines.
+    HideMessages,
+    /// Erase what somebody said.
+    EraseMessages,
     /// Make chat access tokens, for anyone.
     WriteTokens,
     /// Look at revocations.
@@ -32,10 +36,12 @@ pub enum Permission {
 
 impl Permission {
     /// Every permission.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::ReadChannels,
         Self::WriteChannels,
         Self::WriteMessages,
+        Self::HideMessages,
+        Self::EraseMessages,
         Self::WriteTokens,
         Self::ReadRevocations,
         Self::WriteRevocations,
@@ -49,6 +55,8 @@ impl Permission {
             Self::ReadChannels => "channels:read",
             Self::WriteChannels => "channels:write",
             Self::WriteMessages => "messages:write",
+            Self::HideMessages => "messages:hide",
+            Self::EraseMessages => "messages:erase",
             Self::WriteTokens => "tokens:write",
             Self::ReadRevocations => "revocations:read",
             Self::WriteRevocations => "revocations:write",

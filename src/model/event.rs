@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::access::{ApiKey, Revoked};
-use super::id::{ChannelId, Cid, EventId, Seq};
+use super::id::{ChannelId, Cid, EventId, Seq, UserId};
 use super::message::Line;
 use super::time::Millis;
 
@@ -42,6 +42,21 @@ pub enum Body {
     },
     /// Somebody said something.
     Line(Arc<Line>),
+    /// A line is shown no more.
+    Hidden {
+        /// Its place.
+        seq: Seq,
+    },
+    /// Everything that somebody has said by now is to be erased: the log does it after this event.
+    Wiped {
+        /// Who.
+        uid: UserId,
+    },
+    /// The oldest events are dropped: the log does it after this event, and after a snapshot that has it.
+    Dropped {
+        /// All up to here.
+        upto: Seq,
+    },
     /// In the directory: a channel is served, under this name.
     Listed {
         /// Which channel.

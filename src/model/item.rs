@@ -37,6 +37,11 @@ impl Item {
         Self { seq, id, time, status, audience, line }
     }
 
+    /// The same line as it stands now, by `channel::reveal`'s decision.
+    pub fn with_status(self, status: Status) -> Self {
+        Self { status, ..self }
+    }
+
     /// Place in the channel's log.
     pub fn seq(&self) -> Seq {
         self.seq

@@ -163,7 +163,14 @@ impl State {
                 let (seq, revoked, at) = (logged.seq, revoked.clone(), logged.event.at);
                 self.revocations.add(Revocation { seq, revoked, at, until: *until });
             }
-            Body::Opened { .. } | Body::Closed { .. } | Body::Line(_) | Body::Erased | Body::Unreadable { .. } => {}
+            Body::Opened { .. }
+            | Body::Closed { .. }
+            | Body::Line(_)
+            | Body::Hidden { .. }
+            | Body::Wiped { .. }
+            | Body::Dropped { .. }
+            | Body::Erased
+            | Body::Unreadable { .. } => {}
         }
     }
 }

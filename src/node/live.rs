@@ -51,8 +51,23 @@ pub(super) struct State {
     pub(super) stage: Option<Arc<Stage>>,
     /// Rises when something that was shown is shown otherwise.
     pub(super) revision: u64,
+    /// How often it was read from its snapshot: counts of lines begin anew with each.
+    pub(super) readings: u64,
     /// Events that no snapshot covers.
     fresh: u64,
+}
+
+impl State {
+    /// Takes back of what waits to be sent whatever an act has changed.
+    fn reveal_again(&mut self, act: &Verdict) {
+        self.revision += 1;
+        let Some(stage) = &self.stage else { return };
+        stage.feed.amend(|item| match act {
+            Verdict::Wiped(uid) if item.author().uid == *uid => None,
+            Verdict::Dropped(upto) if item.seq() <= *upto => None,
+            _ => Some(self.channel.reveal_again(item)),
+        });
+    }
 }
 
 impl Live {
@@ -69,7 +84,7 @@ impl Live {
         let over = over.child_token();
         let live = Arc::new(Self {
             id: id.clone(),
-            state: Mutex::new(State { channel, stage, revision: 0, fresh }),
+            state: Mutex::new(State { channel, stage, revision: 0, readings: 1, fresh }),
             waiters: Waiters::default(),
             used: Mutex::new(clock::instant()),
             keeping: Arc::default(),
@@ -81,6 +96,22 @@ impl Live {
             live.keep_soon(parts);
         }
         Ok(live)
+    }
+
+    /// Starts again from the snapshot, because the log has dropped what comes next. Members are told of a gap.
+    async fn reload(&self, parts: &Parts) -> Result<Seq, LogError> {
+        let mut channel = snapshot::restore(&*parts.log, &self.id).await?;
+        let fresh = fold(&mut channel, &*parts.log).await?;
+        let (seq, mut state) = (channel.seq(), self.state.lock());
+        match (channel.broadcasts().last(), &state.stage) {
+            (Some(newest), Some(stage)) if *stage.feed.cid() == newest.cid => stage.feed.lose(seq),
+            (Some(newest), _) => state.stage = Some(Stage::set_up(parts, &self.id, &newest.cid)),
+            (None, _) => {}
+        }
+        (state.channel, state.fresh) = (channel, fresh);
+        state.revision += 1;
+        state.readings += 1;
+        Ok(seq)
     }
 
     /// Whose it is.
@@ -103,6 +134,7 @@ impl Live {
                     }
                 }
                 Verdict::Opened(cid) => state.stage = Some(Stage::set_up(parts, &self.id, cid)),
+                Verdict::Hidden(_) | Verdict::Wiped(_) | Verdict::Dropped(_) => state.reveal_again(&verdict),
                 Verdict::Rejected(_) | Verdict::Closed(_) | Verdict::Repeat(_) | Verdict::Nothing => {}
             }
             verdicts.push((logged.event.id, verdict));
@@ -203,7 +235,12 @@ fn outcome(verdict: Verdict) -> Outcome {
         Verdict::Line(kept) => Outcome::Sent(Receipt { id: kept.id, time: kept.time, seq: kept.seq }),
         Verdict::Repeat(first) => Outcome::Sent(first),
         Verdict::Rejected(refusal) => Outcome::Refused(refusal),
-        Verdict::Opened(_) | Verdict::Closed(_) | Verdict::Nothing => Outcome::Done,
+        Verdict::Opened(_)
+        | Verdict::Closed(_)
+        | Verdict::Hidden(_)
+        | Verdict::Wiped(_)
+        | Verdict::Dropped(_)
+        | Verdict::Nothing => Outcome::Done,
     }
 }
 
@@ -244,6 +281,15 @@ async fn deliver(live: Weak<Live>, parts: Arc<Parts>, mut tail: Tail) {
                 }
             }
             Err(TailEnd::Closed) => return,
+            Err(TailEnd::Gone(_)) => {
+                if let Err(failure) = live.reload(&parts).await {
+                    parts.metrics.faults.inc();
+                    error!(%failure, channel = %live.id, "the channel's state can't be read");
+                    tokio::time::sleep(AFTER_FAILURE).await;
+                }
+                let seq = live.state.lock().channel.seq();
+                tail = parts.log.follow(&live.id, seq);
+            }
             Err(end) => {
                 if !matches!(end, TailEnd::Lagged(_)) {
                     parts.metrics.faults.inc();

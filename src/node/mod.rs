@@ -14,6 +14,7 @@ mod keys;
 mod ledger;
 mod live;
 mod resume;
+mod retention;
 mod revoke;
 mod roster;
 mod send;
@@ -97,6 +98,8 @@ pub struct Config {
     pub feed: feed::Config,
     /// How long a channel stays in memory that nobody uses.
     pub idle: Duration,
+    /// How long events are kept; `None`: for ever.
+    pub retention: Option<Duration>,
 }
 
 impl Default for Config {
@@ -109,6 +112,7 @@ impl Default for Config {
             rules: Rules::default(),
             feed: feed::Config::default(),
             idle: Duration::from_secs(300),
+            retention: None,
         }
     }
 }
@@ -166,7 +170,8 @@ impl Node {
         let hub = Arc::new(Hub::new(parts.clone(), over.clone()));
         let sweeping = Hub::sweep(Arc::downgrade(&hub), parts.config.idle);
         tokio::spawn(over.clone().run_until_cancelled_owned(sweeping));
-        Ok(Arc::new(Self {
+        let retention = parts.config.retention;
+        let node = Arc::new(Self {
             rules: ArcSwap::from_pointee(parts.config.rules.clone()),
             users: Paces::default(),
             programs: Paces::default(),
@@ -176,8 +181,12 @@ impl Node {
             directory,
             tasks: TaskTracker::new(),
             draining: AtomicBool::new(false),
-            _over: over.drop_guard(),
-        }))
+            _over: over.clone().drop_guard(),
+        });
+        if let Some(age) = retention {
+            tokio::spawn(over.run_until_cancelled_owned(Self::retain(Arc::downgrade(&node), age)));
+        }
+        Ok(node)
     }
 
     /// What is counted.

@@ -56,8 +56,9 @@ pub(super) struct Trail {
     told: Seq,
     /// And up to here there was nothing more for them.
     seen: Seq,
-    /// Lines that have gone by up to there.
+    /// Lines that have gone by up to there, in this reading of the channel.
     lines: u64,
+    readings: u64,
     /// Places of the next stretch.
     stretch: u64,
 }
@@ -80,7 +81,13 @@ impl Node {
             (_, Some(Err(_))) if seat.stage.is_some() => channel.place_before(RECENT),
             _ => seq,
         };
-        let trail = Trail { told: after, seen: after, lines: channel.lines_upto(after), stretch: STRETCH };
+        let trail = Trail {
+            told: after,
+            seen: after,
+            lines: channel.lines_upto(after),
+            readings: state.readings,
+            stretch: STRETCH,
+        };
         drop(state);
         seat.trail = Some(trail);
         Arrival { epoch, seq, after, recovered }
@@ -119,10 +126,12 @@ impl Trail {
         }
         let begins = channel.remembers_from();
         if self.seen < begins {
-            let (span, left) = (Span { after: self.told, upto: begins }, channel.lines_upto(begins) - self.lines);
+            let left = (self.readings == state.readings).then(|| channel.lines_upto(begins).saturating_sub(self.lines));
+            // Where nobody has counted, it is a gap.
+            let after = if left.is_some() { self.told } else { begins };
             self.advance(state, begins);
             self.told = begins;
-            return Some(feed.skip(group, span, left));
+            return Some(feed.skip(group, Span { after, upto: begins }, left.unwrap_or_default()));
         }
         while self.seen < seq {
             let upto = Seq((self.seen.0 / self.stretch + 1) * self.stretch).min(seq);
@@ -144,6 +153,7 @@ impl Trail {
     }
 
     fn advance(&mut self, state: &State, upto: Seq) {
-        (self.seen, self.lines, self.stretch) = (upto, state.channel.lines_upto(upto), STRETCH);
+        (self.seen, self.stretch) = (upto, STRETCH);
+        (self.lines, self.readings) = (state.channel.lines_upto(upto), state.readings);
     }
 }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::channel::{Channel, Frozen, Mark};
+use crate::channel::{Channel, Frozen, Hidden, Mark};
 use crate::eventlog::{EventLog, LARGEST_PAGE, LogError, Snapshot};
 use crate::model::access::Revoked;
 use crate::model::broadcast::Broadcast;
@@ -11,8 +11,8 @@ use crate::model::id::{ChannelId, Cid, Seq, UserId};
 use crate::model::time::Millis;
 use crate::policy::revoked::Revocation;
 
-/// The version that this build writes.
-const VERSION: u8 = 1;
+/// The version that this build writes. Version 1 has no acts in it; this build reads both.
+const VERSION: u8 = 2;
 
 #[derive(Serialize, Deserialize)]
 struct Stored {
@@ -21,6 +21,13 @@ struct Stored {
     newest: i64,
     floor: i64,
     window: u64,
+    /// Each by what it is more than the one before.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    hidden: Vec<u64>,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    hidden_floor: u64,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    dropped: u64,
     remembered: u64,
     /// Each by what it is more than the one before: numbers of one or two digits, mostly.
     marks: Vec<(u64, i64, i64)>,
@@ -61,6 +68,13 @@ pub(super) fn take(frozen: &Frozen) -> Snapshot {
         newest: frozen.newest.0,
         floor: frozen.floor.0,
         window: frozen.window.0,
+        hidden: frozen
+            .hidden
+            .places()
+            .scan(0, |before, Seq(place)| Some(place - std::mem::replace(before, place)))
+            .collect(),
+        hidden_floor: frozen.hidden.floor().0,
+        dropped: frozen.dropped.0,
         remembered: frozen.remembered.0,
         marks: marks.collect(),
     };
@@ -71,7 +85,7 @@ pub(super) fn take(frozen: &Frozen) -> Snapshot {
 
 /// The state that a snapshot tells of; `None` when this build can't read it.
 pub(super) fn read(snapshot: &Snapshot) -> Option<Frozen> {
-    if snapshot.version != VERSION {
+    if !(1..=VERSION).contains(&snapshot.version) {
         return None;
     }
     let stored: Stored = serde_json::from_slice(&snapshot.bytes).ok()?;
@@ -81,6 +95,10 @@ pub(super) fn read(snapshot: &Snapshot) -> Option<Frozen> {
         before = (before.0.checked_add(seq)?, before.1.checked_add(time)?, before.2.checked_add(by)?);
         marks.push(Mark { seq: Seq(before.0), time: Millis(before.1), by: Millis(before.2) });
     }
+    let mut hidden = Vec::with_capacity(stored.hidden.len());
+    for more in stored.hidden {
+        hidden.push(Seq(hidden.last().map_or(Some(more), |Seq(before): &Seq| before.checked_add(more))?));
+    }
     Some(Frozen {
         seq: snapshot.seq,
         broadcasts: stored.broadcasts.into_iter().map(read_broadcast).collect::<Option<_>>()?,
@@ -88,6 +106,8 @@ pub(super) fn read(snapshot: &Snapshot) -> Option<Frozen> {
         newest: Millis(stored.newest),
         floor: Millis(stored.floor),
         window: Seq(stored.window),
+        hidden: Hidden::new(hidden, Seq(stored.hidden_floor)),
+        dropped: Seq(stored.dropped),
         remembered: Seq(stored.remembered),
         marks,
     })
@@ -113,6 +133,10 @@ pub(super) async fn restore(log: &dyn EventLog, id: &ChannelId) -> Result<Channe
         while marks.next_if(|mark| *mark <= last).is_some() {}
     }
     Ok(Channel::thaw(id.clone(), &frozen, &lines))
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 fn stored_broadcast(broadcast: &Broadcast) -> StoredBroadcast {
@@ -174,6 +198,8 @@ mod tests {
             newest: Millis(1_790_000_000_000),
             floor: Millis(-5),
             window: Seq(8),
+            hidden: Hidden::new([Seq(9), Seq(12)], Seq(7)),
+            dropped: Seq(4),
             remembered: Seq(u64::MAX),
             marks: vec![mark(9, 1_790_000_000_000, 0), mark(12, 1_789_999_999_000, 1_790_000_000_000)],
         }
@@ -189,7 +215,8 @@ mod tests {
     fn what_cannot_be_read_is_no_state() {
         let good = take(&frozen());
         for (version, bytes) in [
-            (2, good.bytes.clone()),
+            (VERSION + 1, good.bytes.clone()),
+            (0, good.bytes.clone()),
             (1, good.bytes.slice(..good.bytes.len() - 1)),
             (1, "".into()),
             (1, String::from_utf8_lossy(&good.bytes).replace("[9,", "[18446744073709551615,").into()),

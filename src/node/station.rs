@@ -124,7 +124,7 @@ impl Node {
             return Ok(false);
         }
         let first = self.parts.log.read(channel, Seq::default(), 1).await.map_err(|failure| refusal(&failure))?;
-        Ok(!first.events.is_empty())
+        Ok(!first.events.is_empty() || first.gone > Seq::default())
     }
 
     /// Begins a broadcast, ending the one that is on.

@@ -207,12 +207,13 @@ impl Node {
     }
 
     /// Appends an event that others may be appending at the same time: whoever is not the first waits for the log and
-    /// then for this node to have applied it.
-    pub(super) async fn append_once(&self, live: &Arc<Live>, event: Event) -> Result<(), Refusal> {
+    /// then for this node to have applied it. Its place.
+    pub(super) async fn append_once(&self, live: &Arc<Live>, event: Event) -> Result<Seq, Refusal> {
         if self.is_draining() {
             return Err(Refusal::Draining);
         }
         let seq = self.parts.log.append(live.id(), Arc::new(event)).await.map_err(|failure| refusal(&failure))?;
-        append::until(|| live.state.lock().channel.seq() >= seq).await
+        append::until(|| live.state.lock().channel.seq() >= seq).await?;
+        Ok(seq)
     }
 }

@@ -259,6 +259,8 @@ fn the_api_describes_itself() {
         "POST /v1/channels/{channel}/broadcasts/{cid}/close",
         "POST /v1/channels/{channel}/close",
         "POST /v1/channels/{channel}/messages",
+        "POST /v1/channels/{channel}/messages/{seq}/hide",
+        "POST /v1/channels/{channel}/users/{uid}/erase",
         "POST /v1/keys",
         "POST /v1/revocations",
         "POST /v1/tokens",

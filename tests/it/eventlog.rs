@@ -9,7 +9,7 @@ use tokio::time::timeout;
 
 use madang::eventlog::flaky::{Faults, Flaky};
 use madang::eventlog::memory::Memory;
-use madang::eventlog::sqlite::{Config, Sqlite};
+use madang::eventlog::sqlite::{Config, Sqlite, copies};
 use madang::eventlog::tail::{Tail, TailEnd};
 use madang::eventlog::{EventLog, LARGEST_PAGE, LogError, Snapshot};
 use madang::metrics::Metrics;
@@ -247,6 +247,47 @@ async fn erased_events_keep_their_place(log: Arc<dyn EventLog>) {
     assert_eq!(next(&mut tail).await.unwrap()[0].event.body, Body::Erased, "a late follower doesn't see it either");
 }
 
+async fn old_events_go_and_pages_say_so(log: Arc<dyn EventLog>) {
+    let one = channel("one");
+    let at = |turn: i64| {
+        let body = Body::Opened { cid: Cid::parse("demo").unwrap(), title: turn.to_string() };
+        Arc::new(Event::new(Millis(turn), body))
+    };
+    assert_eq!(log.aged(&one, Millis(i64::MAX)).await.unwrap(), None);
+    let mut places = Vec::new();
+    for turn in 0..700 {
+        places.push(append(&*log, &one, at(turn)).await);
+    }
+    append(&*log, &channel("two"), at(0)).await;
+    append(&*log, &ChannelId::directory(), at(0)).await;
+    for (time, aged) in [(0, None), (1, Some(0)), (300, Some(299)), (699, Some(698)), (9_999, Some(699))] {
+        assert_eq!(log.aged(&one, Millis(time)).await.unwrap(), aged.map(|index: usize| places[index]), "{time}");
+    }
+    let mut early = log.follow(&one, Seq::default());
+    log.drop_upto(&one, places[599]).await.unwrap();
+    log.drop_upto(&one, places[5]).await.unwrap();
+    log.drop_upto(&channel("nowhere"), places[5]).await.unwrap();
+    let page = log.read(&one, Seq::default(), LARGEST_PAGE).await.unwrap();
+    assert_eq!((page.gone, page.events.len(), page.events[0].seq), (places[599], 100, places[600]));
+    assert_eq!(log.read(&one, places[699], LARGEST_PAGE).await.unwrap().gone, places[599]);
+    assert_eq!(next(&mut early).await, Err(TailEnd::Gone(places[599])));
+    assert_eq!(next(&mut log.follow(&one, places[599])).await.unwrap().len(), 100);
+    assert_eq!(log.aged(&one, Millis(600)).await.unwrap(), None, "what is gone is no older any more");
+    log.drop_upto(&one, places[699]).await.unwrap();
+    assert!(append(&*log, &one, at(700)).await > places[699], "places go on when all are gone");
+}
+
+async fn channels_are_listed_by_pages(log: Arc<dyn EventLog>) {
+    append(&*log, &ChannelId::directory(), event("x")).await;
+    for name in ["c", "a", "d", "b"] {
+        append(&*log, &channel(name), event("x")).await;
+    }
+    let first = log.channels(None, 3).await.unwrap();
+    assert_eq!(first, ["a", "b", "c"].map(channel));
+    assert_eq!(log.channels(first.last(), 3).await.unwrap(), [channel("d")]);
+    assert_eq!(log.channels(Some(&channel("d")), 3).await.unwrap(), []);
+}
+
 macro_rules! suite {
     ($implementation:ident, $make:expr) => {
         mod $implementation {
@@ -262,6 +303,8 @@ macro_rules! suite {
                 a_follower_that_falls_behind_is_told_and_reads_on,
                 snapshots_only_move_forward,
                 erased_events_keep_their_place,
+                old_events_go_and_pages_say_so,
+                channels_are_listed_by_pages,
             );
         }
     };
@@ -332,4 +375,48 @@ async fn a_closed_log_ends_its_tails() {
     let mut tail = log.follow(&channel("one"), Seq::default());
     log.close();
     assert_eq!(next(&mut tail).await, Err(TailEnd::Closed));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copy_is_whole_while_the_log_is_in_use_and_goes_on_in_an_epoch_of_its_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let (log, one) = (Arc::new(sqlite(folder.path())), channel("one"));
+    append(&*log, &one, event("before")).await;
+    let writing = {
+        let (log, one) = (log.clone(), one.clone());
+        tokio::spawn(async move {
+            for turn in 0..2_000 {
+                log.append(&one, event(&turn.to_string())).await.unwrap();
+            }
+        })
+    };
+    let (file, copy) = (folder.path().join("events.db"), folder.path().join("copy.db"));
+    let copied = {
+        let (file, copy) = (file.clone(), copy.clone());
+        tokio::task::spawn_blocking(move || copies::backup(&file, &copy)).await.unwrap().unwrap()
+    };
+    writing.await.unwrap();
+    assert!((1..=2_001).contains(&copied), "{copied}");
+    assert_eq!(
+        std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&copy).unwrap().permissions()) & 0o777,
+        0o600
+    );
+    assert!(copies::backup(&file, &copy).unwrap_err().contains("there already"));
+    assert!(copies::restore(&copy, &file).unwrap_err().contains("move it away"));
+
+    let other = tempfile::tempdir().unwrap();
+    let restored_to = other.path().join("events.db");
+    assert_eq!(copies::restore(&copy, &restored_to).unwrap(), copied);
+    let restored = sqlite(other.path());
+    assert_ne!(restored.epoch(), log.epoch());
+    let (kept, whole) = (all(&restored, &one).await, all(&*log, &one).await);
+    assert_eq!(kept, whole[..kept.len()], "the copy is the log as it was at one moment");
+    assert_eq!(kept.len() as u64, copied);
+
+    std::fs::write(folder.path().join("nonsense"), "no database").unwrap();
+    let elsewhere = other.path().join("elsewhere.db");
+    for from in ["nonsense", "missing"] {
+        assert!(copies::restore(&folder.path().join(from), &elsewhere).is_err());
+        assert!(!elsewhere.exists());
+    }
 }

@@ -92,7 +92,20 @@ fn the_newest_file_has_every_kind_of_event() {
         .iter()
         .map(|row| serde_json::from_str::<Value>(row.stored.get()).unwrap()["type"].as_str().unwrap().to_owned())
         .collect();
-    let expected =
-        ["allotted", "closed", "erased", "key_made", "key_revoked", "line", "listed", "opened", "revoked", "unlisted"];
+    let expected = [
+        "allotted",
+        "closed",
+        "dropped",
+        "erased",
+        "hidden",
+        "key_made",
+        "key_revoked",
+        "line",
+        "listed",
+        "opened",
+        "revoked",
+        "unlisted",
+        "wiped",
+    ];
     assert_eq!(kinds.into_iter().collect::<Vec<_>>(), expected);
 }

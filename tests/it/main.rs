@@ -19,6 +19,7 @@ mod flood;
 mod golden;
 mod log_versions;
 mod proxies;
+mod retention;
 mod site;
 mod snapshots;
 mod socket;

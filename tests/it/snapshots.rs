@@ -17,7 +17,7 @@ use madang::model::message::{Author, Draft, Line};
 use madang::model::principal::{Profile, Role};
 use madang::model::time::Millis;
 
-use crate::support::yard::{NOON, Yard, open_yard};
+use crate::support::yard::{NOON, Yard, open_yard, until};
 
 /// What a log was asked for.
 #[derive(Default)]
@@ -70,6 +70,18 @@ impl EventLog for Counting {
         self.inner.erase(channel, places)
     }
 
+    fn channels(&self, after: Option<&ChannelId>, limit: usize) -> Pending<Vec<ChannelId>> {
+        self.inner.channels(after, limit)
+    }
+
+    fn aged(&self, channel: &ChannelId, time: Millis) -> Pending<Option<Seq>> {
+        self.inner.aged(channel, time)
+    }
+
+    fn drop_upto(&self, channel: &ChannelId, upto: Seq) -> Pending<()> {
+        self.inner.drop_upto(channel, upto)
+    }
+
     fn epoch(&self) -> Epoch {
         self.inner.epoch()
     }
@@ -98,16 +110,6 @@ async fn append_lines(log: &Memory, channel: &ChannelId, turns: std::ops::Range<
         let event = Event::new(Millis(NOON + turn * 100), Body::Line(Arc::new(line)));
         log.append(channel, Arc::new(event)).await.unwrap();
     }
-}
-
-async fn until(mut holds: impl AsyncFnMut() -> bool) {
-    for _ in 0..500 {
-        if holds().await {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-    panic!("it never held");
 }
 
 async fn channel_of(yard: &Yard) -> ChannelId {

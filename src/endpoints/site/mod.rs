@@ -6,6 +6,7 @@ mod ask;
 mod channels;
 mod diagnostics;
 mod idempotency;
+mod lines;
 mod people;
 mod problem;
 
@@ -94,6 +95,8 @@ fn paths() -> Paths {
         (Permission::ReadChannels, reading),
         (Permission::WriteChannels, writing),
         (Permission::WriteMessages, one(routes!(people::send_message))),
+        (Permission::HideMessages, one(routes!(lines::hide_message))),
+        (Permission::EraseMessages, one(routes!(lines::erase_messages))),
         (Permission::WriteTokens, one(routes!(people::make_token))),
         (Permission::ReadRevocations, one(routes!(access::list_revocations))),
         (Permission::WriteRevocations, one(routes!(access::revoke))),

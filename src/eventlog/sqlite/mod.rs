@@ -4,6 +4,7 @@
 //! timer: the writer commits whatever is queued, and what comes meanwhile is its next batch, so a quiet log answers at
 //! once and a busy one shares the disk's wait. The only room with SQL in it.
 
+pub mod copies;
 mod reader;
 mod schema;
 mod writer;
@@ -11,6 +12,7 @@ mod writer;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::sync::{mpsc, oneshot};
@@ -18,11 +20,24 @@ use tokio::sync::{mpsc, oneshot};
 use crate::metrics::Metrics;
 use crate::model::event::Event;
 use crate::model::id::{ChannelId, Epoch, Seq};
+use crate::model::time::Millis;
 
 use super::tail::{Followers, Tail};
 use super::{EventLog, LARGEST_PAGE, LogError, Page, Pending, Snapshot, codec};
 use reader::Readers;
-use writer::{Append, Command, Writer};
+use writer::{Append, Command, Dropped, Writer};
+
+/// Events that are dropped at once (`docs/adr/0003-retention-by-chunked-deletes.md`).
+const DROPPED_AT_ONCE: usize = 250;
+
+/// A chunk that took longer makes the next one smaller.
+const LONGEST_DROP: Duration = Duration::from_millis(10);
+
+/// Between two chunks the writer is left alone for so many times what the first one took.
+const DROP_SHARE: u32 = 4;
+
+/// For how long it is left alone when its queue is full, by the same measure.
+const FULL_PAUSE: Duration = Duration::from_millis(100);
 
 /// Settings of the embedded log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,22 +90,59 @@ impl Sqlite {
         &self,
         make: impl FnOnce(oneshot::Sender<Result<T, LogError>>) -> Command,
     ) -> Pending<T> {
-        let (answer, answered) = oneshot::channel();
-        let queued = match &self.commands {
-            None => Err(LogError::Closed),
-            Some(commands) => commands.try_send(make(answer)).map_err(|error| match error {
-                mpsc::error::TrySendError::Full(_) => LogError::Full,
-                mpsc::error::TrySendError::Closed(_) => LogError::Closed,
-            }),
+        command(self.commands.as_ref(), &self.metrics, make)
+    }
+}
+
+/// Queues a command at once; the future waits for its answer.
+fn command<T: Send + 'static>(
+    commands: Option<&mpsc::Sender<Command>>,
+    metrics: &Metrics,
+    make: impl FnOnce(oneshot::Sender<Result<T, LogError>>) -> Command,
+) -> Pending<T> {
+    let (answer, answered) = oneshot::channel();
+    let queued = match commands {
+        None => Err(LogError::Closed),
+        Some(commands) => commands.try_send(make(answer)).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => LogError::Full,
+            mpsc::error::TrySendError::Closed(_) => LogError::Closed,
+        }),
+    };
+    if queued.is_ok() {
+        metrics.log_queue.inc();
+    }
+    Box::pin(async move {
+        queued?;
+        // A writer that dies with the command in its hands may or may not have committed it.
+        answered.await.unwrap_or(Err(LogError::Unknown))
+    })
+}
+
+/// Drops events chunk by chunk, each so small that it holds nobody up, with pauses that leave the writer to others.
+async fn drop_in_chunks(
+    commands: mpsc::WeakSender<Command>,
+    metrics: Arc<Metrics>,
+    channel: ChannelId,
+    upto: Seq,
+) -> Result<(), LogError> {
+    let mut rows = DROPPED_AT_ONCE;
+    loop {
+        // Not held for longer: the writer ends when nobody has a sender.
+        let dropping = {
+            let commands = commands.upgrade();
+            command(commands.as_ref(), &metrics, |answer| Command::Drop(channel.clone(), upto, rows, answer))
         };
-        if queued.is_ok() {
-            self.metrics.log_queue.inc();
+        let took = match dropping.await {
+            Ok(Dropped { rest: false, .. }) => return Ok(()),
+            Ok(Dropped { took, .. }) => took,
+            // Those who wait in the queue have more need of it.
+            Err(LogError::Full) => FULL_PAUSE,
+            Err(other) => return Err(other),
+        };
+        if took > LONGEST_DROP {
+            rows = (rows / 2).max(1);
         }
-        Box::pin(async move {
-            queued?;
-            // A writer that dies with the command in its hands may or may not have committed it.
-            answered.await.unwrap_or(Err(LogError::Unknown))
-        })
+        tokio::time::sleep(took * DROP_SHARE).await;
     }
 }
 
@@ -122,6 +174,23 @@ impl EventLog for Sqlite {
     fn erase(&self, channel: &ChannelId, places: &[Seq]) -> Pending<()> {
         let (channel, places) = (channel.clone(), places.to_vec());
         self.command(|answer| Command::Erase(channel, places, answer))
+    }
+
+    fn channels(&self, after: Option<&ChannelId>, limit: usize) -> Pending<Vec<ChannelId>> {
+        self.readers.channels(after, limit)
+    }
+
+    fn aged(&self, channel: &ChannelId, time: Millis) -> Pending<Option<Seq>> {
+        self.readers.aged(channel, time)
+    }
+
+    fn drop_upto(&self, channel: &ChannelId, upto: Seq) -> Pending<()> {
+        match &self.commands {
+            None => Box::pin(std::future::ready(Err(LogError::Closed))),
+            Some(commands) => {
+                Box::pin(drop_in_chunks(commands.downgrade(), self.metrics.clone(), channel.clone(), upto))
+            }
+        }
     }
 
     fn epoch(&self) -> Epoch {

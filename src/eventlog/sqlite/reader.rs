@@ -11,6 +11,7 @@ use uuid::Uuid;
 use crate::eventlog::{LogError, Page, Pending, Snapshot, codec};
 use crate::model::event::Logged;
 use crate::model::id::{ChannelId, EventId, Seq};
+use crate::model::time::Millis;
 
 use super::{schema, store};
 
@@ -36,6 +37,23 @@ impl Readers {
     pub(super) fn snapshot(self: &Arc<Self>, channel: &ChannelId) -> Pending<Option<Snapshot>> {
         let channel = channel.clone();
         self.read(move |connection| snapshot(connection, &channel))
+    }
+
+    pub(super) fn channels(self: &Arc<Self>, after: Option<&ChannelId>, limit: usize) -> Pending<Vec<ChannelId>> {
+        let after = after.map_or_else(String::new, ToString::to_string);
+        self.read(move |connection| {
+            let mut select = connection
+                .prepare_cached("SELECT name FROM channel WHERE name > ?1 AND name != ?2 ORDER BY name LIMIT ?3")?;
+            let directory = ChannelId::directory();
+            let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+            let names = select.query_map(params![after, directory.as_str(), limit], |row| row.get::<_, String>(0))?;
+            names.map(|name| Ok(ChannelId::stored(&name?))).collect()
+        })
+    }
+
+    pub(super) fn aged(self: &Arc<Self>, channel: &ChannelId, time: Millis) -> Pending<Option<Seq>> {
+        let channel = channel.clone();
+        self.read(move |connection| aged(connection, &channel, time))
     }
 
     fn read<T: Send + 'static>(
@@ -83,6 +101,33 @@ fn page(connection: &mut Connection, channel: &ChannelId, after: Seq, limit: usi
         })?
         .collect::<rusqlite::Result<Vec<Logged>>>()?;
     Ok(Page { events, gone: from_sql(gone) })
+}
+
+/// The events of a channel are found by place only, so their times are searched by halves.
+fn aged(connection: &mut Connection, channel: &ChannelId, time: Millis) -> rusqlite::Result<Option<Seq>> {
+    let reading = connection.transaction()?;
+    let found: Option<(i64, Option<i64>, Option<i64>)> = reading
+        .prepare_cached(
+            "SELECT no, (SELECT min(seq) FROM event WHERE channel = no), (SELECT max(seq) FROM event WHERE channel = no)
+             FROM channel WHERE name = ?1",
+        )?
+        .query_row(params![channel.as_str()], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+        .optional()?;
+    let Some((no, Some(first), Some(last))) = found else { return Ok(None) };
+    // The event at a place, or the next one before it: places may skip.
+    let mut upto = reading
+        .prepare_cached("SELECT seq, at FROM event WHERE channel = ?1 AND seq <= ?2 ORDER BY seq DESC LIMIT 1")?;
+    let (mut aged, mut low, mut high) = (None, first, last);
+    while low <= high {
+        let middle = low + (high - low) / 2;
+        let (seq, at): (i64, i64) = upto.query_row(params![no, middle], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        if at < time.0 {
+            (aged, low) = (Some(from_sql(seq)), middle + 1);
+        } else {
+            high = seq - 1;
+        }
+    }
+    Ok(aged)
 }
 
 fn snapshot(connection: &mut Connection, channel: &ChannelId) -> rusqlite::Result<Option<Snapshot>> {

@@ -1,6 +1,5 @@
 //! The file's form and how it came to be.
 
-use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -9,6 +8,8 @@ use rusqlite_migration::{M, Migrations};
 use uuid::Uuid;
 
 use crate::model::id::Epoch;
+
+use super::copies;
 
 /// Every version of the form, oldest first. Released ones are never changed.
 ///
@@ -44,6 +45,8 @@ pub(super) fn open(file: &Path) -> rusqlite::Result<Connection> {
     // 64 MiB: a checkpoint that could not truncate the WAL gives the disk back at the next one.
     connection.pragma_update(None, "journal_size_limit", 64 * 1024 * 1024)?;
     connection.pragma_update(None, "foreign_keys", true)?;
+    // What is erased or dropped is overwritten in the file, not only unlinked.
+    connection.pragma_update(None, "secure_delete", true)?;
     connection.set_prepared_statement_cache_capacity(32);
     Ok(connection)
 }
@@ -64,21 +67,12 @@ pub(super) fn migrate(connection: &mut Connection, file: &Path, to: &Migrations<
     })
 }
 
-/// Copies the log whole, or not at all: a copy that was cut off is begun again, one that is there is kept.
+/// Copies the log as it is before a migration; a copy that is there is kept.
 fn copy_aside(connection: &Connection, to: &Path) -> Result<(), String> {
     if to.exists() {
         return Ok(());
     }
-    let unfinished = to.with_extension("unfinished");
-    let copied = || -> Result<(), Box<dyn std::error::Error>> {
-        if unfinished.exists() {
-            std::fs::remove_file(&unfinished)?;
-        }
-        connection.execute("VACUUM INTO ?1", params![unfinished.to_string_lossy()])?;
-        File::open(&unfinished)?.sync_all()?;
-        Ok(std::fs::rename(&unfinished, to)?)
-    };
-    copied().map_err(|error| format!("can't copy the log aside to {}: {error}", to.display()))
+    copies::copy(connection, to).map_err(|error| format!("can't copy the log aside to {}: {error}", to.display()))
 }
 
 fn aside(file: &Path, version: i64) -> PathBuf {
@@ -89,16 +83,18 @@ fn aside(file: &Path, version: i64) -> PathBuf {
 
 /// The log's life, begun when the file was made.
 pub(super) fn epoch(connection: &Connection) -> rusqlite::Result<Epoch> {
-    let stored: Option<Uuid> = connection
-        .query_row("SELECT value FROM meta WHERE key = 'epoch'", [], |row| row.get::<_, [u8; 16]>(0))
-        .optional()?
-        .map(Uuid::from_bytes);
-    if let Some(epoch) = stored {
-        return Ok(Epoch(epoch));
+    if let Some(epoch) = epoch_of(connection).optional()? {
+        return Ok(epoch);
     }
     let epoch = Epoch::fresh();
     connection.execute("INSERT INTO meta (key, value) VALUES ('epoch', ?1)", params![epoch.0.as_bytes()])?;
     Ok(epoch)
+}
+
+/// The life of a log that is there.
+pub(super) fn epoch_of(connection: &Connection) -> rusqlite::Result<Epoch> {
+    let bytes = connection.query_row("SELECT value FROM meta WHERE key = 'epoch'", [], |row| row.get::<_, [u8; 16]>(0));
+    bytes.map(|bytes| Epoch(Uuid::from_bytes(bytes)))
 }
 
 #[cfg(test)]
@@ -120,7 +116,7 @@ mod tests {
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().filter(|f| is_copy(f.as_ref().unwrap())).count(), 0);
 
         // A copy that an earlier start did not finish is in nobody's way.
-        std::fs::write(folder.path().join("events.db.unfinished"), "half a copy").unwrap();
+        std::fs::write(folder.path().join("events.db.before-v2.unfinished"), "half a copy").unwrap();
         let mut longer = STEPS.to_vec();
         longer.push(M::up("ALTER TABLE meta ADD COLUMN note TEXT"));
         migrate(&mut connection, &file, &Migrations::new(longer)).unwrap();

@@ -45,6 +45,17 @@ pub(super) enum Command {
     Append(Append, Answer<Seq>),
     PutSnapshot(ChannelId, Snapshot, Answer<()>),
     Erase(ChannelId, Vec<Seq>, Answer<()>),
+    /// Up to a place, and at most so many.
+    Drop(ChannelId, Seq, usize, Answer<Dropped>),
+}
+
+/// What became of a chunk of events that were to be dropped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Dropped {
+    /// Whether more are left to drop.
+    pub(super) rest: bool,
+    /// For how long it held the writer.
+    pub(super) took: Duration,
 }
 
 /// The writer's connection and what it knows by heart.
@@ -68,6 +79,7 @@ enum Done {
     /// Its place, and whether it was new.
     Appended(Seq, bool),
     Stored,
+    Dropped(Dropped),
     Failed(LogError),
 }
 
@@ -146,6 +158,9 @@ impl Writer {
                     put_snapshot(&transaction, &mut self.channels, channel, snapshot).map(|()| Done::Stored)
                 }
                 Command::Erase(channel, places, _) => erase(&transaction, channel, places).map(|()| Done::Stored),
+                Command::Drop(channel, upto, rows, _) => {
+                    drop_some(&transaction, channel, *upto, *rows).map(Done::Dropped)
+                }
             };
             match result {
                 Ok(result) => done.push(result),
@@ -179,7 +194,13 @@ impl Writer {
                     tell(answer, Err(error));
                 }
                 (Command::PutSnapshot(_, _, answer) | Command::Erase(_, _, answer), _) => tell(answer, Ok(())),
-                (Command::Append(_, answer), Done::Stored) => tell(answer, Err(LogError::Unknown)),
+                (Command::Drop(_, _, _, answer), Done::Dropped(dropped)) => {
+                    self.metrics.log_drop_seconds.observe(dropped.took.as_secs_f64());
+                    tell(answer, Ok(dropped));
+                }
+                (Command::Drop(_, _, _, answer), Done::Failed(error)) => tell(answer, Err(error)),
+                (Command::Drop(_, _, _, answer), _) => tell(answer, Err(LogError::Unknown)),
+                (Command::Append(_, answer), Done::Stored | Done::Dropped(_)) => tell(answer, Err(LogError::Unknown)),
             }
         }
     }
@@ -190,6 +211,7 @@ fn refuse(batch: Vec<Command>, why: &LogError) {
         match command {
             Command::Append(_, answer) => tell(answer, Err(why.clone())),
             Command::PutSnapshot(_, _, answer) | Command::Erase(_, _, answer) => tell(answer, Err(why.clone())),
+            Command::Drop(_, _, _, answer) => tell(answer, Err(why.clone())),
         }
     }
 }
@@ -285,6 +307,27 @@ fn erase(connection: &Connection, channel: &ChannelId, places: &[Seq]) -> rusqli
         }
     }
     Ok(())
+}
+
+/// Drops the oldest events up to a place, at most `rows` of them; how far they are gone is noted with it.
+fn drop_some(connection: &Connection, channel: &ChannelId, upto: Seq, rows: usize) -> rusqlite::Result<Dropped> {
+    let begun = clock::instant();
+    let no: Option<i64> = connection
+        .prepare_cached("SELECT no FROM channel WHERE name = ?1")?
+        .query_row(params![channel.as_str()], |row| row.get(0))
+        .optional()?;
+    let Some(no) = no else { return Ok(Dropped { rest: false, took: Duration::ZERO }) };
+    let rows = i64::try_from(rows).unwrap_or(i64::MAX);
+    let last: Option<i64> = connection
+        .prepare_cached(
+            "SELECT max(seq) FROM (SELECT seq FROM event WHERE channel = ?1 AND seq <= ?2 ORDER BY seq LIMIT ?3)",
+        )?
+        .query_row(params![no, to_sql(upto), rows], |row| row.get(0))?;
+    let Some(last) = last else { return Ok(Dropped { rest: false, took: begun.elapsed() }) };
+    let deleted =
+        connection.prepare_cached("DELETE FROM event WHERE channel = ?1 AND seq <= ?2")?.execute(params![no, last])?;
+    connection.prepare_cached("UPDATE channel SET gone = max(gone, ?2) WHERE no = ?1")?.execute(params![no, last])?;
+    Ok(Dropped { rest: deleted as i64 == rows, took: begun.elapsed() })
 }
 
 #[cfg(test)]

@@ -222,6 +222,17 @@ impl Guest {
     }
 }
 
+/// Waits for something that must come to hold.
+pub(crate) async fn until(mut holds: impl AsyncFnMut() -> bool) {
+    for _ in 0..500 {
+        if holds().await {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    panic!("it never held");
+}
+
 /// A SEND_CHAT message.
 pub(crate) fn line(cid: &str, text: &str, retry: bool) -> Value {
     let extras = r#"{"chatType":"STREAMING","osType":"PC","streamingChannelId":"x","emojis":""}"#;

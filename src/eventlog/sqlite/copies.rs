@@ -1,0 +1,103 @@
+//! Copies of the log: one to keep elsewhere, taken while it is in use, and one to go on from.
+
+use std::fs::{self, File, OpenOptions};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use rusqlite::{Connection, OpenFlags, params};
+
+use crate::model::id::Epoch;
+
+use super::schema;
+
+/// Where a copy is written until it is whole.
+pub fn unfinished(to: &Path) -> PathBuf {
+    beside(to, ".unfinished")
+}
+
+fn beside(file: &Path, suffix: &str) -> PathBuf {
+    let mut name = file.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
+}
+
+/// Writes a whole copy of the log at `file` to `to`, as it is at one moment; whoever uses the log goes on. `to` must not
+/// be there; it is readable for its owner only. How many events are in it.
+pub fn backup(file: &Path, to: &Path) -> Result<u64, String> {
+    if !file.exists() {
+        return Err(format!("{}: there is no log", file.display()));
+    }
+    if to.exists() {
+        return Err(format!("{} is there already: choose another name", to.display()));
+    }
+    let copied = || -> Result<u64, Box<dyn std::error::Error>> {
+        let log = schema::open(file)?;
+        copy(&log, to)?;
+        Ok(events(&read_only(to)?)?)
+    };
+    copied().map_err(|error| format!("can't copy {} to {}: {error}", file.display(), to.display()))
+}
+
+/// Makes the log at `file` from a copy, in a new epoch: places that clients remember may mean other lines now. `file` must
+/// not be there, and nobody may be about to make it. How many events are in it.
+pub fn restore(from: &Path, file: &Path) -> Result<u64, String> {
+    // A write-ahead file of another log would be taken for this one's.
+    for there in [file.to_owned(), beside(file, "-wal"), beside(file, "-shm")] {
+        if there.exists() {
+            return Err(format!("{} is there already: move it away first", there.display()));
+        }
+    }
+    let copy = read_only(from).map_err(|error| format!("{}: {error}", from.display()))?;
+    let version: i64 = copy
+        .pragma_query_value(None, "user_version", |row| row.get(0))
+        .map_err(|error| format!("{} is no copy of a log: {error}", from.display()))?;
+    if version < 1 || schema::epoch_of(&copy).is_err() {
+        return Err(format!("{} is no copy of a log", from.display()));
+    }
+    let restored = || -> Result<u64, Box<dyn std::error::Error>> {
+        let unfinished = unfinished(file);
+        remove(&unfinished)?;
+        private(&unfinished)?;
+        copy.execute("VACUUM INTO ?1", params![unfinished.to_string_lossy()])?;
+        let log = Connection::open(&unfinished)?;
+        let sound: String = log.pragma_query_value(None, "quick_check", |row| row.get(0))?;
+        if sound != "ok" {
+            return Err(format!("the copy is damaged: {sound}").into());
+        }
+        log.execute("UPDATE meta SET value = ?1 WHERE key = 'epoch'", params![Epoch::fresh().0.as_bytes()])?;
+        let events = events(&log)?;
+        log.close().map_err(|(_, error)| error)?;
+        File::open(&unfinished)?.sync_all()?;
+        fs::rename(&unfinished, file)?;
+        Ok(events)
+    };
+    restored().map_err(|error| format!("can't make {} from {}: {error}", file.display(), from.display()))
+}
+
+/// Copies the log whole, or not at all: a copy that was cut off is begun again.
+pub(super) fn copy(log: &Connection, to: &Path) -> Result<(), Box<dyn std::error::Error>> {
+    let unfinished = unfinished(to);
+    remove(&unfinished)?;
+    private(&unfinished)?;
+    log.execute("VACUUM INTO ?1", params![unfinished.to_string_lossy()])?;
+    File::open(&unfinished)?.sync_all()?;
+    Ok(fs::rename(&unfinished, to)?)
+}
+
+/// An empty file that only its owner may read; SQLite takes one to copy into.
+fn private(file: &Path) -> std::io::Result<()> {
+    OpenOptions::new().write(true).create_new(true).mode(0o600).open(file).map(drop)
+}
+
+fn remove(file: &Path) -> std::io::Result<()> {
+    if file.exists() { fs::remove_file(file) } else { Ok(()) }
+}
+
+fn read_only(file: &Path) -> rusqlite::Result<Connection> {
+    Connection::open_with_flags(file, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)
+}
+
+fn events(log: &Connection) -> rusqlite::Result<u64> {
+    let count: i64 = log.query_row("SELECT count(*) FROM event", [], |row| row.get(0))?;
+    Ok(u64::try_from(count).unwrap_or_default())
+}

@@ -1,0 +1,137 @@
+//! What is kept no longer: events that are too old, and what somebody wants erased.
+//!
+//! Both go the same way, so that neither a crash nor another machine finds a state that the log can't tell: an event says
+//! what will be gone, every channel forgets it when it applies that event, a snapshot keeps a state that needs it no more,
+//! and only then does the log let go of it.
+
+use std::sync::Weak;
+use std::time::Duration;
+
+use tracing::{error, info};
+
+use crate::eventlog::{LARGEST_PAGE, LogError};
+use crate::model::event::{Body, Event};
+use crate::model::id::{ChannelId, EventId, Seq, UserId};
+use crate::model::refusal::Refusal;
+use crate::model::time::Millis;
+
+use super::append::refusal;
+use super::{Node, StationError};
+
+/// How often old events are looked for.
+const LOOK: Duration = Duration::from_secs(3_600);
+
+/// Pause before the first look: a gateway that has just started has more to do.
+const FIRST_LOOK: Duration = Duration::from_secs(60);
+
+/// Channels that are listed at once.
+const CHANNELS: usize = 1_000;
+
+/// Places that are erased at once: the log's writer is held for a few milliseconds.
+const ERASED_AT_ONCE: usize = 100;
+
+impl Node {
+    /// Drops what is older than `age`, at times, for as long as the node is there.
+    pub(super) async fn retain(node: Weak<Self>, age: Duration) {
+        let mut pause = FIRST_LOOK;
+        loop {
+            tokio::time::sleep(pause).await;
+            pause = LOOK;
+            let Some(node) = node.upgrade() else { return };
+            match node.drop_older_than(age).await {
+                Ok(0) => {}
+                Ok(channels) => info!(channels, "dropped what is too old"),
+                Err(failure) => {
+                    node.parts.metrics.faults.inc();
+                    error!(%failure, "what is too old could not be dropped");
+                }
+            }
+        }
+    }
+
+    /// Drops all events that are older than `age`, in every channel. In how many there were some.
+    pub async fn drop_older_than(&self, age: Duration) -> Result<u64, Refusal> {
+        let age = i64::try_from(age.as_millis()).unwrap_or(i64::MAX);
+        let before = self.parts.clock.now() - age;
+        let (mut dropped, mut last) = (0, None);
+        loop {
+            let channels =
+                self.parts.log.channels(last.as_ref(), CHANNELS).await.map_err(|failure| refusal(&failure))?;
+            for channel in &channels {
+                dropped += u64::from(self.drop_before(channel, before).await?);
+            }
+            match channels.into_iter().next_back() {
+                Some(newest) => last = Some(newest),
+                None => return Ok(dropped),
+            }
+        }
+    }
+
+    /// Drops a channel's events from before a time. Whether there were any.
+    async fn drop_before(&self, channel: &ChannelId, time: Millis) -> Result<bool, Refusal> {
+        let log = &self.parts.log;
+        let failed = |failure: LogError| refusal(&failure);
+        let Some(upto) = log.aged(channel, time).await.map_err(failed)? else { return Ok(false) };
+        let first = log.read(channel, Seq::default(), 1).await.map_err(failed)?;
+        let only = |first: &Body| matches!(first, Body::Dropped { .. });
+        if first.events.first().is_some_and(|first| first.seq == upto && only(&first.event.body)) {
+            // All that is that old is the note of the last time.
+            return Ok(false);
+        }
+        let live = self.hub.live(channel).await.map_err(failed)?;
+        if live.state.lock().channel.dropped() < upto {
+            let id = EventId::derived(&format!("{channel} drops up to {upto}"));
+            let event = Event { id, at: self.parts.clock.now(), body: Body::Dropped { upto } };
+            self.append_once(&live, event).await?;
+        }
+        // A channel that this build can't read has no snapshot, and keeps everything.
+        if live.state.lock().channel.dropped() < upto || !live.keep(&self.parts).await {
+            return Ok(false);
+        }
+        log.drop_upto(channel, upto).await.map_err(failed)?;
+        Ok(true)
+    }
+
+    /// Shows a line no more: from the moment this is done its text leaves the gateway nowhere. A line that is hidden
+    /// already stays so.
+    pub async fn hide(&self, channel: &ChannelId, seq: Seq) -> Result<(), StationError> {
+        let id = self.channel(channel).await?.id;
+        let live = self.hub.live(&id).await.map_err(|failure| refusal(&failure))?;
+        let event = Event::new(self.parts.clock.now(), Body::Hidden { seq });
+        Ok(self.append_and_wait(&id, event, live).await?)
+    }
+
+    /// Erases everything that somebody has said in a channel by now, from memory and from the log. How many lines that
+    /// were. Asked again after a failure, it goes on.
+    pub async fn erase(&self, channel: &ChannelId, uid: &UserId) -> Result<u64, StationError> {
+        let id = self.channel(channel).await?.id;
+        let live = self.hub.live(&id).await.map_err(|failure| refusal(&failure))?;
+        let event = Event::new(self.parts.clock.now(), Body::Wiped { uid: uid.clone() });
+        let upto = self.append_once(&live, event).await?;
+        if !live.keep(&self.parts).await {
+            return Err(Refusal::Fault.into());
+        }
+        self.erase_payloads(&id, uid, upto).await.map_err(|failure| refusal(&failure).into())
+    }
+
+    async fn erase_payloads(&self, channel: &ChannelId, uid: &UserId, upto: Seq) -> Result<u64, LogError> {
+        let (log, mut after, mut erased) = (&self.parts.log, Seq::default(), 0);
+        loop {
+            let page = log.read(channel, after, LARGEST_PAGE).await?;
+            let theirs = page
+                .events
+                .iter()
+                .filter(|logged| logged.seq <= upto)
+                .filter(|logged| matches!(&logged.event.body, Body::Line(line) if line.author.uid == *uid));
+            let places: Vec<Seq> = theirs.map(|logged| logged.seq).collect();
+            for chunk in places.chunks(ERASED_AT_ONCE) {
+                log.erase(channel, chunk).await?;
+            }
+            erased += places.len() as u64;
+            match page.events.last() {
+                Some(last) if last.seq < upto && page.events.len() == LARGEST_PAGE => after = last.seq,
+                _ => return Ok(erased),
+            }
+        }
+    }
+}
