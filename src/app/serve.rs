@@ -1,7 +1,7 @@
 //! The life of the gateway, in reading order.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use tokio::net::TcpListener;
@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use crate::auth::{Grant, JwksUrl, KeyDigest, Secret, Tokens};
-use crate::clock::{Clock, System};
+use crate::clock::{self, Clock, System};
 use crate::config::{Config, Environment, Flags, changes};
 use crate::endpoints::chat::{Chat, ChatEncoder};
 use crate::endpoints::chzzk::Chzzk;
@@ -35,6 +35,9 @@ const DRAIN: Duration = Duration::from_secs(5);
 
 /// How long connections may take to read their last words.
 const FAREWELL: Duration = Duration::from_secs(8);
+
+/// How long whoever still uses the log may take to let go of it.
+const CLOSE: Duration = Duration::from_secs(2);
 
 /// How long HTTP requests under way may take after that.
 const LAST_REQUESTS: Duration = Duration::from_secs(4);
@@ -86,7 +89,7 @@ pub async fn serve(flags: &Flags) -> Result<(), Exit> {
     }
     // Those who had only just connected have been upgraded meanwhile, and told to come back.
     gateway.leave().await;
-    drop(gateway);
+    gateway.close().await;
     drop(data);
     info!("left");
     Ok(())
@@ -152,6 +155,7 @@ struct Gateway {
     chzzk: Arc<Chzzk>,
     site: Arc<Site>,
     tokens: Arc<Tokens>,
+    log: Weak<Sqlite>,
 }
 
 impl Gateway {
@@ -166,6 +170,8 @@ impl Gateway {
         let address_key = data.secret(ADDRESS_KEY, "")?;
         let log = Sqlite::open(&sqlite::file_in(data.folder()), config.log, metrics.clone())
             .map_err(|error| Exit::io(&error.to_string()))?;
+        let log = Arc::new(log);
+        let closing = Arc::downgrade(&log);
         let encoders: Vec<Arc<dyn Encoder>> = vec![Arc::new(ChatEncoder)];
         if config.auth.jwks.as_ref().is_some_and(JwksUrl::is_plain) {
             warn!("auth.jwks_url is http: whoever sits in between can put in keys of their own");
@@ -174,7 +180,7 @@ impl Gateway {
         let gate = |config| Gate::new(config, address_key.reveal(), metrics.clone());
         let (admin_gate, gate) = (gate(admin_gate()), gate(config.gate.clone()));
         let parts = Parts {
-            log: Arc::new(log),
+            log,
             clock: clock.clone(),
             tokens: tokens.clone(),
             root_key: KeyDigest::of(key.reveal()),
@@ -191,7 +197,21 @@ impl Gateway {
             admin_gate,
             node,
             tokens,
+            log: closing,
         })
+    }
+
+    /// Waits for the log to be closed: tasks that follow it end by themselves.
+    async fn close(self) {
+        let log = self.log.clone();
+        drop(self);
+        let deadline = clock::instant() + CLOSE;
+        while log.strong_count() > 0 && clock::instant() < deadline {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        if log.strong_count() > 0 {
+            warn!("the log is still in use; the next start puts it in order");
+        }
     }
 
     fn routes(&self) -> Routes<'_> {

@@ -16,7 +16,7 @@ use crate::model::broadcast::Broadcast;
 use crate::model::event::{Body, Event, Logged};
 use crate::model::id::{ChannelId, Cid, EventId, Seq, UserId};
 use crate::model::item::{Audience, Item};
-use crate::model::message::{Author, Draft, Kind, Line, Receipt};
+use crate::model::message::{Author, Draft, Kind, Lane, Line, Receipt};
 use crate::model::refusal::Refusal;
 use crate::model::time::Millis;
 use crate::policy::revoked::{Revocation, Revocations};
@@ -259,6 +259,26 @@ impl Channel {
     /// Everything up to here is dropped from its log, or about to be.
     pub fn dropped(&self) -> Seq {
         self.dropped
+    }
+
+    /// The next line of the newest broadcast behind a place that this lane shows.
+    pub fn next_line(&self, place: Seq, lane: Lane) -> Option<Seq> {
+        let mut behind = self.window.between(place, self.seq);
+        behind.find(|kept| lane.shows(kept.line.draft.kind)).map(|kept| kept.seq)
+    }
+
+    /// The last of the lines from `first` up to `end` that stay within `bytes`, with `each` beside the text of one; `None`
+    /// when all of them do. The first is within in any case.
+    pub fn fitting(&self, first: Seq, end: Seq, bytes: usize, each: usize) -> Option<Seq> {
+        let (mut last, mut sum) = (first, 0);
+        for kept in self.window.between(Seq(first.0 - 1), end) {
+            sum += kept.line.draft.text.len() + each;
+            if sum > bytes && kept.seq > first {
+                return Some(last);
+            }
+            last = kept.seq;
+        }
+        None
     }
 
     /// The place behind which every line of the newest broadcast can still be had.

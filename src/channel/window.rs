@@ -12,7 +12,7 @@ const MOST: usize = 4_096;
 /// Most bytes that they take, by their texts and what goes with each.
 const MOST_BYTES: usize = 8 * 1024 * 1024;
 
-/// What a line takes beside its text and emojis: author, profile, receipts.
+/// What a line takes beside its texts: names of fixed length, receipts, pointers.
 const LINE_BYTES: usize = 512;
 
 /// The last lines, oldest first.
@@ -104,6 +104,7 @@ impl Window {
 }
 
 fn bytes(kept: &Kept) -> usize {
-    let emojis = &kept.line.draft.extras.emojis;
-    LINE_BYTES + kept.line.draft.text.len() + emojis.iter().map(|(name, url)| name.len() + url.len()).sum::<usize>()
+    let (draft, profile) = (&kept.line.draft, &kept.line.author.profile);
+    let emojis = draft.extras.emojis.iter().map(|(name, url)| name.len() + url.len()).sum::<usize>();
+    LINE_BYTES + draft.text.len() + emojis + profile.bytes()
 }

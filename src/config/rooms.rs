@@ -114,6 +114,7 @@ pub(super) fn gate(file: &File, dev: bool) -> Result<gate::Config, ConfigError> 
         per_user: section.connections_per_user.unwrap_or(usual.per_user),
         joins: usual.joins.map(joins).filter(|_| !dev),
         requests: usual.requests.map(requests).filter(|_| !dev),
+        resumes: usual.resumes.filter(|_| !dev),
         origins: Origins(origins),
         trusted_proxies: file.trusted_proxies.iter().flatten().map(network).collect::<Result<_, _>>()?,
     })

@@ -88,7 +88,8 @@ pub trait EventLog: Send + Sync + 'static {
     /// Keeps a snapshot; one with a lower seq than the kept one is ignored.
     fn put_snapshot(&self, channel: &ChannelId, snapshot: Snapshot) -> Pending<()>;
 
-    /// Erases what was said at these places; the places stay, as `Erased`. Places that don't exist are ignored.
+    /// Erases what was said at these places, from the disk too; the places stay, as `Erased`. Places that don't exist are
+    /// ignored. It takes its time.
     fn erase(&self, channel: &ChannelId, places: &[Seq]) -> Pending<()>;
 
     /// Up to `limit` channels that have a log, by their names, behind `after`. The directory is not among them.

@@ -51,8 +51,9 @@ impl<'a> Batches<'a> {
 
     /// Up to where every member has been told by now.
     pub(super) fn told(&self) -> Seq {
-        let all = self.made.iter().any(|made| made.start == 0 && made.user.is_none() && !made.frames.is_empty());
-        if all { self.span.upto } else { self.span.after }
+        // Who joined behind the batch has been told of it before.
+        let told = |made: &Made| !made.frames.is_empty() || made.start == self.items.len();
+        if self.made.iter().all(told) { self.span.upto } else { self.span.after }
     }
 
     fn holds_something_for(&self, user: &UserId) -> bool {

@@ -33,12 +33,14 @@ impl Headcount {
         self.changed.notify_one();
     }
 
-    pub(super) fn come(&self) {
+    /// A connection has come.
+    pub fn come(&self) {
         self.sockets.fetch_add(1, Ordering::Relaxed);
         self.changed.notify_one();
     }
 
-    pub(super) fn go(&self) {
+    /// A connection has gone that had come.
+    pub fn go(&self) {
         self.sockets.fetch_sub(1, Ordering::Relaxed);
         self.changed.notify_one();
     }

@@ -8,7 +8,7 @@ use crate::model::id::{Seq, UserId};
 use crate::ws::frames::Frames;
 use crate::ws::outbox::{Outbox, PushError};
 
-use super::{Group, Place};
+use super::{Group, Layer, Place, Span};
 
 /// One socket that is fed.
 pub(super) struct Member {
@@ -76,14 +76,27 @@ impl Members {
         member
     }
 
-    /// Moves a member to another group. What that group may see and its old one might not is not sent afterwards.
-    pub(super) fn regroup(&mut self, place: Place, group: Group, user: Option<UserId>) -> Option<Place> {
-        let told = self.told(place.group);
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.iter().all(|fed| fed.members.is_empty())
+    }
+
+    /// Moves a member to another group. What that group has been told of and its old one has not is said by `catch_up`:
+    /// what it might not see then is not sent afterwards.
+    pub(super) fn regroup(
+        &mut self,
+        place: Place,
+        group: Group,
+        user: Option<UserId>,
+        catch_up: impl FnOnce(Span, &Outbox),
+    ) -> Option<Place> {
+        let known = self.told(place.group);
         let member = self.remove(place)?;
-        let known = told.max(member.after);
-        let moved = self.add(group, Member { user, ..member });
-        let fed = &mut self.0[moved.group];
-        fed.told = fed.told.min(known);
+        let known = known.max(member.after);
+        let moved = self.add(group, Member { user, after: known, ..member });
+        let fed = &self.0[moved.group];
+        if group.layer == Layer::Ext && fed.told > known {
+            catch_up(Span { after: known, upto: fed.told }, &fed.members[moved.member].outbox);
+        }
         Some(moved)
     }
 

@@ -29,6 +29,11 @@ struct Key {
     revision: u64,
 }
 
+/// What keeping a stretch takes: its bytes, the buffer's spare room, and its place in the table.
+fn cost(frames: &Frames) -> usize {
+    frames.len() * 2 + 2 * size_of::<(Key, Frames)>()
+}
+
 /// Encoded stretches.
 #[derive(Debug, Default)]
 pub(super) struct Missed(Mutex<Kept>);
@@ -41,27 +46,28 @@ struct Kept {
 }
 
 impl Missed {
-    /// The stretch, made if nobody has asked for it.
-    pub(super) fn stretch(&self, group: Group, span: Span, revision: u64, make: impl FnOnce() -> Frames) -> Frames {
-        let key = Key { group, span, revision };
-        {
-            let mut kept = self.0.lock();
-            kept.used = Some(clock::instant());
-            if let Some(frames) = kept.stretches.get(&key) {
-                return frames.clone();
-            }
-        }
-        // Not under the lock: those who want another one shouldn't wait for it.
-        let frames = make();
+    /// The stretch, if somebody has asked for it.
+    pub(super) fn find(&self, group: Group, span: Span, revision: u64) -> Option<Frames> {
         let mut kept = self.0.lock();
-        if kept.bytes + frames.len() > MOST_BYTES {
+        kept.used = Some(clock::instant());
+        kept.stretches.get(&Key { group, span, revision }).cloned()
+    }
+
+    /// Keeps a stretch for others.
+    pub(super) fn keep(&self, group: Group, span: Span, revision: u64, frames: Frames) {
+        let mut kept = self.0.lock();
+        if kept.bytes + cost(&frames) > MOST_BYTES {
             (kept.stretches, kept.bytes) = (HashMap::new(), 0);
         }
-        kept.bytes += frames.len();
-        if let Some(twice) = kept.stretches.insert(key, frames.clone()) {
-            kept.bytes -= twice.len();
+        kept.bytes += cost(&frames);
+        if let Some(twice) = kept.stretches.insert(Key { group, span, revision }, frames) {
+            kept.bytes -= cost(&twice);
         }
-        frames
+    }
+
+    /// Lets go of everything.
+    pub(super) fn forget(&self) {
+        *self.0.lock() = Kept::default();
     }
 
     /// Lets go of what nobody has asked for lately.
@@ -88,34 +94,32 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_stretch_is_made_once_until_something_is_hidden_or_nobody_asks() {
+    async fn a_stretch_is_kept_until_something_is_hidden_or_nobody_asks() {
         let missed = Missed::default();
-        let mut made = 0;
-        let mut ask = |upto, revision| {
-            missed.stretch(GROUP, span(upto), revision, || {
-                made += 1;
-                Frames::text("x")
-            });
-            made
-        };
-        assert_eq!([ask(1, 0), ask(1, 0), ask(2, 0), ask(1, 1), ask(1, 0)], [1, 1, 2, 3, 3]);
+        missed.keep(GROUP, span(1), 0, Frames::text("x"));
+        let found = |upto, revision| missed.find(GROUP, span(upto), revision).is_some();
+        assert_eq!([found(1, 0), found(2, 0), found(1, 1)], [true, false, false]);
         tokio::time::advance(KEPT_FOR / 2).await;
         missed.tidy();
-        assert_eq!(missed.0.lock().stretches.len(), 3);
-        tokio::time::advance(KEPT_FOR / 2).await;
+        assert!(found(1, 0));
+        tokio::time::advance(KEPT_FOR).await;
         missed.tidy();
-        assert_eq!(missed.0.lock().stretches.len(), 0);
+        assert!(!found(1, 0));
     }
 
     #[test]
     fn no_more_is_kept_than_stated() {
         let missed = Missed::default();
-        let large = Frames::text(&"x".repeat(MOST_BYTES / 4));
-        for upto in 0..20 {
-            missed.stretch(GROUP, span(upto), 0, || large.clone());
-            let kept = missed.0.lock();
-            assert_eq!(kept.bytes, kept.stretches.values().map(Frames::len).sum::<usize>());
-            assert!(kept.bytes <= MOST_BYTES && !kept.stretches.is_empty());
+        for text in [String::new(), "x".repeat(MOST_BYTES / 10)] {
+            let frames = Frames::text(&text);
+            for upto in 0..50_000_u64.min(100 * MOST_BYTES as u64 / (text.len() as u64 + 1)) {
+                missed.keep(GROUP, span(upto), 0, frames.clone());
+                let kept = missed.0.lock();
+                assert!(kept.bytes <= MOST_BYTES && kept.bytes >= kept.stretches.len() * cost(&frames) / 2);
+            }
+            assert!(!missed.0.lock().stretches.is_empty());
+            missed.forget();
+            assert_eq!(missed.0.lock().bytes, 0);
         }
     }
 }

@@ -51,6 +51,9 @@ const BURST_PAUSE: Duration = Duration::from_millis(50);
 /// Shortest time between two tellings of how many are there.
 const COUNT_PAUSE: Duration = Duration::from_secs(1);
 
+/// Telling how many are there may claim one part in this many of the time.
+const COUNT_SHARE: u32 = 20;
+
 /// Items that may wait for the next batch.
 const MOST_PENDING: usize = 8_192;
 
@@ -132,38 +135,44 @@ impl Feed {
         &self.headcount
     }
 
+    /// Whether it has no members.
+    fn is_empty(&self) -> bool {
+        self.members.lock().is_empty()
+    }
+
     /// Adds a member that gets every item behind `after`. What it has to hear before live items must be in its outbox
     /// already.
     pub fn join(&self, group: Group, outbox: Arc<Outbox>, user: Option<UserId>, after: Seq) -> Place {
-        self.headcount.come();
         self.members.lock().add(group, Member { outbox, user, after })
     }
 
     /// Moves a member to another group, between two batches, so that it gets each item once. `None` when it has left.
     pub async fn regroup(&self, place: Place, group: Group, user: Option<UserId>) -> Option<Place> {
         let _between = self.flushing.lock().await;
-        self.members.lock().regroup(place, group, user)
+        self.members.lock().regroup(place, group, user, |span, outbox| {
+            // Nobody in its old group was told anything of it; the next push begins behind it. A member that takes
+            // nothing is closing.
+            let _ = outbox.push(&self.skip(group, span, 0));
+        })
     }
 
     /// Removes a member.
     pub fn leave(&self, place: Place) {
-        self.headcount.go();
         self.members.lock().remove(place);
     }
 
-    /// How many members there are: sockets, not users.
-    pub fn count(&self) -> u32 {
-        self.headcount.now().sockets
+    /// A stretch of the log that somebody of `group` has missed, if it was made for another who had missed the same.
+    /// `revision` tells what was revealed then.
+    pub fn stretch(&self, group: Group, span: Span, revision: u64) -> Option<Frames> {
+        self.missed.find(group, span, revision)
     }
 
-    /// A stretch of the log for somebody of `group` who has missed it; empty when the group sees nothing of it. `revision`
-    /// tells what was revealed: whoever asks with the same one gets the bytes that were made for the first.
-    pub fn stretch(&self, group: Group, span: Span, revision: u64, items: impl FnOnce() -> Vec<Item>) -> Frames {
-        self.missed.stretch(group, span, revision, || {
-            let items = items();
-            let seen: Vec<&Item> = items.iter().filter(|item| group.sees(item, None)).collect();
-            if seen.is_empty() { Frames::default() } else { self.spell(&group, span, &seen, 0) }
-        })
+    /// Makes that stretch, of all items in it; not under any lock that others wait for.
+    pub fn make_stretch(&self, group: Group, span: Span, revision: u64, items: &[Item]) -> Frames {
+        let seen: Vec<&Item> = items.iter().filter(|item| group.sees(item, None)).collect();
+        let frames = self.spell(&group, span, &seen, 0);
+        self.missed.keep(group, span, revision, frames.clone());
+        frames
     }
 
     /// Says that the log goes up to the span's end, with nothing to see in it but `left` lines that are left out.
@@ -176,7 +185,12 @@ impl Feed {
         self.encoder(group).map_or_else(Frames::default, |encoder| encoder.encode(&batch, group))
     }
 
-    /// Lets go of what was encoded for those who come back, when nobody has for a while.
+    /// Lets go of all that was encoded for those who come back.
+    pub fn forget_stretches(&self) {
+        self.missed.forget();
+    }
+
+    /// Lets go of it when nobody has come back for a while.
     pub fn tidy(&self) {
         self.missed.tidy();
     }
@@ -217,7 +231,7 @@ impl Feed {
     /// each feed.
     pub async fn run(&self) {
         let mut next = clock::instant();
-        let (mut counted, mut count_due) = (clock::instant(), None);
+        let (mut count_next, mut count_due) = (next, None);
         loop {
             tokio::select! {
                 () = self.due.notified() => {
@@ -233,10 +247,13 @@ impl Feed {
                         self.due.notify_one();
                     }
                 }
-                () = self.headcount.changed(), if count_due.is_none() => count_due = Some(counted + COUNT_PAUSE),
-                () = sleep_until(count_due.unwrap_or(counted)), if count_due.is_some() => {
-                    (counted, count_due) = (clock::instant(), None);
+                () = self.headcount.changed(), if count_due.is_none() => count_due = Some(count_next),
+                () = sleep_until(count_due.unwrap_or(count_next)), if count_due.is_some() => {
+                    let begun = clock::instant();
                     self.tell_count().await;
+                    let took = clock::instant() - begun;
+                    (count_next, count_due) = (begun + COUNT_PAUSE.max(took * COUNT_SHARE), None);
+                    next = next.max(self.next_flush(begun));
                 }
             }
         }
@@ -280,7 +297,7 @@ impl Feed {
     fn take_batch(&self) -> (Vec<Item>, bool) {
         let mut pending = self.pending.lock();
         // Looked at under the lock: whoever has joined did so before anything was pushed that they are to get.
-        if self.count() == 0 {
+        if self.is_empty() {
             pending.clear();
             return (Vec::new(), false);
         }

@@ -49,6 +49,8 @@ pub struct Config {
     pub joins: Option<Rate>,
     /// How many HTTP requests of one address are answered. `None`: all.
     pub requests: Option<Rate>,
+    /// How many of one address may be told what they missed. `None`: everybody.
+    pub resumes: Option<Rate>,
     /// Which pages may use this gateway.
     pub origins: Origins,
     /// Whose word is taken for where a connection comes from.
@@ -63,6 +65,7 @@ impl Default for Config {
             per_user: 50,
             joins: Some(Rate { per_second: 5_000, burst: 5_000 }),
             requests: Some(Rate { per_second: 200, burst: 1_000 }),
+            resumes: Some(Rate { per_second: 20, burst: 1_000 }),
             origins: Origins::default(),
             trusted_proxies: Vec::new(),
         }
@@ -95,6 +98,7 @@ pub struct Gate {
     users: DashMap<UserId, u32>,
     joins: Pace,
     requests: Paces<AddressHash>,
+    resumes: Paces<AddressHash>,
 }
 
 /// Who is here of one address.
@@ -119,6 +123,7 @@ impl Gate {
             users: DashMap::new(),
             joins: Pace::default(),
             requests: Paces::default(),
+            resumes: Paces::default(),
         })
     }
 
@@ -209,6 +214,14 @@ impl Gate {
         match (visitor.address.or_else(behind), config.requests) {
             (Some(address), Some(rate)) => self.requests.take(&address, self.now(), rate),
             _ => Ok(()),
+        }
+    }
+
+    /// Takes a turn for this visitor to be told what it missed. Not when too many of its address have been.
+    pub fn admit_resume(&self, visitor: &Visitor) -> bool {
+        match (visitor.address, self.config.load().resumes) {
+            (Some(address), Some(rate)) => self.resumes.take(&address, self.now(), rate).is_ok(),
+            _ => true,
         }
     }
 

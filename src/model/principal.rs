@@ -54,6 +54,17 @@ pub struct Profile {
     pub viewer_badges: Vec<ViewerBadge>,
 }
 
+impl Profile {
+    /// Bytes of all its texts.
+    pub fn bytes(&self) -> usize {
+        let title = self.title.iter().flat_map(|title| [&title.name, &title.color]);
+        let paid = self.subscription.iter().flat_map(|paid| [&paid.tier_name, &paid.badge_url]);
+        let badges = self.viewer_badges.iter().flat_map(|badge| [&badge.id, &badge.image_url]);
+        let texts = [&self.nickname, &self.image_url, &self.color_code].into_iter().chain(&self.badge_url);
+        texts.chain(title).chain(paid).chain(badges).map(String::len).sum()
+    }
+}
+
 /// A title before a nickname.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Title {

@@ -58,6 +58,11 @@ pub(super) struct State {
 }
 
 impl State {
+    /// Whether this is the stage of the newest broadcast, the only one in which something is said.
+    pub(super) fn is_newest(&self, stage: Option<&Arc<Stage>>) -> bool {
+        matches!((&self.stage, stage), (Some(newest), Some(stage)) if Arc::ptr_eq(newest, stage))
+    }
+
     /// Takes back of what waits to be sent whatever an act has changed.
     fn reveal_again(&mut self, act: &Verdict) {
         self.revision += 1;
@@ -133,7 +138,10 @@ impl Live {
                         stage.feed.push([item]);
                     }
                 }
-                Verdict::Opened(cid) => state.stage = Some(Stage::set_up(parts, &self.id, cid)),
+                Verdict::Opened(cid) => {
+                    let before = state.stage.replace(Stage::set_up(parts, &self.id, cid));
+                    before.iter().for_each(|stage| stage.feed.forget_stretches());
+                }
                 Verdict::Hidden(_) | Verdict::Wiped(_) | Verdict::Dropped(_) => state.reveal_again(&verdict),
                 Verdict::Rejected(_) | Verdict::Closed(_) | Verdict::Repeat(_) | Verdict::Nothing => {}
             }

@@ -5,9 +5,11 @@
 
 use std::sync::Arc;
 
+use crate::channel::Channel;
 use crate::feed::{Group, Span};
 use crate::model::id::{Epoch, Seq};
-use crate::model::item::Audience;
+use crate::model::item::{Audience, Item};
+use crate::model::message::Lane;
 use crate::ws::frames::Frames;
 use crate::ws::outbox::Outbox;
 
@@ -15,12 +17,16 @@ use super::live::State;
 use super::stage::Stage;
 use super::{Node, Seat};
 
-/// Places in the log that one stretch covers. A power of two: cut at multiples of it, or of what it is halved to, so that
-/// those who missed the same share the bytes.
-const STRETCH: u64 = 64;
+/// Places in the log that one stretch covers at most, cut at multiples of it, so that those who missed the same share the
+/// bytes.
+const STRETCH: u64 = 32;
 
-/// Largest stretch in bytes: it has to fit into an empty outgoing queue.
-const LARGEST_STRETCH: usize = 128 * 1024;
+/// Largest stretch in bytes, as far as they can be told before it is encoded; one line is taken in any case. Whatever its
+/// lines look like, it fits into an empty outgoing queue.
+const LARGEST_STRETCH: usize = 32 * 1024;
+
+/// What a line has beside its text: profile, extras and names, as they usually are.
+const LINE_BYTES: usize = 1_024;
 
 /// Lines for those who can't be given all that they missed.
 const RECENT: usize = 50;
@@ -34,6 +40,8 @@ pub enum Lost {
     Ahead,
     /// What comes behind their place is no longer remembered, or was said in another broadcast.
     TooOld,
+    /// Too many of this address want it at once.
+    Busy,
 }
 
 /// Where somebody comes in.
@@ -54,106 +62,131 @@ pub struct Arrival {
 pub(super) struct Trail {
     /// They have been told everything up to here.
     told: Seq,
-    /// And up to here there was nothing more for them.
-    seen: Seq,
     /// Lines that have gone by up to there, in this reading of the channel.
     lines: u64,
     readings: u64,
-    /// Places of the next stretch.
-    stretch: u64,
 }
 
 impl Node {
-    /// Where the seat's holder comes in, who has been told everything up to `resume`. What follows is heard by
-    /// [`Seat::catch_up`].
-    pub fn arrive(&self, seat: &mut Seat, resume: Option<(Epoch, Seq)>) -> Arrival {
+    /// Where the seat's holder comes in, who has been told everything up to `resume`, or can't be told for a reason that is
+    /// known already. What follows is heard by [`Seat::catch_up`].
+    pub fn arrive(&self, seat: &mut Seat, resume: Option<Result<(Epoch, Seq), Lost>>) -> Arrival {
         let epoch = self.parts.log.epoch();
         let state = seat.live.state.lock();
         let (channel, seq) = (&state.channel, state.channel.seq());
-        let recovered = resume.map(|(life, place)| match place {
-            _ if life != epoch => Err(Lost::Epoch),
-            _ if place > seq => Err(Lost::Ahead),
-            _ if place < channel.remembers_from() || seat.stage.is_none() => Err(Lost::TooOld),
-            _ => Ok(()),
+        let place = resume.map(|resume| match resume? {
+            (life, _) if life != epoch => Err(Lost::Epoch),
+            (_, place) if place > seq => Err(Lost::Ahead),
+            (_, place) if place < channel.remembers_from() => Err(Lost::TooOld),
+            (_, place) => Ok(place),
         });
-        let after = match (resume, recovered) {
-            (Some((_, place)), Some(Ok(()))) => place,
-            (_, Some(Err(_))) if seat.stage.is_some() => channel.place_before(RECENT),
-            _ => seq,
+        let after = match place {
+            Some(Ok(place)) => place,
+            Some(Err(_)) if state.is_newest(seat.stage.as_ref()) => channel.place_before(RECENT),
+            Some(Err(_)) | None => seq,
         };
-        let trail = Trail {
-            told: after,
-            seen: after,
-            lines: channel.lines_upto(after),
-            readings: state.readings,
-            stretch: STRETCH,
-        };
+        let (lines, readings) = (channel.lines_upto(after), state.readings);
         drop(state);
-        seat.trail = Some(trail);
-        Arrival { epoch, seq, after, recovered }
+        seat.trail = Some(Trail { told: after, lines, readings });
+        Arrival { epoch, seq, after, recovered: place.map(|place| place.map(drop)) }
     }
+}
+
+/// What is next to be told.
+enum Next {
+    /// Nothing: all is heard live from now on.
+    Live,
+    /// That the log goes so far, with nothing to see in between but lines that are left out.
+    Skip(Span, u64),
+    /// A stretch with something to see, which was made for somebody else already or is to be made of these items.
+    Stretch(Span, Result<Frames, Vec<Item>>),
 }
 
 impl Seat {
     /// Takes one step towards hearing what happens as it happens: a stretch of what was missed goes into `outbox`, which
     /// must be empty, or there is none left. Whether everything is heard live from now on.
     pub fn catch_up(&mut self, group: Group, outbox: &Arc<Outbox>) -> bool {
-        let (audience, user) = (self.audience(), self.user().cloned());
-        let (Some(stage), Some(trail)) = (&self.stage, &mut self.trail) else { return true };
-        let state = self.live.state.lock();
-        let Some(frames) = trail.step(&state, stage, group, &audience) else {
-            // Under the channel's lock, so that nothing is applied between the place we note and the joining.
-            self.place = Some(stage.feed.join(group, outbox.clone(), user, state.channel.seq()));
-            self.trail = None;
-            return true;
+        let (Some(stage), Some(mut trail)) = (self.stage.clone(), self.trail) else { return true };
+        let (audience, user, feed) = (self.audience(), self.user().cloned(), &stage.feed);
+        let mut state = self.live.state.lock();
+        let (revision, seq) = (state.revision, state.channel.seq());
+        let frames = match trail.next(&state, &stage, group, &audience) {
+            Next::Live => None,
+            Next::Skip(span, left) => Some(feed.skip(group, span, left)),
+            Next::Stretch(_, Ok(made)) => Some(made),
+            Next::Stretch(span, Err(items)) => {
+                // Not while all others of the channel wait.
+                drop(state);
+                let frames = feed.make_stretch(group, span, revision, &items);
+                state = self.live.state.lock();
+                if state.revision != revision {
+                    // Something in it may be shown otherwise now.
+                    return false;
+                }
+                Some(frames)
+            }
         };
-        drop(state);
-        // An outbox that takes nothing more is closing, and its connection with it.
-        let _ = outbox.push(&frames);
-        false
+        self.trail = Some(trail);
+        // Under the channel's lock, so that nothing is applied between the end of what is told and the joining.
+        let lands = trail.told == seq && state.channel.seq() == seq;
+        if !lands {
+            drop(state);
+            frames.iter().for_each(|frames| hand_over(outbox, frames));
+            return false;
+        }
+        frames.iter().for_each(|frames| hand_over(outbox, frames));
+        self.place = Some(feed.join(group, outbox.clone(), user, seq));
+        self.trail = None;
+        true
     }
 }
 
+fn hand_over(outbox: &Outbox, frames: &Frames) {
+    // An outbox that takes nothing more is closing, and its connection with it.
+    let _ = outbox.push(frames);
+}
+
 impl Trail {
-    /// What is next to be told; `None` when that is all.
-    fn step(&mut self, state: &State, stage: &Arc<Stage>, group: Group, audience: &Audience) -> Option<Frames> {
-        let (channel, feed, seq) = (&state.channel, &stage.feed, state.channel.seq());
-        if state.stage.as_ref().is_none_or(|newest| !Arc::ptr_eq(newest, stage)) {
-            // Another broadcast has begun, and what was missed of this one is forgotten: a gap.
+    /// What is next to be told, and takes note that it was.
+    fn next(&mut self, state: &State, stage: &Arc<Stage>, group: Group, audience: &Audience) -> Next {
+        let (channel, seq) = (&state.channel, state.channel.seq());
+        if !state.is_newest(Some(stage)) {
+            // Another broadcast has begun, and what was missed of this one is forgotten: a gap, and nothing after it.
             let lost = self.told < seq;
             self.told = seq;
-            return lost.then(|| feed.skip(group, Span { after: seq, upto: seq }, 0));
+            return if lost { Next::Skip(Span { after: seq, upto: seq }, 0) } else { Next::Live };
         }
         let begins = channel.remembers_from();
-        if self.seen < begins {
+        if self.told < begins {
             let left = (self.readings == state.readings).then(|| channel.lines_upto(begins).saturating_sub(self.lines));
             // Where nobody has counted, it is a gap.
             let after = if left.is_some() { self.told } else { begins };
             self.advance(state, begins);
-            self.told = begins;
-            return Some(feed.skip(group, Span { after, upto: begins }, left.unwrap_or_default()));
+            return Next::Skip(Span { after, upto: begins }, left.unwrap_or_default());
         }
-        while self.seen < seq {
-            let upto = Seq((self.seen.0 / self.stretch + 1) * self.stretch).min(seq);
-            let span = Span { after: self.told, upto };
-            let items = || channel.between(self.seen, upto, audience);
-            let frames = feed.stretch(group, span, state.revision, items);
-            if frames.len() > LARGEST_STRETCH && self.stretch > 1 {
-                self.stretch /= 2;
-                continue;
-            }
-            self.advance(state, upto);
-            if !frames.is_empty() {
-                self.told = upto;
-                return Some(frames);
-            }
-        }
-        let span = Span { after: std::mem::replace(&mut self.told, seq), upto: seq };
-        (span.after < seq).then(|| feed.skip(group, span, 0))
+        let Some(upto) = stretch_end(channel, self.told, group.lane) else {
+            let span = Span { after: self.told, upto: seq };
+            self.advance(state, seq);
+            return if span.after < seq { Next::Skip(span, 0) } else { Next::Live };
+        };
+        let span = Span { after: self.told, upto };
+        let made = stage.feed.stretch(group, span, state.revision);
+        let stretch = made.ok_or_else(|| channel.between(span.after, upto, audience));
+        self.advance(state, upto);
+        Next::Stretch(span, stretch)
     }
 
     fn advance(&mut self, state: &State, upto: Seq) {
-        (self.seen, self.stretch) = (upto, STRETCH);
+        self.told = upto;
         (self.lines, self.readings) = (state.channel.lines_upto(upto), state.readings);
     }
+}
+
+/// Where the next stretch behind a place ends that has something for this lane; `None` when nothing comes any more.
+fn stretch_end(channel: &Channel, told: Seq, lane: Lane) -> Option<Seq> {
+    let first = channel.next_line(told, lane)?;
+    let block = Seq((first.0 / STRETCH + 1) * STRETCH - 1);
+    let fits = channel.fitting(first, block, LARGEST_STRETCH, LINE_BYTES);
+    // A stretch that isn't cut short covers what is no line, too.
+    Some(fits.unwrap_or(block).min(channel.seq()))
 }

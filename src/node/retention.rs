@@ -27,9 +27,6 @@ const FIRST_LOOK: Duration = Duration::from_secs(60);
 /// Channels that are listed at once.
 const CHANNELS: usize = 1_000;
 
-/// Places that are erased at once: the log's writer is held for a few milliseconds.
-const ERASED_AT_ONCE: usize = 100;
-
 impl Node {
     /// Drops what is older than `age`, at times, for as long as the node is there.
     pub(super) async fn retain(node: Weak<Self>, age: Duration) {
@@ -115,23 +112,20 @@ impl Node {
     }
 
     async fn erase_payloads(&self, channel: &ChannelId, uid: &UserId, upto: Seq) -> Result<u64, LogError> {
-        let (log, mut after, mut erased) = (&self.parts.log, Seq::default(), 0);
+        let (log, mut after, mut places) = (&self.parts.log, Seq::default(), Vec::new());
         loop {
             let page = log.read(channel, after, LARGEST_PAGE).await?;
-            let theirs = page
-                .events
-                .iter()
-                .filter(|logged| logged.seq <= upto)
-                .filter(|logged| matches!(&logged.event.body, Body::Line(line) if line.author.uid == *uid));
-            let places: Vec<Seq> = theirs.map(|logged| logged.seq).collect();
-            for chunk in places.chunks(ERASED_AT_ONCE) {
-                log.erase(channel, chunk).await?;
-            }
-            erased += places.len() as u64;
+            let theirs = |body: &Body| matches!(body, Body::Line(line) if line.author.uid == *uid);
+            let found = page.events.iter().filter(|logged| logged.seq <= upto && theirs(&logged.event.body));
+            places.extend(found.map(|logged| logged.seq));
             match page.events.last() {
                 Some(last) if last.seq < upto && page.events.len() == LARGEST_PAGE => after = last.seq,
-                _ => return Ok(erased),
+                _ => break,
             }
         }
+        if !places.is_empty() {
+            log.erase(channel, &places).await?;
+        }
+        Ok(places.len() as u64)
     }
 }

@@ -53,7 +53,7 @@ impl Seat {
 
     /// How many sockets are in the broadcast.
     pub fn members(&self) -> u32 {
-        self.stage.as_ref().map_or(0, |stage| stage.feed.count())
+        self.stage.as_ref().map_or(0, |stage| stage.feed.headcount().now().sockets)
     }
 
     /// Lets everything that happens from now on into `outbox`. What has to be heard before must be in there already.
@@ -98,6 +98,7 @@ impl Drop for Seat {
         if let Some(place) = self.place {
             stage.feed.leave(place);
         }
+        stage.feed.headcount().go();
         if let Some(user) = self.user() {
             stage.roster.leave(user);
         }
@@ -111,8 +112,9 @@ impl Node {
         let live = self.channel_of(cid).await?;
         let principal = self.settle(&live, cid, standing)?.ok();
         let stage = live.stage_of(cid);
-        if let (Some(stage), Some(principal)) = (&stage, &principal) {
-            stage.roster.enter(&Author::from(&**principal));
+        if let Some(stage) = &stage {
+            stage.feed.headcount().come();
+            principal.iter().for_each(|principal| stage.roster.enter(&Author::from(&**principal)));
         }
         self.parts.metrics.joins.inc();
         let (sends, recents, refreshes) = Default::default();

@@ -61,15 +61,18 @@ struct RefreshBody {
 }
 
 #[derive(Deserialize)]
-struct ConnectBody {
+struct ConnectBody<'a> {
     auth: Option<String>,
     #[serde(rename = "accTkn")]
     token: Option<String>,
     ext: Option<u32>,
-    lane: Option<String>,
-    #[serde(rename = "frameBytes")]
-    frame_bytes: Option<u32>,
-    resume: Option<Resume>,
+    // Not looked at by the plain wire.
+    #[serde(borrow)]
+    lane: Option<&'a RawValue>,
+    #[serde(borrow, rename = "frameBytes")]
+    frame_bytes: Option<&'a RawValue>,
+    #[serde(borrow)]
+    resume: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
@@ -111,14 +114,28 @@ pub fn connect(body: Option<&RawValue>) -> Result<Connect, String> {
         Some("READ") | None => false,
         Some(other) => return Err(format!("auth is READ or SEND, not {other:?}")),
     };
-    // A client that knows a later layer than this build gets this one: CONNECTED says so.
-    let lane = body.lane.as_deref().map_or(Ok(Lane::default()), lane)?;
-    let ext = body.ext.is_some_and(|version| version > 0).then(|| Ext {
-        lane,
-        frame_bytes: body.frame_bytes.map_or(0, |bytes| usize::try_from(bytes).unwrap_or(usize::MAX)),
-        resume: body.resume.map(|resume| (Epoch(resume.epoch), Seq(resume.seq))),
-    });
+    let ext = body.ext.filter(|version| *version > 0).map(|version| ext(&body, version)).transpose()?;
     Ok(Connect { writes, token: body.token.filter(|token| !token.is_empty()), ext })
+}
+
+/// What a session of our own layer asks for. One of a later layer than this build's gets this one, as CONNECTED says; what
+/// it asks for in words of its own is passed over.
+fn ext(body: &ConnectBody<'_>, version: u32) -> Result<Ext, String> {
+    let asked = || {
+        let name: Option<String> = optional(body.lane, "lane")?;
+        let frame_bytes: Option<u32> = optional(body.frame_bytes, "frameBytes")?;
+        let resume: Option<Resume> = optional(body.resume, "resume")?;
+        Ok(Ext {
+            lane: name.as_deref().map_or(Ok(Lane::default()), lane)?,
+            frame_bytes: frame_bytes.map_or(0, |bytes| usize::try_from(bytes).unwrap_or(usize::MAX)),
+            resume: resume.map(|resume| (Epoch(resume.epoch), Seq(resume.seq))),
+        })
+    };
+    asked().or_else(|reason| if version > 1 { Ok(Ext::default()) } else { Err(reason) })
+}
+
+fn optional<'a, T: Deserialize<'a>>(raw: Option<&'a RawValue>, name: &str) -> Result<Option<T>, String> {
+    raw.map_or(Ok(None), |raw| serde_json::from_str(raw.get())).map_err(|error| format!("{name}: {error}"))
 }
 
 /// Reads the body of REFRESH (200): the new access token.

@@ -1,12 +1,19 @@
 //! Our own layer: places in the log, lanes, and coming back without a gap.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use madang::model::principal::Role;
 use serde_json::{Value, json};
 
+use madang::eventlog::memory::Memory;
+use madang::gate::Config as GateConfig;
+use madang::model::id::ChannelId;
+use madang::model::principal::Role;
+use madang::node::Config as NodeConfig;
+use madang::policy::rate::Rate;
+
 use crate::support::reader::Reader;
-use crate::support::yard::{Guest, Yard, line_of};
+use crate::support::yard::{Guest, Yard, line_of, open_yard};
 
 /// Somebody who has joined with our layer.
 async fn joined(yard: &Yard, cid: &str, ext: Value) -> (Guest, Reader) {
@@ -45,7 +52,8 @@ async fn every_push_says_what_it_covers() {
     let line = &push["bdy"][0];
     assert_eq!((&line["msgId"], &line["seq"]), (&sent["bdy"]["msgId"], &sent["bdy"]["seq"]));
     assert_eq!(push["upto"], sent["bdy"]["seq"]);
-    assert_eq!((reader.texts(), &reader.gaps), (vec!["hello"], &vec![]));
+    assert_eq!(reader.texts(), ["hello"]);
+    reader.is_whole(&[sent["bdy"]["seq"].as_u64().unwrap()]);
     let epoch = push["epoch"].as_str().unwrap();
     assert_eq!(epoch, yard.node.epoch().to_string());
     assert!(writer.hears(93101).await.get("after").is_none(), "the plain wire stays what it is");
@@ -77,7 +85,8 @@ async fn kinds_and_lanes() {
     for ((mut guest, mut reader), expected) in lanes.into_iter().zip(expected) {
         hears_up_to(&mut guest, &mut reader, last).await;
         assert_eq!(reader.texts(), expected);
-        assert_eq!(reader.gaps, []);
+        let places: Vec<u64> = reader.lines.iter().map(|(seq, _)| *seq).collect();
+        reader.is_whole(&places);
         let recent = json!({"cmd": 5101, "cid": "demo", "tid": 2, "bdy": {}}).to_string();
         guest.says(&recent).await;
         let body = guest.hears(15101).await["bdy"].take();
@@ -109,7 +118,8 @@ async fn who_comes_back_hears_first_what_was_missed() {
         .flat_map(|(name, count)| (0..count).map(move |turn| format!("{name}{turn}")))
         .collect();
     assert_eq!(reader.texts(), expected);
-    assert_eq!((&reader.gaps, reader.left), (&vec![], 0));
+    let places: Vec<u64> = reader.lines.iter().map(|(seq, _)| *seq).collect();
+    reader.is_whole(&places);
 }
 
 #[tokio::test]
@@ -156,8 +166,12 @@ async fn what_is_asked_for_wrongly_is_said() {
         let answer = yard.guest().connect_ext("demo", None, ext).await;
         assert!(answer["retCode"] == 0 && answer["bdy"].get("ext").is_none(), "{answer}");
     }
-    let later = yard.guest().connect_ext("demo", None, json!({"ext": 7})).await;
-    assert_eq!(later["bdy"]["ext"], 1, "a client of a later layer learns which one this is");
+    for later in [json!({"ext": 7}), json!({"ext": 2, "lane": ["a", "b"], "resume": 3})] {
+        let answer = yard.guest().connect_ext("demo", None, later).await;
+        assert_eq!(answer["bdy"]["ext"], 1, "a client of a later layer learns which one this is");
+    }
+    let plain = yard.guest().connect_ext("demo", None, json!({"lane": 3, "resume": "x", "frameBytes": []})).await;
+    assert_eq!(plain["retCode"], 0, "the plain wire doesn't look at them");
 }
 
 #[tokio::test]
@@ -211,6 +225,22 @@ async fn large_lines_are_told_in_stretches_that_fit() {
         messages.iter().for_each(|message| reader.hear(message));
         assert_eq!((reader.lines.len(), &reader.gaps), (130, &vec![]));
     }
+    // Who takes little at a time is never closed for what it missed.
+    let mut slow = yard.guest();
+    slow.sock.set_room(1_000);
+    let resume = json!({"ext": 1, "resume": {"epoch": yard.node.epoch().to_string(), "seq": first}});
+    let mut reader = Reader { epoch: yard.node.epoch().to_string(), upto: first, ..Reader::default() };
+    reader.connected(&slow.connect_ext("demo", None, resume).await);
+    while slow.session.is_behind() {
+        assert!(slow.outbox.queued_bytes() < 150 * 1024, "{}", slow.outbox.queued_bytes());
+        slow.sock.set_room(10_000);
+        slow.catches_up().await;
+        slow.heard_by_now().iter().for_each(|message| reader.hear(message));
+    }
+    slow.sock.set_room(usize::MAX);
+    slow.outbox.drained().await;
+    slow.heard_by_now().iter().for_each(|message| reader.hear(message));
+    assert_eq!(reader.lines.len(), 130);
 }
 
 #[tokio::test]
@@ -242,8 +272,10 @@ async fn who_changes_groups_sees_no_gap() {
     }
     hears_up_to(&mut viewer, &mut reader, last).await;
     hears_up_to(&mut staff, &mut others, last).await;
-    assert_eq!((reader.lines.len(), &reader.gaps), (18, &vec![]));
-    assert_eq!((others.lines, others.gaps), (reader.lines, vec![]));
+    let places: Vec<u64> = reader.lines.iter().map(|(seq, _)| *seq).collect();
+    assert_eq!((places.len(), &others.lines), (18, &reader.lines));
+    reader.is_whole(&places);
+    others.is_whole(&places);
 }
 
 #[tokio::test(start_paused = true)]
@@ -265,7 +297,7 @@ async fn how_many_are_there_is_told_once_a_second_at_most() {
     guest.heard_by_now().iter().for_each(|message| reader.hear(message));
     assert_eq!(reader.members, Some((11, 5)));
     assert_eq!(guest.heard_by_now().len(), 0, "nothing changes, nothing is told");
-    let seen = yard.node.channel(&madang::model::id::ChannelId::parse("demo").unwrap()).await.unwrap().there;
+    let seen = yard.node.channel(&ChannelId::parse("demo").unwrap()).await.unwrap().there;
     assert_eq!((seen.sockets, seen.users), (11, 5));
 }
 
@@ -321,5 +353,118 @@ async fn a_thousand_returns_at_random_moments_lose_nothing_and_double_nothing() 
         reader.hear(&guest.hears_anything().await);
     }
     assert_eq!(reader.texts(), expected);
-    assert_eq!((&reader.gaps, reader.left), (&vec![], 0));
+    let places: Vec<u64> = reader.lines.iter().map(|(seq, _)| *seq).collect();
+    reader.is_whole(&places);
+}
+
+#[tokio::test]
+async fn who_comes_back_lands_however_fast_others_talk() {
+    let yard = Yard::new().await;
+    let mut writer = yard.writer("demo", "a").await;
+    let first = says(&yard, &mut writer, "demo", "", 100).await - 99;
+    let (mut guest, mut reader) = (yard.guest(), Reader::default());
+    (reader.epoch, reader.upto) = (yard.node.epoch().to_string(), first);
+    let body = reader.ext();
+    let connect = json!({"cmd": 100, "cid": "demo", "bdy": body});
+    guest.says(&connect.to_string()).await;
+    let mut turns = 0;
+    while guest.session.is_behind() {
+        says(&yard, &mut writer, "demo", "meanwhile", 1).await;
+        guest.session.catch_up().await;
+        turns += 1;
+    }
+    assert!(turns <= 6, "{turns} steps for a hundred lines");
+    let last = says(&yard, &mut writer, "demo", "live", 1).await;
+    reader.connected(&guest.hears(10100).await);
+    hears_up_to(&mut guest, &mut reader, last).await;
+    reader.is_whole(&(first + 1..=last).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn a_log_full_of_what_is_no_line_is_passed_in_one_step() {
+    let yard = Yard::new().await;
+    let mut writer = yard.writer("demo", "a").await;
+    let first = says(&yard, &mut writer, "demo", "", 1).await;
+    let repeat = crate::support::yard::line("demo", "0", true).to_string();
+    for _ in 0..2_000 {
+        yard.clock.advance(1);
+        writer.says(&repeat).await;
+        assert_eq!(writer.hears(13101).await["bdy"]["seq"], first, "a repeat is no line, and has a place in the log");
+    }
+    for lane in ["all", "quiet"] {
+        let (mut guest, mut reader) = (yard.guest(), Reader::default());
+        (reader.epoch, reader.upto) = (yard.node.epoch().to_string(), first);
+        let mut ext = reader.ext();
+        ext["lane"] = lane.into();
+        guest.says(&json!({"cmd": 100, "cid": "demo", "bdy": ext}).to_string()).await;
+        assert!(!guest.session.is_behind(), "{lane}");
+        let heard = guest.heard_by_now();
+        assert_eq!(heard.len(), 2, "CONNECTED, and how far the log is: {heard:?}");
+        reader.connected(&heard[0]);
+        reader.hear(&heard[1]);
+        assert_eq!((reader.upto, reader.lines.len()), (first + 2_000, 0));
+    }
+}
+
+#[tokio::test]
+async fn a_member_alone_in_its_group_is_told_what_it_covers() {
+    let yard = Yard::new().await;
+    let mut writer = yard.writer("demo", "a").await;
+    let (mut guest, mut reader) = (yard.guest(), Reader::default());
+    let connected = guest.connect_ext("demo", Some(&yard.token("v", Role::Viewer)), json!({"ext": 1})).await;
+    reader.connected(&connected);
+    let refresh = json!({"cmd": 200, "cid": "demo", "tid": 4, "bdy": {"accTkn": yard.token("v", Role::Viewer)}});
+    let mut last = 0;
+    for _ in 0..3 {
+        last = says(&yard, &mut writer, "demo", "", 3).await;
+        hears_up_to(&mut guest, &mut reader, last).await;
+        guest.says(&refresh.to_string()).await;
+    }
+    assert_eq!(reader.lines.len(), 9);
+    reader.is_whole(&(last - 8..=last).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn too_many_of_one_address_are_not_told_what_they_missed() {
+    let yard = Yard::new().await;
+    let mut writer = yard.writer("demo", "a").await;
+    let last = says(&yard, &mut writer, "demo", "", 3).await;
+    yard.gate.configure(GateConfig { resumes: Some(Rate { per_second: 1, burst: 2 }), ..GateConfig::default() });
+    let ext = json!({"ext": 1, "resume": {"epoch": yard.node.epoch().to_string(), "seq": last}});
+    let mut reasons = Vec::new();
+    for _ in 0..3 {
+        reasons.push(yard.guest().connect_ext("demo", None, ext.clone()).await["bdy"]["reason"].clone());
+    }
+    assert_eq!(reasons, [json!(null), json!(null), json!("busy")]);
+}
+
+#[tokio::test]
+async fn whoever_is_in_a_broadcast_that_is_over_is_told_the_truth() {
+    let yard =
+        Yard::over(Arc::new(Memory::new(Arc::default())), NodeConfig { open_unknown: false, ..open_yard() }).await;
+    let channel = ChannelId::parse("c").unwrap();
+    yard.node.list_channel(&channel, "c").await.unwrap();
+    let first = yard.node.open_broadcast(&channel, "first").await.unwrap().to_string();
+    let mut writer = yard.writer(&first, "a").await;
+    let last = says(&yard, &mut writer, &first, "", 200).await;
+    let epoch = yard.node.epoch().to_string();
+    let mut late = yard.guest();
+    late.sock.set_room(20_000);
+    let resume = |seq| json!({"ext": 1, "resume": {"epoch": epoch, "seq": seq}});
+    let mut reader = Reader { epoch: epoch.clone(), upto: last - 190, ..Reader::default() };
+    reader.connected(&late.connect_ext(&first, None, resume(last - 190)).await);
+    assert!(late.session.is_behind());
+    let second = yard.node.open_broadcast(&channel, "second").await.unwrap().to_string();
+    // What it has not been told of the first one is forgotten: one gap, and nothing after it.
+    let mut other = yard.writer(&second, "a").await;
+    let now = says(&yard, &mut other, &second, "", 5).await;
+    late.sock.set_room(usize::MAX);
+    late.catches_up().await;
+    late.heard_by_now().iter().for_each(|message| reader.hear(message));
+    assert!(!late.session.is_behind());
+    assert_eq!((reader.gaps.len(), reader.upto), (1, now), "{:?}", reader.gaps);
+    for (seq, recovered) in [(now, json!(true)), (last, json!(false))] {
+        let connected = yard.guest().connect_ext(&first, None, resume(seq)).await;
+        assert_eq!(connected["bdy"]["recovered"], recovered, "{connected}");
+    }
 }

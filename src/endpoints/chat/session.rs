@@ -238,7 +238,8 @@ impl Session {
     fn welcome(&mut self, envelope: &Envelope<'_>, asked: &Connect, mut joined: Joined) {
         let group = joined.group(&self.config);
         let seat = &mut joined.seat;
-        let resume = asked.ext.as_ref().and_then(|ext| ext.resume);
+        let admitted = |place| if self.gate.admit_resume(&self.visitor) { Ok(place) } else { Err(Lost::Busy) };
+        let resume = asked.ext.as_ref().and_then(|ext| ext.resume).map(admitted);
         let ext = joined.ext.as_ref().map(|ext| ext.connected(self.node.arrive(seat, resume)));
         let (uuid, sid) = (self.connection.to_string(), fresh_sid());
         let connected = Connected { writes: seat.principal().is_some(), uuid: &uuid, sid: &sid, ext };
@@ -248,11 +249,15 @@ impl Session {
         }
         self.phase = Phase::Joined(joined);
         self.take_step();
+        self.look_around();
     }
 
     async fn refresh(&mut self, envelope: &Envelope<'_>) {
         match self.renew(envelope).await {
-            Ok(address) => self.push(&reply::refreshed(&address)),
+            Ok(address) => {
+                self.push(&reply::refreshed(&address));
+                self.look_around();
+            }
             Err(refusal) => self.refuse(Cmd::REFRESH, envelope, &refusal),
         }
     }
@@ -375,6 +380,7 @@ impl ExtSession {
             Lost::Epoch => "epoch",
             Lost::Ahead => "ahead",
             Lost::TooOld => "too_old",
+            Lost::Busy => "busy",
         };
         let recovered = recovered.map(|recovered| recovered.map_err(reason));
         ConnectedExt { epoch, seq, after, lane: lane_name(self.lane), frame_bytes: self.frame_limit, recovered }

@@ -4,15 +4,16 @@
 //! timer: the writer commits whatever is queued, and what comes meanwhile is its next batch, so a quiet log answers at
 //! once and a busy one shares the disk's wait. The only room with SQL in it.
 
+mod chunks;
 pub mod copies;
 mod reader;
 mod schema;
 mod writer;
 
+use std::future::ready;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::sync::{mpsc, oneshot};
@@ -24,20 +25,9 @@ use crate::model::time::Millis;
 
 use super::tail::{Followers, Tail};
 use super::{EventLog, LARGEST_PAGE, LogError, Page, Pending, Snapshot, codec};
+use chunks::Chunks;
 use reader::Readers;
-use writer::{Append, Command, Dropped, Writer};
-
-/// Events that are dropped at once (`docs/adr/0003-retention-by-chunked-deletes.md`).
-const DROPPED_AT_ONCE: usize = 250;
-
-/// A chunk that took longer makes the next one smaller.
-const LONGEST_DROP: Duration = Duration::from_millis(10);
-
-/// Between two chunks the writer is left alone for so many times what the first one took.
-const DROP_SHARE: u32 = 4;
-
-/// For how long it is left alone when its queue is full, by the same measure.
-const FULL_PAUSE: Duration = Duration::from_millis(100);
+use writer::{Append, Command, Writer};
 
 /// Settings of the embedded log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,6 +82,10 @@ impl Sqlite {
     ) -> Pending<T> {
         command(self.commands.as_ref(), &self.metrics, make)
     }
+
+    fn chunks(&self) -> Option<Chunks> {
+        self.commands.as_ref().map(|commands| Chunks::new(commands.downgrade(), self.metrics.clone()))
+    }
 }
 
 /// Queues a command at once; the future waits for its answer.
@@ -116,34 +110,6 @@ fn command<T: Send + 'static>(
         // A writer that dies with the command in its hands may or may not have committed it.
         answered.await.unwrap_or(Err(LogError::Unknown))
     })
-}
-
-/// Drops events chunk by chunk, each so small that it holds nobody up, with pauses that leave the writer to others.
-async fn drop_in_chunks(
-    commands: mpsc::WeakSender<Command>,
-    metrics: Arc<Metrics>,
-    channel: ChannelId,
-    upto: Seq,
-) -> Result<(), LogError> {
-    let mut rows = DROPPED_AT_ONCE;
-    loop {
-        // Not held for longer: the writer ends when nobody has a sender.
-        let dropping = {
-            let commands = commands.upgrade();
-            command(commands.as_ref(), &metrics, |answer| Command::Drop(channel.clone(), upto, rows, answer))
-        };
-        let took = match dropping.await {
-            Ok(Dropped { rest: false, .. }) => return Ok(()),
-            Ok(Dropped { took, .. }) => took,
-            // Those who wait in the queue have more need of it.
-            Err(LogError::Full) => FULL_PAUSE,
-            Err(other) => return Err(other),
-        };
-        if took > LONGEST_DROP {
-            rows = (rows / 2).max(1);
-        }
-        tokio::time::sleep(took * DROP_SHARE).await;
-    }
 }
 
 impl EventLog for Sqlite {
@@ -172,8 +138,10 @@ impl EventLog for Sqlite {
     }
 
     fn erase(&self, channel: &ChannelId, places: &[Seq]) -> Pending<()> {
-        let (channel, places) = (channel.clone(), places.to_vec());
-        self.command(|answer| Command::Erase(channel, places, answer))
+        match self.chunks() {
+            None => Box::pin(ready(Err(LogError::Closed))),
+            Some(chunks) => Box::pin(chunks.erase(channel.clone(), places.to_vec())),
+        }
     }
 
     fn channels(&self, after: Option<&ChannelId>, limit: usize) -> Pending<Vec<ChannelId>> {
@@ -185,11 +153,9 @@ impl EventLog for Sqlite {
     }
 
     fn drop_upto(&self, channel: &ChannelId, upto: Seq) -> Pending<()> {
-        match &self.commands {
-            None => Box::pin(std::future::ready(Err(LogError::Closed))),
-            Some(commands) => {
-                Box::pin(drop_in_chunks(commands.downgrade(), self.metrics.clone(), channel.clone(), upto))
-            }
+        match self.chunks() {
+            None => Box::pin(ready(Err(LogError::Closed))),
+            Some(chunks) => Box::pin(chunks.drop_upto(channel.clone(), upto)),
         }
     }
 
@@ -202,6 +168,7 @@ impl Drop for Sqlite {
     /// Commits what is queued, then closes the file.
     fn drop(&mut self) {
         self.commands = None;
+        self.readers.close();
         if let Some(thread) = self.thread.lock().take() {
             // A writer that panicked has already said so.
             let _ = thread.join();

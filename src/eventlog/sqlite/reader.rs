@@ -29,6 +29,11 @@ impl Readers {
         Self { file, idle: Mutex::default() }
     }
 
+    /// Closes connections that nobody reads with.
+    pub(super) fn close(&self) {
+        self.idle.lock().clear();
+    }
+
     pub(super) fn page(self: &Arc<Self>, channel: &ChannelId, after: Seq, limit: usize) -> Pending<Page> {
         let channel = channel.clone();
         self.read(move |connection| page(connection, &channel, after, limit))

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode, OptionalExtension, TransactionBehavior, params};
 use tokio::sync::{mpsc, oneshot};
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
 use crate::clock;
 use crate::eventlog::tail::Followers;
@@ -45,6 +45,8 @@ pub(super) enum Command {
     Append(Append, Answer<Seq>),
     PutSnapshot(ChannelId, Snapshot, Answer<()>),
     Erase(ChannelId, Vec<Seq>, Answer<()>),
+    /// Empties the write-ahead file, in which what was erased may still stand.
+    Settle(Answer<()>),
     /// Up to a place, and at most so many.
     Drop(ChannelId, Seq, usize, Answer<Dropped>),
 }
@@ -97,6 +99,7 @@ impl Writer {
         }
         // Nothing depends on the statistics; the next start reads them if they are there.
         let _ = self.connection.execute_batch("PRAGMA optimize");
+        self.settle();
     }
 
     /// Commits a batch, trying again as a whole, so that a passing failure changes no order.
@@ -108,6 +111,9 @@ impl Writer {
                 Ok(done) => {
                     self.metrics.log_commit_seconds.observe(begun.elapsed().as_secs_f64());
                     self.tell_room(true);
+                    if batch.iter().any(|command| matches!(command, Command::Settle(_))) {
+                        self.settle();
+                    }
                     return self.finish(batch, done, attempt == 0);
                 }
                 // SQLite has undone everything. Only if no earlier attempt may have got through is that certain.
@@ -129,6 +135,17 @@ impl Writer {
         // What a failed commit has left in the file, followers find there.
         self.followers.reset();
         refuse(batch, &LogError::Unknown);
+    }
+
+    /// Brings everything from the write-ahead file into the log's own. A reader that is in the way is not waited for long:
+    /// the file is written over in time by itself.
+    fn settle(&self) {
+        let settled = self
+            .connection
+            .execute_batch("PRAGMA busy_timeout = 50; PRAGMA wal_checkpoint(TRUNCATE); PRAGMA busy_timeout = 5000");
+        if let Err(error) = settled {
+            warn!(%error, "the log's write-ahead file could not be emptied");
+        }
     }
 
     /// Says once that the disk is full, and once that it no longer is.
@@ -158,6 +175,7 @@ impl Writer {
                     put_snapshot(&transaction, &mut self.channels, channel, snapshot).map(|()| Done::Stored)
                 }
                 Command::Erase(channel, places, _) => erase(&transaction, channel, places).map(|()| Done::Stored),
+                Command::Settle(_) => Ok(Done::Stored),
                 Command::Drop(channel, upto, rows, _) => {
                     drop_some(&transaction, channel, *upto, *rows).map(Done::Dropped)
                 }
@@ -190,10 +208,12 @@ impl Writer {
                     tell(answer, Ok(seq));
                 }
                 (Command::Append(_, answer), Done::Failed(error)) => tell(answer, Err(error)),
-                (Command::PutSnapshot(_, _, answer) | Command::Erase(_, _, answer), Done::Failed(error)) => {
-                    tell(answer, Err(error));
+                (Command::PutSnapshot(_, _, answer) | Command::Erase(_, _, answer) | Command::Settle(answer), done) => {
+                    match done {
+                        Done::Failed(error) => tell(answer, Err(error)),
+                        _ => tell(answer, Ok(())),
+                    }
                 }
-                (Command::PutSnapshot(_, _, answer) | Command::Erase(_, _, answer), _) => tell(answer, Ok(())),
                 (Command::Drop(_, _, _, answer), Done::Dropped(dropped)) => {
                     self.metrics.log_drop_seconds.observe(dropped.took.as_secs_f64());
                     tell(answer, Ok(dropped));
@@ -210,7 +230,9 @@ fn refuse(batch: Vec<Command>, why: &LogError) {
     for command in batch {
         match command {
             Command::Append(_, answer) => tell(answer, Err(why.clone())),
-            Command::PutSnapshot(_, _, answer) | Command::Erase(_, _, answer) => tell(answer, Err(why.clone())),
+            Command::PutSnapshot(_, _, answer) | Command::Erase(_, _, answer) | Command::Settle(answer) => {
+                tell(answer, Err(why.clone()));
+            }
             Command::Drop(_, _, _, answer) => tell(answer, Err(why.clone())),
         }
     }

@@ -15,6 +15,10 @@ pub(crate) struct Reader {
     pub(crate) gaps: Vec<(u64, u64)>,
     /// Lines that a push said it left out.
     pub(crate) left: u64,
+    /// Lines that came although they had come before.
+    pub(crate) repeats: u64,
+    /// What each push covered, and the places of the lines in it.
+    pub(crate) spans: Vec<((u64, u64), Vec<u64>)>,
     /// The newest count of members.
     pub(crate) members: Option<(u64, u64)>,
 }
@@ -50,6 +54,8 @@ impl Reader {
 
     /// Takes any other message.
     pub(crate) fn hear(&mut self, message: &Value) {
+        let of_the_log = message["cmd"] == 93101 || message["bdy"]["type"] == "MEMBER_COUNT";
+        assert_eq!(of_the_log, message["after"].is_u64(), "{message}");
         let Some(after) = message["after"].as_u64() else { return };
         let upto = message["upto"].as_u64().unwrap();
         assert_eq!(message["epoch"], *self.epoch, "{message}");
@@ -58,20 +64,37 @@ impl Reader {
             self.gaps.push((self.upto, after));
         }
         self.left += message["left"].as_u64().unwrap_or_default();
+        let mut places = Vec::new();
         for line in message["bdy"].as_array().into_iter().flatten() {
             let seq = line["seq"].as_u64().unwrap();
+            places.push(seq);
             assert!(after < seq && seq <= upto, "a line outside of its push: {message}");
             if seq > self.upto {
                 let before = self.lines.last().map_or(0, |(before, _)| *before);
                 assert!(before < seq, "out of order: {message}");
                 self.lines.push((seq, line["msg"].as_str().unwrap().to_owned()));
+            } else {
+                self.repeats += 1;
             }
+        }
+        if message["left"].is_null() {
+            self.spans.push(((after, upto), places));
         }
         if message["bdy"]["type"] == "MEMBER_COUNT" {
             let number = |name: &str| message["bdy"][name].as_u64().unwrap();
             self.members = Some((number("mbrCnt"), number("userCnt")));
         }
         self.upto = self.upto.max(upto);
+    }
+
+    /// Nothing was lost, nothing came twice, and every push held what it said: of all lines that there were for this reader
+    /// (`there`, by their places) exactly those in its span.
+    pub(crate) fn is_whole(&self, there: &[u64]) {
+        assert_eq!((&self.gaps, self.left, self.repeats), (&vec![], 0, 0));
+        for ((after, upto), places) in &self.spans {
+            let expected: Vec<u64> = there.iter().copied().filter(|seq| after < seq && seq <= upto).collect();
+            assert_eq!(*places, expected, "behind {after}, up to {upto}");
+        }
     }
 
     /// The texts of its lines.

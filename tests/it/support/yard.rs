@@ -31,7 +31,7 @@ pub(crate) const NOON: i64 = 1_790_780_400_000;
 const SOON: Duration = Duration::from_secs(10);
 
 /// How long is waited for something that must not happen.
-const A_WHILE: Duration = Duration::from_millis(50);
+const A_WHILE: Duration = Duration::from_millis(20);
 
 /// A gateway without sockets.
 pub(crate) struct Yard {
