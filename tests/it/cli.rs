@@ -17,7 +17,7 @@ fn stderr(output: &std::process::Output) -> String {
 
 #[test]
 fn every_command_has_help_with_examples() {
-    for command in ["serve", "token", "chat", "check"] {
+    for command in ["serve", "token", "chat", "check", "backup", "restore"] {
         let help = stdout(&run(&[command, "--help"]));
         assert!(help.contains("Examples:") && help.contains("madang "), "{help}");
     }
