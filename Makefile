@@ -3,6 +3,7 @@
 #   make test      everything: format, lints, licences, tests, real proxies, a disk that fills, published clients
 #                  (installs what is missing)
 #   make quick     what Rust alone can check
+#   make simulate  SEEDS=100000 runs of the simulation, in a release build; FROM=n begins at another seed
 #   make bench     the figures of docs/performance.md
 #   make fmt       format the code
 
@@ -16,7 +17,7 @@ DENY_VERSION := 0.20.2
 # Programs that the tests need beside Rust and Node, and the Debian packages that bring them.
 PACKAGES := build-essential ca-certificates haproxy nginx-light python3 python3-venv util-linux
 
-.PHONY: test quick bench fmt lint deny clients system
+.PHONY: test quick simulate bench fmt lint deny clients system
 
 test: system lint deny $(VENV)/installed $(CLIENTS)/node_modules/.package-lock.json
 	cargo test --locked
@@ -36,6 +37,12 @@ deny: $(DENY)
 
 $(DENY):
 	cargo install --quiet --debug --locked --root $(TOOLS) cargo-deny@$(DENY_VERSION)
+
+SEEDS ?= 20000
+FROM ?= 0
+
+simulate:
+	SIMULATE_SEEDS=$(SEEDS) SIMULATE_FROM=$(FROM) cargo test --release --locked --test it -- --nocapture simulation::nothing
 
 bench:
 	cargo bench --locked --bench measure -- all

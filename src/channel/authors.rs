@@ -25,9 +25,17 @@ pub(super) struct Authors {
     floor: Millis,
     /// Time and place of each author's last line.
     last: HashMap<UserId, (Millis, Seq)>,
-    sent: HashMap<Sent, Receipt>,
+    sent: HashMap<Sent, Accepted>,
     /// Every line that is remembered, oldest first.
     order: VecDeque<Remembered>,
+}
+
+/// What became of a send.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Accepted {
+    receipt: Receipt,
+    /// When it was admitted, if it was a retry: what it repeats may still be on its way to the log.
+    retried: Option<Millis>,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -67,22 +75,24 @@ impl Authors {
         time
     }
 
-    /// The receipt of the line that this one repeats. Only a line that says it may be one can be.
+    /// The receipt of the line that this one repeats: only one that says so can be a repeat, or one that was admitted
+    /// before its own retry and came into the log behind it.
     pub(super) fn repeat(&mut self, line: &Line, at: Millis) -> Option<Receipt> {
         self.tick(at);
-        line.draft.retry.then(|| self.sent.get(&Sent::new(line)).copied()).flatten()
+        let Accepted { receipt, retried } = *self.sent.get(&Sent::new(line))?;
+        (line.draft.retry || retried.is_some_and(|retried| at <= retried)).then_some(receipt)
     }
 
-    pub(super) fn remember(&mut self, line: &Line, receipt: Receipt) {
-        self.remember_by(self.newest, line, receipt);
+    pub(super) fn remember(&mut self, line: &Line, at: Millis, receipt: Receipt) {
+        self.remember_by(self.newest, line, at, receipt);
         if self.order.len() > MOST_REMEMBERED {
             self.forget_oldest();
         }
     }
 
-    fn remember_by(&mut self, by: Millis, line: &Line, receipt: Receipt) {
+    fn remember_by(&mut self, by: Millis, line: &Line, at: Millis, receipt: Receipt) {
         let sent = Sent::new(line);
-        self.sent.insert(sent.clone(), receipt);
+        self.sent.insert(sent.clone(), Accepted { receipt, retried: line.draft.retry.then_some(at) });
         self.order.push_back(Remembered { by, sent, seq: receipt.seq, time: receipt.time });
     }
 
@@ -102,9 +112,9 @@ impl Authors {
     }
 
     /// Remembers a line again that was remembered; the oldest first.
-    pub(super) fn restore(&mut self, by: Millis, line: &Line, receipt: Receipt) {
+    pub(super) fn restore(&mut self, by: Millis, line: &Line, at: Millis, receipt: Receipt) {
         self.last.insert(line.author.uid.clone(), (receipt.time, receipt.seq));
-        self.remember_by(by, line, receipt);
+        self.remember_by(by, line, at, receipt);
     }
 
     /// Takes note of the time and forgets what is older than two minutes.
@@ -136,7 +146,7 @@ impl Authors {
     fn forget_oldest(&mut self) {
         let Some(Remembered { sent, seq, .. }) = self.order.pop_front() else { return };
         // A later line with the same marks, or of the same author, is remembered longer.
-        if self.sent.get(&sent).is_some_and(|receipt| receipt.seq == seq) {
+        if self.sent.get(&sent).is_some_and(|accepted| accepted.receipt.seq == seq) {
             self.sent.remove(&sent);
         }
         if let Some((time, last)) = self.last.get(&sent.uid).copied()

@@ -94,7 +94,7 @@ impl Channel {
             let Body::Line(line) = &logged.event.body else { continue };
             let Mark { seq, time, by } = *mark;
             if seq >= frozen.remembered {
-                authors.restore(by, line, Receipt { id: logged.event.id, time, seq });
+                authors.restore(by, line, logged.event.at, Receipt { id: logged.event.id, time, seq });
             }
             if seq > frozen.window {
                 window.push(Kept { seq, id: logged.event.id, time, line: Arc::clone(line) });

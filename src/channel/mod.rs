@@ -194,7 +194,7 @@ impl Channel {
             return Verdict::Rejected(Refusal::TokenRevoked);
         }
         let time = self.authors.stamp(&line.author.uid, at, seq);
-        self.authors.remember(line, Receipt { id, time, seq });
+        self.authors.remember(line, at, Receipt { id, time, seq });
         let kept = Kept { seq, id, time, line: line.clone() };
         self.window.push(kept.clone());
         Verdict::Line(kept)

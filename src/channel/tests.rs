@@ -194,6 +194,19 @@ fn a_state_that_was_frozen_is_the_same_and_goes_on_the_same() {
 }
 
 #[test]
+fn a_line_that_comes_into_the_log_behind_its_own_retry_is_that_line() {
+    let mut scene = Scene::on_air();
+    let Verdict::Line(retry) = scene.says(20, "a", draft("x", true)) else { panic!() };
+    let receipt = Receipt { id: retry.id, time: retry.time, seq: retry.seq };
+    assert_eq!(scene.says(10, "a", draft("x", false)), Verdict::Repeat(receipt), "it was admitted before");
+    assert_eq!(thawed(&scene), scene.channel);
+    let mut later = thawed(&scene);
+    assert!(matches!(scene.says(21, "a", draft("x", false)), Verdict::Line(_)), "a new send is a line");
+    assert!(matches!(later.apply(scene.log.last().unwrap()), Verdict::Line(_)));
+    assert_eq!(later, scene.channel);
+}
+
+#[test]
 fn what_is_shown_to_those_who_come_late_is_bounded_by_lines_and_bytes() {
     let mut scene = Scene::on_air();
     for turn in 0..5_000 {

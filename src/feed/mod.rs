@@ -234,6 +234,16 @@ impl Feed {
         let (mut count_next, mut count_due) = (next, None);
         loop {
             tokio::select! {
+                // What happens once a second at most goes first: what happens all the time would never let it.
+                biased;
+                () = sleep_until(count_due.unwrap_or(count_next)), if count_due.is_some() => {
+                    let begun = clock::instant();
+                    self.tell_count().await;
+                    let took = clock::instant() - begun;
+                    (count_next, count_due) = (begun + COUNT_PAUSE.max(took * COUNT_SHARE), None);
+                    next = next.max(self.next_flush(begun));
+                }
+                () = self.headcount.changed(), if count_due.is_none() => count_due = Some(count_next),
                 () = self.due.notified() => {
                     // A deadline that is past already costs a turn of the timer; a quiet broadcast shouldn't pay for it.
                     if next > clock::instant() {
@@ -246,14 +256,6 @@ impl Feed {
                         next = next.max(begun + BURST_PAUSE);
                         self.due.notify_one();
                     }
-                }
-                () = self.headcount.changed(), if count_due.is_none() => count_due = Some(count_next),
-                () = sleep_until(count_due.unwrap_or(count_next)), if count_due.is_some() => {
-                    let begun = clock::instant();
-                    self.tell_count().await;
-                    let took = clock::instant() - begun;
-                    (count_next, count_due) = (begun + COUNT_PAUSE.max(took * COUNT_SHARE), None);
-                    next = next.max(self.next_flush(begun));
                 }
             }
         }

@@ -4,8 +4,10 @@
 //! more of the outgoing queue than anybody else. All is revealed as of the moment a stretch is made.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::channel::Channel;
+use crate::clock;
 use crate::feed::{Group, Span};
 use crate::model::id::{Epoch, Seq};
 use crate::model::item::{Audience, Item};
@@ -30,6 +32,12 @@ const LINE_BYTES: usize = 1_024;
 
 /// Lines for those who can't be given all that they missed.
 const RECENT: usize = 50;
+
+/// How far another machine may be ahead, in time, of the one that somebody comes back to.
+const LONGEST_LAG: Duration = Duration::from_secs(1);
+
+/// How often it is looked whether this one has come so far.
+const LAG_PAUSE: Duration = Duration::from_millis(20);
 
 /// Why what somebody missed can't be given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,6 +76,15 @@ pub(super) struct Trail {
 }
 
 impl Node {
+    /// Waits until this machine has heard of a place that another one may have told of; a second at most.
+    pub async fn hears_of(&self, seat: &Seat, (epoch, place): (Epoch, Seq)) {
+        let deadline = clock::instant() + LONGEST_LAG;
+        let ahead = || place > seat.live.state.lock().channel.seq();
+        while epoch == self.parts.log.epoch() && ahead() && clock::instant() < deadline {
+            tokio::time::sleep(LAG_PAUSE).await;
+        }
+    }
+
     /// Where the seat's holder comes in, who has been told everything up to `resume`, or can't be told for a reason that is
     /// known already. What follows is heard by [`Seat::catch_up`].
     pub fn arrive(&self, seat: &mut Seat, resume: Option<Result<(Epoch, Seq), Lost>>) -> Arrival {

@@ -36,8 +36,9 @@ impl Drop for Stage {
 
 async fn run(feed: Arc<Feed>, over: CancellationToken) {
     tokio::select! {
-        () = feed.run() => {}
+        biased;
         () = over.cancelled() => {}
+        () = feed.run() => {}
     }
     // What was accepted before the end still goes out.
     while feed.flush().await {}

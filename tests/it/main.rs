@@ -20,6 +20,7 @@ mod golden;
 mod log_versions;
 mod proxies;
 mod retention;
+mod simulation;
 mod site;
 mod snapshots;
 mod socket;

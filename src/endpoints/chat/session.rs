@@ -230,6 +230,9 @@ impl Session {
         };
         let seat = self.node.enter(&cid, standing).await?;
         let user = user.filter(|_| seat.principal().is_some());
+        if let Some(place) = asked.ext.as_ref().and_then(|ext| ext.resume) {
+            self.node.hears_of(&seat, place).await;
+        }
         let ext = asked.ext.as_ref().map(|ext| ExtSession::new(ext, &self.config));
         Ok(Joined { seat, user, ext, _member: member })
     }

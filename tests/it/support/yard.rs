@@ -150,6 +150,14 @@ impl Guest {
         while self.session.is_behind() && timeout(A_WHILE, self.session.catch_up()).await.is_ok() {}
     }
 
+    /// What waits for its socket goes out as far as there is room, and so does what was missed.
+    pub(crate) async fn takes_what_waits(&mut self) {
+        let outbox = self.outbox.clone();
+        // A socket without room is waited for in vain.
+        let _ = timeout(A_WHILE, outbox.drained()).await;
+        self.catches_up().await;
+    }
+
     /// Everything that has been pushed by now.
     pub(crate) fn heard_by_now(&mut self) -> Vec<Value> {
         self.unread.extend_from_slice(&self.sock.take());

@@ -1,0 +1,143 @@
+//! What a run has shown, beside what is true.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::support::reader::Reader;
+
+use super::Planted;
+use super::truth::{REPEATABLE_MS, TrueLine};
+use super::world::{MACHINES, Machine, Viewer, World, Wrong};
+
+impl World {
+    pub(super) fn judge(&mut self) {
+        let mut wrong = std::mem::take(&mut self.wrong);
+        self.judge_sends(&mut wrong);
+        for viewer in &self.viewers {
+            let now = std::iter::once((&viewer.cid, &viewer.reader));
+            for (cid, reader) in viewer.before.iter().map(|(cid, reader)| (cid, reader)).chain(now) {
+                self.judge_reader(&viewer.uid, cid, reader, &mut wrong);
+            }
+            self.judge_plain(viewer, &mut wrong);
+            let here = |line: &TrueLine| line.cid == viewer.cid && !line.gone;
+            let last = self.truth.lines.iter().rfind(|(_, line)| here(line)).map_or(0, |(seq, _)| *seq);
+            if !viewer.plain && (viewer.cid != self.cid || viewer.reader.upto < last) {
+                wrong.push(format!(
+                    "{} has heard nothing behind {}, and there is {last}",
+                    viewer.uid, viewer.reader.upto
+                ));
+            }
+        }
+        self.judge_machines(&mut wrong);
+        self.wrong = wrong;
+    }
+
+    /// Nothing that was acknowledged is lost, nothing that was refused happened, and a retry is no second line.
+    fn judge_sends(&self, wrong: &mut Vec<Wrong>) {
+        let lost = (self.planted == Some(Planted::LosesAcked)).then(|| self.truth.lines.keys().next_back()).flatten();
+        for sent in self.sends.values() {
+            let places: Vec<u64> =
+                self.truth.lines.iter().filter(|(_, line)| line.text == sent.text).map(|(seq, _)| *seq).collect();
+            // A line that was erased or dropped is forgotten, and so is one of more than two minutes ago.
+            let remembered = |pair: &[u64]| {
+                let (first, second) = (&self.truth.lines[&pair[0]], &self.truth.lines[&pair[1]]);
+                !first.gone && second.at - first.at < REPEATABLE_MS
+            };
+            if places.windows(2).any(remembered) {
+                wrong.push(format!("{} is in the log at {places:?}", sent.text));
+            }
+            for ack in &sent.acks {
+                let line = self.truth.lines.get(ack).filter(|_| lost != Some(ack));
+                let uid = &self.viewers[sent.viewer].uid;
+                if line.is_none_or(|line| line.text != sent.text || line.uid != *uid) {
+                    wrong.push(format!("{} was acknowledged at {ack}, where there is {line:?}", sent.text));
+                }
+            }
+            // An attempt whose answer was lost may have done it.
+            let refused = sent.refusals.len() == sent.attempts && sent.refusals.iter().all(|code| *code != 500);
+            if refused && !places.is_empty() {
+                wrong.push(format!(
+                    "{} was refused with {:?} and is in the log at {places:?}",
+                    sent.text, sent.refusals
+                ));
+            }
+        }
+    }
+
+    /// Every push held all that it said it covers, in the one order, nothing twice, and no text that nobody had said.
+    fn judge_reader(&self, uid: &str, cid: &str, reader: &Reader, wrong: &mut Vec<Wrong>) {
+        if reader.repeats > 0 {
+            wrong.push(format!("{uid} heard {} lines twice", reader.repeats));
+        }
+        for (seq, text) in &reader.lines {
+            let line = self.truth.lines.get(seq);
+            if line.is_none_or(|line| line.cid != cid || (line.text != *text && !(text.is_empty() && line.hidden))) {
+                wrong.push(format!("{uid} heard {text:?} at {seq}, where there is {line:?}"));
+            }
+        }
+        for ((after, upto), places) in &reader.spans {
+            if upto <= after {
+                continue;
+            }
+            for (seq, line) in self.truth.lines.range(after + 1..=*upto) {
+                if line.cid == cid && !line.gone && !places.contains(seq) {
+                    wrong.push(format!("{uid} was told of all behind {after} up to {upto} but not {line:?} at {seq}"));
+                }
+            }
+        }
+    }
+
+    /// Each connection of the plain wire heard lines in the one order, each once.
+    fn judge_plain(&self, viewer: &Viewer, wrong: &mut Vec<Wrong>) {
+        for lines in &viewer.plain_lines {
+            let mut before = 0;
+            for text in lines.iter().filter(|text| !text.is_empty()) {
+                match self
+                    .truth
+                    .lines
+                    .iter()
+                    .filter(|(_, line)| line.text == *text)
+                    .map(|(seq, _)| *seq)
+                    .find(|seq| *seq > before)
+                {
+                    Some(seq) => before = seq,
+                    None => {
+                        wrong.push(format!("{} heard {text:?} out of order, or twice, or from nowhere", viewer.uid))
+                    }
+                }
+            }
+        }
+    }
+
+    /// Both machines show the same, which is what the log tells from its beginning; so does one that starts now.
+    fn judge_machines(&mut self, wrong: &mut Vec<Wrong>) {
+        self.crash(0);
+        let expected = self.truth.shown(&self.cid);
+        for number in 0..MACHINES {
+            let Machine { runtime, yard, .. } = &self.machines[number];
+            let shown = runtime.block_on(async {
+                for _ in 0..20 {
+                    let mut guest = yard.guest();
+                    if guest.connect(&self.cid, None).await["retCode"] == 0 {
+                        tokio::time::sleep(Duration::from_secs(1)).await;
+                        let ask = json!({"cmd": 5101, "cid": self.cid, "bdy": {"recentMessageCount": 200}});
+                        guest.says(&ask.to_string()).await;
+                        let answer = guest.hears(15101).await;
+                        let lines = answer["bdy"]["messageList"].as_array().unwrap().clone();
+                        return lines.iter().map(|line| line["content"].as_str().unwrap().to_owned()).collect();
+                    }
+                    tokio::time::sleep(Duration::from_secs(1)).await;
+                }
+                vec!["nobody can join".to_owned()]
+            });
+            let mut shown: Vec<String> = shown;
+            if self.planted == Some(Planted::Diverges) && number == 1 {
+                shown.pop();
+            }
+            if shown != expected {
+                wrong.push(format!("machine {number} shows {shown:?}, and the log tells {expected:?}"));
+            }
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! What happens in one run: drawn from a seed, made smaller when it fails, kept as text.
+
+use std::fmt;
+use std::str::FromStr;
+
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+
+/// One thing that happens. Numbers are taken modulo what there is, so that a script stays one when a part is cut out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Op {
+    /// A viewer connects, or comes back, to a machine.
+    Join { viewer: usize, machine: usize },
+    /// A viewer's connection breaks.
+    Leave { viewer: usize },
+    /// A viewer sends something new.
+    Send { viewer: usize },
+    /// A viewer sends what it sent last once more, as a retry.
+    Retry { viewer: usize },
+    /// One of the lines is hidden.
+    Hide { machine: usize, line: usize },
+    /// What a viewer has said is erased.
+    Erase { machine: usize, viewer: usize },
+    /// What is older than so many seconds is dropped.
+    Drop { machine: usize, seconds: u64 },
+    /// A new broadcast begins.
+    Open { machine: usize },
+    /// A viewer takes only so many bytes from now on.
+    Slow { viewer: usize, bytes: usize },
+    /// A viewer takes everything again.
+    Quick { viewer: usize },
+    /// Nothing happens for a machine's tasks but this many turns.
+    Turn { machine: usize, turns: usize },
+    /// Time goes by for a machine.
+    Run { machine: usize, millis: u64 },
+    /// Time goes by for everybody, by their clocks too.
+    Wait { seconds: i64 },
+    /// A machine dies between two steps of whatever it was doing, and another takes its place.
+    Crash { machine: usize },
+    /// A machine's tails fall behind.
+    Lag,
+}
+
+/// The script of a seed.
+pub(super) fn script(seed: u64) -> Vec<Op> {
+    let mut chance = StdRng::seed_from_u64(seed);
+    let length = chance.random_range(30..220);
+    let mut ops: Vec<Op> = (0..6).map(|viewer| Op::Join { viewer, machine: viewer }).collect();
+    ops.extend((0..length).map(|_| draw(&mut chance)));
+    ops
+}
+
+fn draw(chance: &mut StdRng) -> Op {
+    let (viewer, machine) = (chance.random_range(0..8), chance.random_range(0..2));
+    match chance.random_range(0..100) {
+        0..34 => Op::Send { viewer },
+        34..40 => Op::Retry { viewer },
+        40..54 => Op::Join { viewer, machine },
+        54..59 => Op::Leave { viewer },
+        59..64 => Op::Hide { machine, line: chance.random_range(0..1_000) },
+        64..66 => Op::Erase { machine, viewer },
+        66..68 => Op::Drop { machine, seconds: chance.random_range(1..40) },
+        68..69 => Op::Open { machine },
+        69..73 => Op::Slow { viewer, bytes: chance.random_range(0..3_000) },
+        73..76 => Op::Quick { viewer },
+        76..84 => Op::Turn { machine, turns: chance.random_range(0..6) },
+        84..92 => Op::Run { machine, millis: chance.random_range(0..400) },
+        92..96 => Op::Wait { seconds: chance.random_range(1..20) },
+        96..98 => Op::Lag,
+        _ => Op::Crash { machine },
+    }
+}
+
+impl fmt::Display for Op {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Join { viewer, machine } => write!(f, "join {viewer} {machine}"),
+            Self::Leave { viewer } => write!(f, "leave {viewer}"),
+            Self::Send { viewer } => write!(f, "send {viewer}"),
+            Self::Retry { viewer } => write!(f, "retry {viewer}"),
+            Self::Hide { machine, line } => write!(f, "hide {machine} {line}"),
+            Self::Erase { machine, viewer } => write!(f, "erase {machine} {viewer}"),
+            Self::Drop { machine, seconds } => write!(f, "drop {machine} {seconds}"),
+            Self::Open { machine } => write!(f, "open {machine}"),
+            Self::Slow { viewer, bytes } => write!(f, "slow {viewer} {bytes}"),
+            Self::Quick { viewer } => write!(f, "quick {viewer}"),
+            Self::Turn { machine, turns } => write!(f, "turn {machine} {turns}"),
+            Self::Run { machine, millis } => write!(f, "run {machine} {millis}"),
+            Self::Wait { seconds } => write!(f, "wait {seconds}"),
+            Self::Crash { machine } => write!(f, "crash {machine}"),
+            Self::Lag => write!(f, "lag"),
+        }
+    }
+}
+
+impl FromStr for Op {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let mut words = text.split_whitespace();
+        let name = words.next().unwrap_or_default();
+        let mut number = || words.next().and_then(|word| word.parse::<usize>().ok()).ok_or(text.to_owned());
+        Ok(match name {
+            "join" => Self::Join { viewer: number()?, machine: number()? },
+            "leave" => Self::Leave { viewer: number()? },
+            "send" => Self::Send { viewer: number()? },
+            "retry" => Self::Retry { viewer: number()? },
+            "hide" => Self::Hide { machine: number()?, line: number()? },
+            "erase" => Self::Erase { machine: number()?, viewer: number()? },
+            "drop" => Self::Drop { machine: number()?, seconds: number()? as u64 },
+            "open" => Self::Open { machine: number()? },
+            "slow" => Self::Slow { viewer: number()?, bytes: number()? },
+            "quick" => Self::Quick { viewer: number()? },
+            "turn" => Self::Turn { machine: number()?, turns: number()? },
+            "run" => Self::Run { machine: number()?, millis: number()? as u64 },
+            "wait" => Self::Wait { seconds: number()? as i64 },
+            "crash" => Self::Crash { machine: number()? },
+            "lag" => Self::Lag,
+            _ => return Err(text.to_owned()),
+        })
+    }
+}
+
+/// The shortest script found that still fails: cuts out ever smaller parts for as long as that helps.
+pub(super) fn shrink(mut ops: Vec<Op>, fails: impl Fn(&[Op]) -> bool) -> Vec<Op> {
+    let mut part = ops.len().div_ceil(2);
+    while part > 0 {
+        let mut from = 0;
+        while from < ops.len() {
+            let mut shorter = ops.clone();
+            shorter.drain(from..(from + part).min(ops.len()));
+            if fails(&shorter) {
+                ops = shorter;
+            } else {
+                from += part;
+            }
+        }
+        part /= 2;
+    }
+    ops
+}

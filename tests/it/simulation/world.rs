@@ -1,0 +1,472 @@
+//! Two machines on one log that is out of order at times, and viewers who come and go: one run of a script, step by step,
+//! on one thread and a clock of its own.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use serde_json::{Value, json};
+use tokio::runtime::Runtime;
+
+use madang::eventlog::flaky::{Faults, Flaky};
+use madang::eventlog::memory::Memory;
+use madang::eventlog::{EventLog, LARGEST_PAGE};
+use madang::model::id::{ChannelId, Seq, UserId};
+use madang::model::principal::Role;
+use madang::node::{Config, Rules};
+
+use crate::support::reader::Reader;
+use crate::support::yard::{Guest, Yard};
+
+use super::Planted;
+use super::script::Op;
+use super::truth::Truth;
+
+pub(super) const MACHINES: usize = 2;
+const VIEWERS: usize = 8;
+
+/// How long everything may take to settle when nothing more happens.
+const SETTLED: Duration = Duration::from_secs(30);
+
+/// What a run has shown to be wrong.
+pub(super) type Wrong = String;
+
+pub(super) struct Machine {
+    pub(super) runtime: Runtime,
+    pub(super) yard: Yard,
+    /// Lines that were hidden here: their text may leave no more.
+    pub(super) hidden: HashSet<u64>,
+}
+
+impl Machine {
+    /// Time goes by for its tasks.
+    fn rests(&self, time: Duration) {
+        self.runtime.block_on(async { tokio::time::sleep(time).await });
+    }
+}
+
+/// Somebody with a place among the viewers, in one broadcast after the other.
+pub(super) struct Viewer {
+    pub(super) uid: String,
+    /// Without our own layer.
+    pub(super) plain: bool,
+    pub(super) lane: &'static str,
+    /// Where it is, and on which machine.
+    pub(super) here: Option<(usize, Guest)>,
+    pub(super) cid: String,
+    pub(super) reader: Reader,
+    /// Readers of broadcasts that it has left.
+    pub(super) before: Vec<(String, Reader)>,
+    /// Lines of the plain wire, one list for each connection.
+    pub(super) plain_lines: Vec<Vec<String>>,
+    /// Lines that were on their way to it when they were hidden.
+    pub(super) on_their_way: HashSet<u64>,
+    pub(super) last_sent: Option<u64>,
+}
+
+/// Something that was sent, and what was said to it.
+pub(super) struct Sent {
+    pub(super) viewer: usize,
+    pub(super) cid: String,
+    pub(super) text: String,
+    pub(super) attempts: usize,
+    pub(super) acks: Vec<u64>,
+    pub(super) refusals: Vec<u64>,
+}
+
+pub(super) struct World {
+    pub(super) log: Memory,
+    pub(super) channel: ChannelId,
+    pub(super) cid: String,
+    pub(super) machines: Vec<Machine>,
+    pub(super) viewers: Vec<Viewer>,
+    pub(super) sends: HashMap<u64, Sent>,
+    pub(super) next_send: u64,
+    pub(super) truth: Truth,
+    pub(super) seen: Seq,
+    pub(super) lives: u64,
+    pub(super) seed: u64,
+    pub(super) now: i64,
+    pub(super) planted: Option<Planted>,
+    pub(super) tampered: u64,
+    pub(super) wrong: Vec<Wrong>,
+}
+
+fn machine(log: &Memory, seed: u64, now: i64, hidden: HashSet<u64>) -> Machine {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
+    let faults = Faults { full: 0.02, failed: 0.04, lost_acks: 0.06, doubled: 0.06, delay: Duration::from_millis(40) };
+    let flaky = Flaky::new(log.clone(), faults, seed);
+    let rules = Rules { sends: None, ..Rules::default() };
+    let config = Config { rules, idle: Duration::from_millis(300), ..Config::default() };
+    let yard = runtime.block_on(Yard::over(Arc::new(flaky), config));
+    yard.clock.advance(now);
+    Machine { runtime, yard, hidden }
+}
+
+impl World {
+    pub(super) fn new(seed: u64, planted: Option<Planted>) -> Self {
+        let log = Memory::new(Arc::default());
+        let machines: Vec<Machine> =
+            (0..MACHINES).map(|number| machine(&log, seed * 10 + number as u64, 0, HashSet::new())).collect();
+        let viewer = |number: usize| Viewer {
+            uid: format!("viewer{number}"),
+            plain: number % 4 == 3,
+            lane: if number % 4 == 2 { "overlay" } else { "all" },
+            here: None,
+            cid: String::new(),
+            reader: Reader::default(),
+            before: Vec::new(),
+            plain_lines: Vec::new(),
+            on_their_way: HashSet::new(),
+            last_sent: None,
+        };
+        let mut world = Self {
+            log,
+            channel: ChannelId::parse("c0ffee").unwrap(),
+            cid: String::new(),
+            machines,
+            viewers: (0..VIEWERS).map(viewer).collect(),
+            sends: HashMap::new(),
+            next_send: 0,
+            truth: Truth::default(),
+            seen: Seq::default(),
+            lives: 0,
+            seed,
+            now: 0,
+            planted,
+            tampered: 0,
+            wrong: Vec::new(),
+        };
+        let channel = world.channel.clone();
+        let Machine { runtime, yard, .. } = &world.machines[0];
+        while runtime.block_on(yard.node.list_channel(&channel, "c")).is_err() {}
+        while world.cid.is_empty() {
+            world.open(0);
+        }
+        world
+    }
+
+    /// Runs a script to its end and looks at everything again.
+    pub(super) fn run(mut self, ops: &[Op]) -> Vec<Wrong> {
+        for op in ops {
+            self.happens(*op);
+            self.look();
+        }
+        self.settle();
+        self.judge();
+        self.wrong
+    }
+
+    fn happens(&mut self, op: Op) {
+        match op {
+            Op::Join { viewer, machine } => self.join(viewer % VIEWERS, machine % MACHINES),
+            Op::Leave { viewer } => self.viewers[viewer % VIEWERS].here = None,
+            Op::Send { viewer } => self.send(viewer % VIEWERS, false),
+            Op::Retry { viewer } => self.send(viewer % VIEWERS, true),
+            Op::Hide { machine, line } => self.hide(machine % MACHINES, line),
+            Op::Erase { machine, viewer } => {
+                let uid = UserId::parse(&self.viewers[viewer % VIEWERS].uid).unwrap();
+                let Machine { runtime, yard, .. } = &self.machines[machine % MACHINES];
+                // It may fail, as the log may; asked again it would go on.
+                let _ = runtime.block_on(yard.node.erase(&self.channel, &uid));
+            }
+            Op::Drop { machine, seconds } => {
+                let Machine { runtime, yard, .. } = &self.machines[machine % MACHINES];
+                let _ = runtime.block_on(yard.node.drop_older_than(Duration::from_secs(seconds)));
+            }
+            Op::Open { machine } => self.open(machine % MACHINES),
+            Op::Slow { viewer, bytes } => self.room(viewer % VIEWERS, bytes),
+            Op::Quick { viewer } => self.room(viewer % VIEWERS, usize::MAX),
+            Op::Turn { machine, turns } => self.machines[machine % MACHINES].runtime.block_on(async {
+                for _ in 0..turns {
+                    tokio::task::yield_now().await;
+                }
+            }),
+            Op::Run { machine, millis } => self.run_for(machine % MACHINES, Duration::from_millis(millis)),
+            Op::Wait { seconds } => {
+                self.now += seconds * 1_000;
+                self.machines.iter().for_each(|machine| machine.yard.clock.advance(seconds * 1_000));
+                for number in 0..MACHINES {
+                    self.run_for(number, Duration::from_millis(50));
+                }
+            }
+            Op::Crash { machine } => self.crash(machine % MACHINES),
+            Op::Lag => self.log.lag(),
+        }
+    }
+
+    fn run_for(&mut self, machine: usize, time: Duration) {
+        self.machines[machine].rests(time);
+        for viewer in self.viewers.iter_mut() {
+            if let Some((there, guest)) = &mut viewer.here
+                && *there == machine
+            {
+                self.machines[machine].runtime.block_on(guest.takes_what_waits());
+            }
+        }
+    }
+
+    fn open(&mut self, machine: usize) {
+        let Machine { runtime, yard, .. } = &self.machines[machine];
+        if let Ok(cid) = runtime.block_on(yard.node.open_broadcast(&self.channel, "t")) {
+            self.cid = cid.to_string();
+            // The other machine learns of it by the log.
+            for machine in &self.machines {
+                machine.rests(Duration::from_millis(10));
+            }
+        }
+    }
+
+    fn room(&mut self, viewer: usize, bytes: usize) {
+        if let Some((_, guest)) = &self.viewers[viewer].here {
+            guest.sock.set_room(bytes);
+        }
+    }
+
+    fn join(&mut self, viewer: usize, machine: usize) {
+        self.listen(viewer);
+        let Machine { runtime, yard, .. } = &self.machines[machine];
+        let someone = &mut self.viewers[viewer];
+        someone.here = None;
+        someone.on_their_way.clear();
+        if someone.cid != self.cid {
+            let reader = std::mem::take(&mut someone.reader);
+            someone.before.push((std::mem::replace(&mut someone.cid, self.cid.clone()), reader));
+        }
+        let token = yard.token(&someone.uid, Role::Viewer);
+        let mut guest = yard.guest();
+        let connected = runtime.block_on(async {
+            if someone.plain {
+                return guest.connect(&self.cid, Some(&token)).await;
+            }
+            let mut ext = someone.reader.ext();
+            ext["lane"] = someone.lane.into();
+            guest.connect_ext(&self.cid, Some(&token), ext).await
+        });
+        // Too busy a log, or a broadcast that this machine has not heard of yet: it comes again later.
+        if connected["retCode"] != 0 {
+            return;
+        }
+        if someone.plain {
+            someone.plain_lines.push(Vec::new());
+        } else {
+            let before = someone.reader.clone();
+            if !someone.reader.connected(&connected) {
+                // Told that it can't have everything: it begins anew.
+                someone.before.push((self.cid.clone(), before));
+                let Reader { epoch, upto, .. } = std::mem::take(&mut someone.reader);
+                someone.reader = Reader { epoch, upto, ..Reader::default() };
+            }
+        }
+        someone.here = Some((machine, guest));
+    }
+
+    fn send(&mut self, viewer: usize, again: bool) {
+        let last = self.viewers[viewer].last_sent.filter(|_| again);
+        let cid = self.viewers[viewer].cid.clone();
+        let Some((machine, guest)) = &mut self.viewers[viewer].here else { return };
+        let number = last.unwrap_or(self.next_send);
+        self.next_send += u64::from(last.is_none());
+        let text = format!("line {number}");
+        let fresh = || Sent { viewer, cid: cid.clone(), text, attempts: 0, acks: vec![], refusals: vec![] };
+        let sent = self.sends.entry(number).or_insert_with(fresh);
+        if sent.cid != cid {
+            return;
+        }
+        sent.attempts += 1;
+        // A retry under another number is a line of its own: that is what this planted fault makes of it.
+        let tid =
+            if last.is_some() && self.planted == Some(Planted::RetriesBecomeLines) { number + 100_000 } else { number };
+        let extras = r#"{"chatType":"STREAMING","osType":"PC"}"#;
+        let body = json!({"msg": sent.text, "msgTypeCode": 1, "msgTime": number, "extras": extras});
+        let message = json!({"cmd": 3101, "cid": cid, "tid": tid, "retry": last.is_some(), "bdy": body});
+        self.machines[*machine].runtime.block_on(guest.says(&message.to_string()));
+        self.viewers[viewer].last_sent = Some(number);
+    }
+
+    fn hide(&mut self, machine: usize, line: usize) {
+        let places: Vec<u64> = self.truth.lines.keys().copied().collect();
+        let Some(seq) = (!places.is_empty()).then(|| places[line % places.len()]) else { return };
+        let Machine { runtime, yard, .. } = &self.machines[machine];
+        if runtime.block_on(yard.node.hide(&self.channel, Seq(seq))).is_err() {
+            return;
+        }
+        // Whatever has left by now has left; so has what waits for a slow reader.
+        for viewer in 0..VIEWERS {
+            self.listen(viewer);
+            let someone = &mut self.viewers[viewer];
+            if someone.here.as_ref().is_some_and(|(there, guest)| *there == machine && guest.outbox.queued_bytes() > 0)
+            {
+                someone.on_their_way.insert(seq);
+            }
+        }
+        self.machines[machine].hidden.insert(seq);
+    }
+
+    pub(super) fn crash(&mut self, machine_number: usize) {
+        // What its clients had received they have; what waited is lost.
+        for viewer in 0..VIEWERS {
+            if self.viewers[viewer].here.as_ref().is_some_and(|(there, _)| *there == machine_number) {
+                self.listen(viewer);
+                self.viewers[viewer].here = None;
+            }
+        }
+        self.lives += 1;
+        // Whoever reads the log from now on knows of all that was hidden.
+        self.read_log();
+        let hidden = self.truth.lines.iter().filter(|(_, line)| line.hidden).map(|(seq, _)| *seq).collect();
+        let seed = self.seed * 10 + 100 * self.lives + machine_number as u64;
+        let fresh = machine(&self.log, seed, self.now, hidden);
+        // The tasks of the one before end wherever they are.
+        self.machines[machine_number] = fresh;
+    }
+
+    /// Takes note of what has happened: events, and what everybody has heard.
+    fn look(&mut self) {
+        self.read_log();
+        for viewer in 0..VIEWERS {
+            self.listen(viewer);
+        }
+    }
+
+    fn read_log(&mut self) {
+        loop {
+            let page = self.log.read(&self.channel, self.seen, LARGEST_PAGE).now_or_never().unwrap().unwrap();
+            assert!(page.gone <= self.seen, "nothing is dropped before it was looked at");
+            for logged in &page.events {
+                self.truth.apply(logged);
+                self.seen = logged.seq;
+            }
+            if page.events.len() < LARGEST_PAGE {
+                return;
+            }
+        }
+    }
+
+    fn listen(&mut self, viewer: usize) {
+        let Some((machine, guest)) = &mut self.viewers[viewer].here else { return };
+        let machine = *machine;
+        let messages = guest.heard_by_now();
+        let nothing_waits = guest.outbox.queued_bytes() == 0;
+        if guest.outbox.is_closed() {
+            self.viewers[viewer].here = None;
+        }
+        for message in messages {
+            self.hear(viewer, machine, message);
+        }
+        if nothing_waits {
+            self.viewers[viewer].on_their_way.clear();
+        }
+    }
+
+    fn hear(&mut self, viewer: usize, machine: usize, message: Value) {
+        for message in self.tamper(viewer, message) {
+            match message["cmd"].as_u64() {
+                Some(13101) => self.answered(&message),
+                Some(93101 | 93006) => self.pushed(viewer, machine, &message),
+                _ => {}
+            }
+        }
+    }
+
+    fn answered(&mut self, message: &Value) {
+        let number = message["tid"].as_str().unwrap().parse::<u64>().unwrap() % 100_000;
+        let sent = self.sends.get_mut(&number).unwrap();
+        match message["retCode"].as_u64().unwrap() {
+            0 => sent.acks.push(message["bdy"]["seq"].as_u64().unwrap()),
+            code => sent.refusals.push(code),
+        }
+    }
+
+    fn pushed(&mut self, viewer: usize, machine: usize, message: &Value) {
+        let someone = &mut self.viewers[viewer];
+        for line in message["bdy"].as_array().into_iter().flatten() {
+            let text = line["msg"].as_str().unwrap();
+            let seq = line["seq"].as_u64().or_else(|| {
+                // What was erased may have been sent again.
+                let mut lines = self.truth.lines.iter();
+                lines.rfind(|(_, known)| !text.is_empty() && known.text == text).map(|(seq, _)| *seq)
+            });
+            let withheld =
+                |seq: &u64| self.machines[machine].hidden.contains(seq) && !someone.on_their_way.contains(seq);
+            if !text.is_empty() && seq.as_ref().is_some_and(withheld) {
+                self.wrong.push(format!("hidden text was told: {line}"));
+            }
+        }
+        if someone.plain {
+            let lines = message["bdy"].as_array().into_iter().flatten();
+            let texts = lines.map(|line| line["msg"].as_str().unwrap().to_owned());
+            someone.plain_lines.last_mut().unwrap().extend(texts);
+        } else {
+            someone.reader.hear(message);
+        }
+    }
+
+    /// What a planted fault makes of a message.
+    fn tamper(&mut self, viewer: usize, mut message: Value) -> Vec<Value> {
+        let reader = &self.viewers[viewer].reader;
+        let lines = message["bdy"].as_array().map_or(0, Vec::len);
+        let Some(planted) = self.planted.filter(|_| message["cmd"] == 93101 && lines > 0 && message["seq"].is_null())
+        else {
+            return vec![message];
+        };
+        self.tampered += 1;
+        if planted == Planted::ShowsHidden {
+            for line in
+                message["bdy"].as_array_mut().unwrap().iter_mut().filter(|line| line["msgStatusType"] == "HIDDEN")
+            {
+                let told = line["seq"].as_u64().and_then(|seq| self.truth.lines.get(&seq));
+                line["msg"] = told.map_or("", |line| &line.text).into();
+            }
+            return vec![message];
+        }
+        if self.tampered % 7 != 0 {
+            return vec![message];
+        }
+        match planted {
+            Planted::LosesLines => {
+                message["bdy"].as_array_mut().unwrap().pop();
+                vec![message]
+            }
+            Planted::DoublesPushes => vec![message.clone(), message],
+            Planted::SwapsTexts => {
+                message["bdy"][0]["msg"] = "something else".into();
+                vec![message]
+            }
+            Planted::LiesAboutSpans => {
+                if message["upto"].is_u64() {
+                    message["upto"] = (message["upto"].as_u64().unwrap() + 3).into();
+                }
+                vec![message]
+            }
+            Planted::HidesGaps => {
+                // The push is lost, and the next ones say that they begin where the reader is.
+                let (after, upto) = (reader.upto, message["upto"].as_u64().unwrap_or_default());
+                message["bdy"] = json!([]);
+                message["after"] = after.into();
+                message["upto"] = upto.max(after).into();
+                if self.viewers[viewer].plain { vec![] } else { vec![message] }
+            }
+            Planted::ShowsHidden | Planted::RetriesBecomeLines | Planted::LosesAcked | Planted::Diverges => {
+                vec![message]
+            }
+        }
+    }
+
+    /// Lets everything come to rest: all machines run, and everybody comes back and hears the rest.
+    fn settle(&mut self) {
+        for round in 0..6 {
+            for machine in 0..MACHINES {
+                self.run_for(machine, SETTLED / 6);
+            }
+            for viewer in 0..VIEWERS {
+                self.room(viewer, usize::MAX);
+                if round < 4 && (self.viewers[viewer].here.is_none() || self.viewers[viewer].cid != self.cid) {
+                    self.join(viewer, viewer % MACHINES);
+                }
+            }
+            self.look();
+        }
+    }
+}
