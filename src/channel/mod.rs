@@ -201,9 +201,9 @@ impl Channel {
     }
 
     fn hide(&mut self, seq: Seq) -> Verdict {
-        // What isn't there can't be hidden, and nothing says in advance what will be.
-        let there = self.dropped < seq && seq < self.seq;
-        if there && self.hidden.hide(seq) { Verdict::Hidden(seq) } else { Verdict::Nothing }
+        // Nothing is hidden in advance. What is dropped need not be remembered, but may still be on its way to somebody.
+        let there = seq < self.seq && (seq <= self.dropped || self.hidden.hide(seq));
+        if there { Verdict::Hidden(seq) } else { Verdict::Nothing }
     }
 
     fn drop_upto(&mut self, upto: Seq) -> Verdict {

@@ -14,8 +14,17 @@ impl Channel {
 
     /// What was revealed before, as it may be seen now.
     pub fn reveal_again(&self, item: Item) -> Item {
+        if item.seq() <= self.dropped {
+            // Whether it was hidden is forgotten with it: it stays as it was.
+            return item;
+        }
         let status = self.status(item.seq());
         item.with_status(status)
+    }
+
+    /// What was revealed before, without what it says.
+    pub fn conceal(&self, item: Item) -> Item {
+        item.with_status(Status::Hidden)
     }
 
     fn status(&self, seq: Seq) -> Status {

@@ -265,3 +265,34 @@ fn what_this_build_cannot_read_is_not_frozen() {
     scene.happens(1, Body::Unreadable { version: 9 });
     assert_eq!(scene.channel.freeze(), None, "a later build has to read it again");
 }
+
+#[test]
+fn acts_are_frozen_and_go_on_the_same() {
+    let mut scene = Scene::on_air();
+    for turn in 0..40 {
+        scene.says(turn, ["a", "b", "c"][turn as usize % 3], draft(&turn.to_string(), false));
+    }
+    let place = |index: usize, scene: &Scene| scene.log[index].seq;
+    let (one, old, never) = (place(21, &scene), place(10, &scene), Seq(9_999));
+    assert_eq!(scene.happens(50, Body::Hidden { seq: one }), Verdict::Hidden(one));
+    assert_eq!(scene.happens(50, Body::Hidden { seq: one }), Verdict::Nothing, "it is hidden");
+    assert_eq!(scene.happens(50, Body::Hidden { seq: never }), Verdict::Nothing, "nothing is hidden in advance");
+    assert_eq!(scene.happens(50, Body::Hidden { seq: Seq(u64::MAX) }), Verdict::Nothing);
+    let wiped = UserId::parse("b").unwrap();
+    assert_eq!(scene.happens(51, Body::Wiped { uid: wiped.clone() }), Verdict::Wiped(wiped));
+    assert_eq!(scene.happens(52, Body::Dropped { upto: old }), Verdict::Dropped(old));
+    assert_eq!(scene.happens(52, Body::Dropped { upto: Seq(u64::MAX) }), Verdict::Nothing);
+    assert_eq!(scene.happens(53, Body::Hidden { seq: old }), Verdict::Hidden(old), "it may still be on its way");
+    assert_eq!(thawed(&scene), scene.channel);
+    assert_eq!(scene.channel.remembers_from(), old);
+    let shown = scene.channel.recent(&cid("one"), 99, &Audience::All);
+    assert!(shown.iter().all(|item| item.seq() > old && item.author().uid.as_str() != "b"));
+    assert_eq!(shown.iter().filter(|item| item.text().is_empty()).map(Item::seq).collect::<Vec<_>>(), [one]);
+
+    // Whoever was erased can't have a time twice, and their retry is a line of its own.
+    let mut later = thawed(&scene);
+    let Verdict::Line(again) = scene.says(0, "b", draft("37", true)) else { panic!() };
+    assert!(again.time > Millis(37));
+    later.apply(scene.log.last().unwrap());
+    assert_eq!(later, scene.channel);
+}

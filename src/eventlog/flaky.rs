@@ -18,11 +18,11 @@ use super::{EventLog, LogError, Page, Pending, Snapshot};
 /// How a [`Flaky`] log misbehaves. Each share is a probability from 0 to 1.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Faults {
-    /// Appends that are refused as if the queue were full.
+    /// Writes of any kind that are refused as if the queue were full.
     pub full: f64,
     /// Appends that fail before anything was written, without saying so.
     pub failed: f64,
-    /// Appends that are written and whose answer is lost.
+    /// Writes that are done and whose answer is lost.
     pub lost_acks: f64,
     /// Appends that are done twice.
     pub doubled: f64,
@@ -32,7 +32,7 @@ pub struct Faults {
 
 /// Another log, made unreliable. Equal seeds misbehave equally.
 pub struct Flaky<L> {
-    inner: L,
+    inner: Arc<L>,
     faults: Faults,
     chance: Arc<Mutex<StdRng>>,
 }
@@ -40,11 +40,27 @@ pub struct Flaky<L> {
 impl<L: EventLog> Flaky<L> {
     /// `inner` with these faults.
     pub fn new(inner: L, faults: Faults, seed: u64) -> Self {
-        Self { inner, faults, chance: Arc::new(Mutex::new(StdRng::seed_from_u64(seed))) }
+        Self { inner: Arc::new(inner), faults, chance: Arc::new(Mutex::new(StdRng::seed_from_u64(seed))) }
     }
 
     fn happens(&self, share: f64) -> bool {
         self.chance.lock().random_bool(share)
+    }
+
+    /// Does something that may be refused before it is done, and whose answer may be lost after; it takes its time before
+    /// and after.
+    fn unreliably(&self, act: impl FnOnce() -> Pending<()> + Send + 'static) -> Pending<()> {
+        let (before, after) = (self.delay(), self.delay());
+        let (full, lost) = (self.happens(self.faults.full), self.happens(self.faults.lost_acks));
+        Box::pin(async move {
+            tokio::time::sleep(before).await;
+            if full {
+                return Err(LogError::Full);
+            }
+            act().await?;
+            tokio::time::sleep(after).await;
+            if lost { Err(LogError::Unknown) } else { Ok(()) }
+        })
     }
 
     fn delay(&self) -> Duration {
@@ -98,11 +114,13 @@ impl<L: EventLog> EventLog for Flaky<L> {
     }
 
     fn put_snapshot(&self, channel: &ChannelId, snapshot: Snapshot) -> Pending<()> {
-        self.inner.put_snapshot(channel, snapshot)
+        let (inner, channel) = (self.inner.clone(), channel.clone());
+        self.unreliably(move || inner.put_snapshot(&channel, snapshot))
     }
 
     fn erase(&self, channel: &ChannelId, places: &[Seq]) -> Pending<()> {
-        self.inner.erase(channel, places)
+        let (inner, channel, places) = (self.inner.clone(), channel.clone(), places.to_vec());
+        self.unreliably(move || inner.erase(&channel, &places))
     }
 
     fn channels(&self, after: Option<&ChannelId>, limit: usize) -> Pending<Vec<ChannelId>> {
@@ -114,7 +132,8 @@ impl<L: EventLog> EventLog for Flaky<L> {
     }
 
     fn drop_upto(&self, channel: &ChannelId, upto: Seq) -> Pending<()> {
-        self.inner.drop_upto(channel, upto)
+        let (inner, channel) = (self.inner.clone(), channel.clone());
+        self.unreliably(move || inner.drop_upto(&channel, upto))
     }
 
     fn epoch(&self) -> Epoch {

@@ -120,16 +120,12 @@ impl Members {
         }
     }
 
-    /// Takes note that nobody will be told anything up to a place.
-    pub(super) fn lose(&mut self, upto: Seq) {
-        self.0.iter_mut().for_each(|fed| fed.told = fed.told.max(upto));
-    }
-
     /// Pushes what `source` has to the members at `from` up to `from + count` of a group.
     pub(super) fn step(&self, index: usize, from: usize, count: usize, source: &mut impl Source) -> Step {
         let Some(Fed { members, .. }) = self.0.get(index) else { return Step { done: true, ..Step::default() } };
-        let mut step = Step { done: from + count >= members.capacity(), ..Step::default() };
-        for member in (from..from + count).filter_map(|key| members.get(key)) {
+        let end = from.saturating_add(count).min(members.capacity());
+        let mut step = Step { done: end == members.capacity(), ..Step::default() };
+        for member in (from..end).filter_map(|key| members.get(key)) {
             let frames = source.frames(member);
             if frames.is_empty() {
                 continue;

@@ -220,11 +220,25 @@ impl Feed {
         *pending = std::mem::take(&mut *pending).into_iter().filter_map(amended).collect();
     }
 
-    /// What went by up to a place will never be known here: what waits is dropped, and the next push tells of a gap.
+    /// Waits until no batch is on its way; none is sent for as long as the answer is held.
+    pub async fn between_batches(&self) -> impl Drop + '_ {
+        self.flushing.lock().await
+    }
+
+    /// What went by up to a place will never be known here: what waits is dropped, and members who can be told of a gap
+    /// are. Between two batches.
     pub fn lose(&self, upto: Seq) {
-        let mut pending = self.pending.lock();
-        pending.clear();
-        self.members.lock().lose(upto);
+        self.pending.lock().clear();
+        let mut members = self.members.lock();
+        for index in 0..members.groups() {
+            let Some((group, _)) = members.occupied(index) else { continue };
+            if group.layer == Layer::Ext {
+                let mut gap = self.skip(group, Span { after: upto, upto }, 0);
+                let step = members.step(index, 0, usize::MAX, &mut gap);
+                self.metrics.slow_closed.inc_by(step.slow);
+            }
+            members.tell(index, upto);
+        }
     }
 
     /// Sends batches as they come due, and how many are there at most once a second, for ever. One task runs this for

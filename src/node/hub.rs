@@ -65,7 +65,7 @@ impl Hub {
 
     /// Lets a channel go when nobody holds it and nobody has used it for `idle`; its state is kept first, so that it comes
     /// back at once. Whether it went.
-    async fn evict(&self, id: &ChannelId, idle: Duration) -> bool {
+    pub(super) async fn evict(&self, id: &ChannelId, idle: Duration) -> bool {
         // The cell in the map is the only one that holds it: whoever asks from now on is seen by `touch`.
         let unused = |cell: &Arc<OnceCell<Arc<Live>>>| {
             Arc::strong_count(cell) == 1

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock};
 use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard};
 use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -38,6 +38,8 @@ pub(super) struct Live {
     waiters: Waiters,
     /// When it was asked for last.
     used: Mutex<Instant>,
+    /// Held for reading by whoever tells somebody what was revealed a moment ago.
+    pub(super) telling: RwLock<()>,
     /// Held while a snapshot is taken, so that one is at a time.
     keeping: Arc<AsyncMutex<()>>,
     /// Ends the task that follows its log.
@@ -49,12 +51,14 @@ pub(super) struct State {
     pub(super) channel: Channel,
     /// The newest broadcast, on air or over.
     pub(super) stage: Option<Arc<Stage>>,
+    /// Stages of earlier broadcasts that somebody is still in, or that have something to send.
+    earlier: Vec<Weak<Stage>>,
     /// Rises when something that was shown is shown otherwise.
     pub(super) revision: u64,
     /// How often it was read from its snapshot: counts of lines begin anew with each.
     pub(super) readings: u64,
-    /// Events that no snapshot covers.
-    fresh: u64,
+    /// A snapshot covers everything up to here.
+    covered: Seq,
 }
 
 impl State {
@@ -66,12 +70,37 @@ impl State {
     /// Takes back of what waits to be sent whatever an act has changed.
     fn reveal_again(&mut self, act: &Verdict) {
         self.revision += 1;
-        let Some(stage) = &self.stage else { return };
-        stage.feed.amend(|item| match act {
-            Verdict::Wiped(uid) if item.author().uid == *uid => None,
-            Verdict::Dropped(upto) if item.seq() <= *upto => None,
-            _ => Some(self.channel.reveal_again(item)),
-        });
+        if matches!(act, Verdict::Wiped(_)) {
+            // Lines that are no more can't be counted any more.
+            self.readings += 1;
+        }
+        for stage in self.stages() {
+            stage.feed.forget_stretches();
+            stage.feed.amend(|item| match act {
+                Verdict::Wiped(uid) if item.author().uid == *uid => None,
+                Verdict::Hidden(seq) if item.seq() == *seq => Some(self.channel.conceal(item)),
+                _ => Some(self.channel.reveal_again(item)),
+            });
+        }
+    }
+
+    /// Every stage of the channel on which somebody is, or something waits.
+    fn stages(&self) -> Vec<Arc<Stage>> {
+        self.earlier.iter().filter_map(Weak::upgrade).chain(self.stage.clone()).collect()
+    }
+
+    /// Another broadcast begins.
+    fn change_stage(&mut self, stage: Arc<Stage>) {
+        self.earlier.retain(|earlier| earlier.strong_count() > 0);
+        if let Some(before) = self.stage.replace(stage) {
+            before.feed.forget_stretches();
+            self.earlier.push(Arc::downgrade(&before));
+        }
+    }
+
+    /// Events that no snapshot covers, as far as their places tell.
+    fn fresh(&self) -> u64 {
+        self.channel.seq().0.saturating_sub(self.covered.0)
     }
 }
 
@@ -82,41 +111,54 @@ impl Live {
         parts: &Arc<Parts>,
         over: &CancellationToken,
     ) -> Result<Arc<Self>, LogError> {
-        let mut channel = snapshot::restore(&*parts.log, id).await?;
-        let fresh = fold(&mut channel, &*parts.log).await?;
+        let (channel, covered) = read(id, parts).await?;
         let tail = parts.log.follow(id, channel.seq());
         let stage = channel.broadcasts().last().map(|broadcast| Stage::set_up(parts, id, &broadcast.cid));
         let over = over.child_token();
         let live = Arc::new(Self {
             id: id.clone(),
-            state: Mutex::new(State { channel, stage, revision: 0, readings: 1, fresh }),
+            state: Mutex::new(State { channel, stage, earlier: Vec::new(), revision: 0, readings: 1, covered }),
             waiters: Waiters::default(),
+            telling: RwLock::default(),
             used: Mutex::new(clock::instant()),
             keeping: Arc::default(),
             _over: over.clone().drop_guard(),
         });
         tokio::spawn(over.run_until_cancelled_owned(deliver(Arc::downgrade(&live), parts.clone(), tail)));
         parts.metrics.channels.inc();
-        if fresh >= SNAPSHOT_EVERY {
-            live.keep_soon(parts);
-        }
+        live.keep_if_due(parts);
         Ok(live)
     }
 
     /// Starts again from the snapshot, because the log has dropped what comes next. Members are told of a gap.
-    async fn reload(&self, parts: &Parts) -> Result<Seq, LogError> {
-        let mut channel = snapshot::restore(&*parts.log, &self.id).await?;
-        let fresh = fold(&mut channel, &*parts.log).await?;
-        let (seq, mut state) = (channel.seq(), self.state.lock());
-        match (channel.broadcasts().last(), &state.stage) {
-            (Some(newest), Some(stage)) if *stage.feed.cid() == newest.cid => stage.feed.lose(seq),
-            (Some(newest), _) => state.stage = Some(Stage::set_up(parts, &self.id, &newest.cid)),
-            (None, _) => {}
+    async fn reload(&self, parts: &Parts) -> Result<(), LogError> {
+        let (channel, covered) = read(&self.id, parts).await?;
+        let stages = self.state.lock().stages();
+        // A batch that is on its way tells what was before.
+        let mut between = Vec::new();
+        for stage in &stages {
+            between.push(stage.feed.between_batches().await);
         }
-        (state.channel, state.fresh) = (channel, fresh);
+        let mut state = self.state.lock();
+        stages.iter().for_each(|stage| stage.feed.lose(channel.seq()));
+        if let Some(newest) = channel.broadcasts().last()
+            && state.stage.as_ref().is_none_or(|stage| *stage.feed.cid() != newest.cid)
+        {
+            state.change_stage(Stage::set_up(parts, &self.id, &newest.cid));
+        }
+        (state.channel, state.covered) = (channel, covered);
         state.revision += 1;
         state.readings += 1;
-        Ok(seq)
+        Ok(())
+    }
+
+    /// Waits until whatever was revealed before now has been told, or goes to nobody.
+    pub(super) async fn told(&self) {
+        let stages = self.state.lock().stages();
+        for stage in stages {
+            drop(stage.feed.between_batches().await);
+        }
+        drop(self.telling.write());
     }
 
     /// Whose it is.
@@ -138,17 +180,13 @@ impl Live {
                         stage.feed.push([item]);
                     }
                 }
-                Verdict::Opened(cid) => {
-                    let before = state.stage.replace(Stage::set_up(parts, &self.id, cid));
-                    before.iter().for_each(|stage| stage.feed.forget_stretches());
-                }
+                Verdict::Opened(cid) => state.change_stage(Stage::set_up(parts, &self.id, cid)),
                 Verdict::Hidden(_) | Verdict::Wiped(_) | Verdict::Dropped(_) => state.reveal_again(&verdict),
                 Verdict::Rejected(_) | Verdict::Closed(_) | Verdict::Repeat(_) | Verdict::Nothing => {}
             }
             verdicts.push((logged.event.id, verdict));
         }
         let stage = state.stage.clone();
-        state.fresh += events.len() as u64;
         drop(state);
         for (id, verdict) in verdicts {
             self.waiters.answer(id, || outcome(verdict));
@@ -173,24 +211,32 @@ impl Live {
     }
 
     async fn keep_now(&self, parts: &Parts, _turn: &OwnedMutexGuard<()>) -> bool {
-        let (frozen, fresh) = {
+        let frozen = {
             let state = self.state.lock();
-            match state.fresh {
-                0 => return true,
-                fresh => (state.channel.freeze(), fresh),
+            if state.fresh() == 0 {
+                return true;
             }
+            state.channel.freeze()
         };
         let Some(frozen) = frozen else { return false };
         match parts.log.put_snapshot(&self.id, snapshot::take(&frozen)).await {
             Ok(()) => {
                 parts.metrics.snapshots.inc();
-                self.state.lock().fresh -= fresh;
+                let mut state = self.state.lock();
+                state.covered = state.covered.max(frozen.seq);
                 true
             }
             Err(failure) => {
                 warn!(%failure, channel = %self.id, "a snapshot could not be kept");
                 false
             }
+        }
+    }
+
+    /// Keeps the state soon when enough has happened that no snapshot covers.
+    fn keep_if_due(self: &Arc<Self>, parts: &Arc<Parts>) {
+        if self.state.lock().fresh() >= SNAPSHOT_EVERY {
+            self.keep_soon(parts);
         }
     }
 
@@ -252,9 +298,16 @@ fn outcome(verdict: Verdict) -> Outcome {
     }
 }
 
-/// Folds what the log has behind the channel's place. How many events that were.
-async fn fold(channel: &mut Channel, log: &dyn EventLog) -> Result<u64, LogError> {
-    let mut folded = 0;
+/// A channel as its newest snapshot and the log behind it tell, and up to where that snapshot goes.
+async fn read(id: &ChannelId, parts: &Parts) -> Result<(Channel, Seq), LogError> {
+    let mut channel = snapshot::restore(&*parts.log, id).await?;
+    let covered = channel.seq();
+    fold(&mut channel, &*parts.log).await?;
+    Ok((channel, covered))
+}
+
+/// Folds what the log has behind the channel's place.
+async fn fold(channel: &mut Channel, log: &dyn EventLog) -> Result<(), LogError> {
     loop {
         let page = log.read(channel.id(), channel.seq(), LARGEST_PAGE).await?;
         if page.gone > channel.seq() {
@@ -265,9 +318,8 @@ async fn fold(channel: &mut Channel, log: &dyn EventLog) -> Result<u64, LogError
         for logged in &page.events {
             channel.apply(logged);
         }
-        folded += page.events.len() as u64;
         if page.events.len() < LARGEST_PAGE {
-            return Ok(folded);
+            return Ok(());
         }
     }
 }
@@ -280,9 +332,7 @@ async fn deliver(live: Weak<Live>, parts: Arc<Parts>, mut tail: Tail) {
         match brought {
             Ok(events) => {
                 let stage = live.apply(&events, &parts);
-                if live.state.lock().fresh >= SNAPSHOT_EVERY {
-                    live.keep_soon(&parts);
-                }
+                live.keep_if_due(&parts);
                 drop(live);
                 if let Some(stage) = stage {
                     stage.feed.room().await;

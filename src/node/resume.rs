@@ -36,6 +36,9 @@ const RECENT: usize = 50;
 /// How far another machine may be ahead, in time, of the one that somebody comes back to.
 const LONGEST_LAG: Duration = Duration::from_secs(1);
 
+/// And in places: nobody has been told of one much farther away.
+const FARTHEST_AHEAD: u64 = 8_192;
+
 /// How often it is looked whether this one has come so far.
 const LAG_PAUSE: Duration = Duration::from_millis(20);
 
@@ -79,7 +82,10 @@ impl Node {
     /// Waits until this machine has heard of a place that another one may have told of; a second at most.
     pub async fn hears_of(&self, seat: &Seat, (epoch, place): (Epoch, Seq)) {
         let deadline = clock::instant() + LONGEST_LAG;
-        let ahead = || place > seat.live.state.lock().channel.seq();
+        let ahead = || {
+            let seq = seat.live.state.lock().channel.seq();
+            (1..=FARTHEST_AHEAD).contains(&place.0.saturating_sub(seq.0))
+        };
         while epoch == self.parts.log.epoch() && ahead() && clock::instant() < deadline {
             tokio::time::sleep(LAG_PAUSE).await;
         }
@@ -147,6 +153,8 @@ impl Seat {
         // Under the channel's lock, so that nothing is applied between the end of what is told and the joining.
         let lands = trail.told == seq && state.channel.seq() == seq;
         if !lands {
+            // Whoever hides something waits for those who are telling what they saw before.
+            let _telling = self.live.telling.read();
             drop(state);
             frames.iter().for_each(|frames| hand_over(outbox, frames));
             return false;

@@ -4,7 +4,7 @@
 //! what will be gone, every channel forgets it when it applies that event, a snapshot keeps a state that needs it no more,
 //! and only then does the log let go of it.
 
-use std::sync::Weak;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use tracing::{error, info};
@@ -16,6 +16,7 @@ use crate::model::refusal::Refusal;
 use crate::model::time::Millis;
 
 use super::append::refusal;
+use super::revoke::patiently;
 use super::{Node, StationError};
 
 /// How often old events are looked for.
@@ -46,7 +47,8 @@ impl Node {
         }
     }
 
-    /// Drops all events that are older than `age`, in every channel. In how many there were some.
+    /// Drops all events that are older than `age`, in every channel; one in which that fails keeps none of the others from
+    /// it. In how many there were some.
     pub async fn drop_older_than(&self, age: Duration) -> Result<u64, Refusal> {
         let age = i64::try_from(age.as_millis()).unwrap_or(i64::MAX);
         let before = self.parts.clock.now() - age;
@@ -55,7 +57,13 @@ impl Node {
             let channels =
                 self.parts.log.channels(last.as_ref(), CHANNELS).await.map_err(|failure| refusal(&failure))?;
             for channel in &channels {
-                dropped += u64::from(self.drop_before(channel, before).await?);
+                match patiently(|| self.drop_before(channel, before)).await {
+                    Ok(some) => dropped += u64::from(some),
+                    Err(failure) => {
+                        self.parts.metrics.faults.inc();
+                        error!(%failure, %channel, "what is too old could not be dropped");
+                    }
+                }
             }
             match channels.into_iter().next_back() {
                 Some(newest) => last = Some(newest),
@@ -70,11 +78,12 @@ impl Node {
         let failed = |failure: LogError| refusal(&failure);
         let Some(upto) = log.aged(channel, time).await.map_err(failed)? else { return Ok(false) };
         let first = log.read(channel, Seq::default(), 1).await.map_err(failed)?;
-        let only = |first: &Body| matches!(first, Body::Dropped { .. });
-        if first.events.first().is_some_and(|first| first.seq == upto && only(&first.event.body)) {
+        let note = |body: &Body| matches!(body, Body::Dropped { .. });
+        if first.events.first().is_some_and(|first| first.seq == upto && note(&first.event.body)) {
             // All that is that old is the note of the last time.
             return Ok(false);
         }
+        let used = self.hub.holds(channel);
         let live = self.hub.live(channel).await.map_err(failed)?;
         if live.state.lock().channel.dropped() < upto {
             let id = EventId::derived(&format!("{channel} drops up to {upto}"));
@@ -86,46 +95,64 @@ impl Node {
             return Ok(false);
         }
         log.drop_upto(channel, upto).await.map_err(failed)?;
+        drop(live);
+        if !used {
+            // Nobody else wants all of them in memory.
+            self.hub.evict(channel, Duration::ZERO).await;
+        }
         Ok(true)
     }
 
-    /// Shows a line no more: from the moment this is done its text leaves the gateway nowhere. A line that is hidden
-    /// already stays so.
+    /// Shows a line no more: when this is done its text has left the gateway for the last time, but for what waits for
+    /// slow readers. A line that is hidden already stays so.
     pub async fn hide(&self, channel: &ChannelId, seq: Seq) -> Result<(), StationError> {
         let id = self.channel(channel).await?.id;
         let live = self.hub.live(&id).await.map_err(|failure| refusal(&failure))?;
         let event = Event::new(self.parts.clock.now(), Body::Hidden { seq });
-        Ok(self.append_and_wait(&id, event, live).await?)
+        self.append_and_wait(&id, event, Arc::clone(&live)).await?;
+        live.told().await;
+        Ok(())
     }
 
     /// Erases everything that somebody has said in a channel by now, from memory and from the log. How many lines that
-    /// were. Asked again after a failure, it goes on.
-    pub async fn erase(&self, channel: &ChannelId, uid: &UserId) -> Result<u64, StationError> {
+    /// were. It goes on when nobody waits for it; asked again after a failure, it does what is left.
+    pub async fn erase(self: &Arc<Self>, channel: &ChannelId, uid: &UserId) -> Result<u64, StationError> {
+        let (node, channel, uid) = (self.clone(), channel.clone(), uid.clone());
+        let erasing = self.tasks.spawn(async move { node.erase_now(&channel, &uid).await });
+        // A task that panicked has said so.
+        erasing.await.unwrap_or(Err(Refusal::Fault.into()))
+    }
+
+    async fn erase_now(&self, channel: &ChannelId, uid: &UserId) -> Result<u64, StationError> {
         let id = self.channel(channel).await?.id;
         let live = self.hub.live(&id).await.map_err(|failure| refusal(&failure))?;
         let event = Event::new(self.parts.clock.now(), Body::Wiped { uid: uid.clone() });
         let upto = self.append_once(&live, event).await?;
+        live.told().await;
         if !live.keep(&self.parts).await {
-            return Err(Refusal::Fault.into());
+            return Err(Refusal::Busy { retry_after_ms: 5_000 }.into());
         }
         self.erase_payloads(&id, uid, upto).await.map_err(|failure| refusal(&failure).into())
     }
 
     async fn erase_payloads(&self, channel: &ChannelId, uid: &UserId, upto: Seq) -> Result<u64, LogError> {
-        let (log, mut after, mut places) = (&self.parts.log, Seq::default(), Vec::new());
+        let (log, mut after, mut erased) = (&self.parts.log, Seq::default(), 0);
         loop {
             let page = log.read(channel, after, LARGEST_PAGE).await?;
             let theirs = |body: &Body| matches!(body, Body::Line(line) if line.author.uid == *uid);
             let found = page.events.iter().filter(|logged| logged.seq <= upto && theirs(&logged.event.body));
-            places.extend(found.map(|logged| logged.seq));
-            match page.events.last() {
-                Some(last) if last.seq < upto && page.events.len() == LARGEST_PAGE => after = last.seq,
-                _ => break,
+            let places: Vec<Seq> = found.map(|logged| logged.seq).collect();
+            erased += places.len() as u64;
+            let last = page.events.last().map(|last| last.seq).filter(|last| *last < upto);
+            let rest = last.filter(|_| page.events.len() == LARGEST_PAGE);
+            // The last time also for nothing: an earlier attempt may have been cut off before the log was in order.
+            if !places.is_empty() || rest.is_none() {
+                log.erase(channel, &places).await?;
+            }
+            match rest {
+                Some(last) => after = last,
+                None => return Ok(erased),
             }
         }
-        if !places.is_empty() {
-            log.erase(channel, &places).await?;
-        }
-        Ok(places.len() as u64)
     }
 }

@@ -78,7 +78,7 @@ impl Node {
 }
 
 /// Asks again for as long as it is worth it while the log is too busy.
-async fn patiently<T, F: Future<Output = Result<T, Refusal>>>(append: impl Fn() -> F) -> Result<T, Refusal> {
+pub(super) async fn patiently<T, F: Future<Output = Result<T, Refusal>>>(append: impl Fn() -> F) -> Result<T, Refusal> {
     for _ in 1..ATTEMPTS {
         match append().await {
             Err(Refusal::Busy { .. }) => tokio::time::sleep(PAUSE).await,

@@ -164,12 +164,17 @@ impl Node {
         Ok(Ok(Box::new(principal)))
     }
 
-    /// The last `count` lines as the seat's holder may see them, oldest first, and how far the log is.
-    pub fn recent(&self, seat: &Seat, count: usize) -> Result<(Vec<Item>, Seq), Refusal> {
+    /// Tells the last `count` lines as the seat's holder may see them, oldest first, and how far the log is.
+    pub fn recent(&self, seat: &Seat, count: usize, tell: impl FnOnce(Vec<Item>, Seq)) -> Result<(), Refusal> {
         let paced = seat.recents.take(self.parts.clock.now(), self.rules().recents);
         paced.map_err(|retry_after_ms| Refusal::TooFast { retry_after_ms })?;
-        let channel = &seat.live.state.lock().channel;
-        Ok((channel.recent(&seat.cid, count, &seat.audience()), channel.seq()))
+        // Whoever hides something waits for those who are telling what they saw before.
+        let state = seat.live.state.lock();
+        let _telling = seat.live.telling.read();
+        let (items, seq) = (state.channel.recent(&seat.cid, count, &seat.audience()), state.channel.seq());
+        drop(state);
+        tell(items, seq);
+        Ok(())
     }
 
     /// The author behind a user's identity: somebody who is in the broadcast, or who wrote one of its last lines.

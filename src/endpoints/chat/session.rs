@@ -10,7 +10,7 @@ use uuid::Uuid;
 use crate::clock;
 use crate::feed::{Group, Layer};
 use crate::gate::{Gate, Membership, UserSeat, Visitor};
-use crate::model::id::{Cid, UserId};
+use crate::model::id::{Cid, Epoch, Seq, UserId};
 use crate::model::message::Lane;
 use crate::model::principal::Standing;
 use crate::model::refusal::Refusal;
@@ -80,6 +80,8 @@ struct Joined {
 struct ExtSession {
     lane: Lane,
     frame_limit: usize,
+    /// The place from which it wants to be told what it missed, or why it won't be.
+    resume: Option<Result<(Epoch, Seq), Lost>>,
     /// Whether it is still being told what it missed.
     behind: bool,
     /// The end of a token that it has been told of.
@@ -198,7 +200,7 @@ impl Session {
         let entered = timeout(self.config.connect_timeout, self.enter(envelope, &asked)).await;
         match entered.unwrap_or(Err(Refusal::Busy { retry_after_ms: 1_000 })) {
             Ok(joined) => {
-                self.welcome(envelope, &asked, joined);
+                self.welcome(envelope, joined);
                 Step::On
             }
             Err(refusal) => {
@@ -230,20 +232,21 @@ impl Session {
         };
         let seat = self.node.enter(&cid, standing).await?;
         let user = user.filter(|_| seat.principal().is_some());
-        if let Some(place) = asked.ext.as_ref().and_then(|ext| ext.resume) {
-            self.node.hears_of(&seat, place).await;
+        let mut ext = asked.ext.as_ref().map(|ext| ExtSession::new(ext, &self.config));
+        if let Some((ext, place)) = ext.as_mut().zip(asked.ext.as_ref().and_then(|ext| ext.resume)) {
+            ext.resume = Some(if self.gate.admit_resume(&self.visitor) { Ok(place) } else { Err(Lost::Busy) });
+            if ext.resume == Some(Ok(place)) {
+                self.node.hears_of(&seat, place).await;
+            }
         }
-        let ext = asked.ext.as_ref().map(|ext| ExtSession::new(ext, &self.config));
         Ok(Joined { seat, user, ext, _member: member })
     }
 
     /// CONNECTED first, then what was missed, then what happens.
-    fn welcome(&mut self, envelope: &Envelope<'_>, asked: &Connect, mut joined: Joined) {
+    fn welcome(&mut self, envelope: &Envelope<'_>, mut joined: Joined) {
         let group = joined.group(&self.config);
         let seat = &mut joined.seat;
-        let admitted = |place| if self.gate.admit_resume(&self.visitor) { Ok(place) } else { Err(Lost::Busy) };
-        let resume = asked.ext.as_ref().and_then(|ext| ext.resume).map(admitted);
-        let ext = joined.ext.as_ref().map(|ext| ext.connected(self.node.arrive(seat, resume)));
+        let ext = joined.ext.as_ref().map(|ext| ext.connected(self.node.arrive(seat, ext.resume)));
         let (uuid, sid) = (self.connection.to_string(), fresh_sid());
         let connected = Connected { writes: seat.principal().is_some(), uuid: &uuid, sid: &sid, ext };
         self.push(&reply::connected(&address(envelope, seat), connected));
@@ -319,14 +322,14 @@ impl Session {
         let asked = request::recent_chat(envelope.body).map_err(Refusal::BadRequest);
         let answer = || {
             let (seat, asked) = (self.seat(envelope)?, asked?);
-            let (items, seq) = self.node.recent(seat, asked.count)?;
-            let place = self.is_ext().then(|| (self.node.epoch(), seq));
-            let recent = Recent { channel: seat.channel(), items: &items, members: seat.members(), place };
-            Ok(reply::recent_chat(&address(envelope, seat), &recent, self.config.recent_bytes))
+            self.node.recent(seat, asked.count, |items, seq| {
+                let place = self.is_ext().then(|| (self.node.epoch(), seq));
+                let recent = Recent { channel: seat.channel(), items: &items, members: seat.members(), place };
+                self.push(&reply::recent_chat(&address(envelope, seat), &recent, self.config.recent_bytes));
+            })
         };
-        match answer() {
-            Ok(text) => self.push(&text),
-            Err(refusal) => self.refuse(Cmd::RECENT_CHAT, envelope, &refusal),
+        if let Err(refusal) = answer() {
+            self.refuse(Cmd::RECENT_CHAT, envelope, &refusal);
         }
     }
 
@@ -374,7 +377,7 @@ impl ExtSession {
         // Two sizes and no more: members of one size share their bytes.
         let large = asked.frame_bytes >= LARGE_PUSH_BYTES;
         let frame_limit = if large { config.push_bytes.max(LARGE_PUSH_BYTES) } else { config.push_bytes };
-        Self { lane: asked.lane, frame_limit, behind: true, warned: None }
+        Self { lane: asked.lane, frame_limit, resume: None, behind: true, warned: None }
     }
 
     fn connected(&self, arrival: Arrival) -> ConnectedExt {

@@ -15,7 +15,10 @@ use super::writer::{Command, Dropped};
 /// Places that are erased at once.
 const ERASED_AT_ONCE: usize = 100;
 
-/// Events that are dropped at once (`docs/adr/0003-retention-by-chunked-deletes.md`).
+/// Events that are dropped at once at first.
+const FIRST_DROPPED: usize = 16;
+
+/// And at most (`docs/adr/0003-retention-by-chunked-deletes.md`).
 const DROPPED_AT_ONCE: usize = 250;
 
 /// A chunk that took longer makes the next one smaller.
@@ -23,6 +26,12 @@ const LONGEST_DROP: Duration = Duration::from_millis(10);
 
 /// Between two chunks the writer is left alone for so many times what the first one took.
 const DROP_SHARE: u32 = 4;
+
+/// How often it is tried to empty the write-ahead file.
+const SETTLING: u32 = 20;
+
+/// Pause between two attempts: readers are quick, but for one that makes a backup.
+const SETTLING_PAUSE: Duration = Duration::from_millis(100);
 
 /// For how long it is left alone when its queue is full.
 const FULL_PAUSE: Duration = Duration::from_millis(200);
@@ -40,7 +49,8 @@ impl Chunks {
 
     /// Drops events, with pauses that leave the writer to others.
     pub(super) async fn drop_upto(self, channel: ChannelId, upto: Seq) -> Result<(), LogError> {
-        let mut rows = DROPPED_AT_ONCE;
+        // Nobody knows yet how large they are.
+        let mut rows = FIRST_DROPPED;
         loop {
             let drop = self.patiently(|| {
                 let channel = channel.clone();
@@ -52,9 +62,7 @@ impl Chunks {
             if !rest {
                 return Ok(());
             }
-            if took > LONGEST_DROP {
-                rows = (rows / 2).max(1);
-            }
+            rows = if took > LONGEST_DROP { (rows / 2).max(1) } else { (rows * 2).min(DROPPED_AT_ONCE) };
             tokio::time::sleep(took * DROP_SHARE).await;
         }
     }
@@ -70,7 +78,15 @@ impl Chunks {
             });
             erase.await?;
         }
-        self.patiently(|| command(self.commands.upgrade().as_ref(), &self.metrics, Command::Settle)).await
+        for _ in 0..SETTLING {
+            let settle = self.patiently(|| command(self.commands.upgrade().as_ref(), &self.metrics, Command::Settle));
+            if settle.await? {
+                return Ok(());
+            }
+            tokio::time::sleep(SETTLING_PAUSE).await;
+        }
+        // It is erased where the log stands; whether a copy of it still does is not known.
+        Err(LogError::Full)
     }
 
     /// Asks again while the queue is full: those who wait there have more need of it.

@@ -10,9 +10,9 @@ use crate::model::id::Epoch;
 
 use super::schema;
 
-/// Where a copy is written until it is whole.
+/// Where this process writes a copy until it is whole.
 pub fn unfinished(to: &Path) -> PathBuf {
-    beside(to, ".unfinished")
+    beside(to, &format!(".{}.unfinished", std::process::id()))
 }
 
 fn beside(file: &Path, suffix: &str) -> PathBuf {
@@ -30,7 +30,7 @@ pub fn backup(file: &Path, to: &Path) -> Result<u64, String> {
     if to.exists() {
         return Err(format!("{} is there already: choose another name", to.display()));
     }
-    let copied = || -> Result<u64, Box<dyn std::error::Error>> {
+    let copied = || -> Result<u64, Failure> {
         let log = schema::open(file)?;
         copy(&log, to)?;
         Ok(events(&read_only(to)?)?)
@@ -41,8 +41,8 @@ pub fn backup(file: &Path, to: &Path) -> Result<u64, String> {
 /// Makes the log at `file` from a copy, in a new epoch: places that clients remember may mean other lines now. `file` must
 /// not be there, and nobody may be about to make it. How many events are in it.
 pub fn restore(from: &Path, file: &Path) -> Result<u64, String> {
-    // A write-ahead file of another log would be taken for this one's.
-    for there in [file.to_owned(), beside(file, "-wal"), beside(file, "-shm")] {
+    // A write-ahead file or journal of another log would be taken for this one's.
+    for there in [file.to_owned(), beside(file, "-wal"), beside(file, "-shm"), beside(file, "-journal")] {
         if there.exists() {
             return Err(format!("{} is there already: move it away first", there.display()));
         }
@@ -54,12 +54,9 @@ pub fn restore(from: &Path, file: &Path) -> Result<u64, String> {
     if version < 1 || schema::epoch_of(&copy).is_err() {
         return Err(format!("{} is no copy of a log", from.display()));
     }
-    let restored = || -> Result<u64, Box<dyn std::error::Error>> {
-        let unfinished = unfinished(file);
-        remove(&unfinished)?;
-        private(&unfinished)?;
+    let restored = whole(file, |unfinished| {
         copy.execute("VACUUM INTO ?1", params![unfinished.to_string_lossy()])?;
-        let log = Connection::open(&unfinished)?;
+        let log = Connection::open(unfinished)?;
         let sound: String = log.pragma_query_value(None, "quick_check", |row| row.get(0))?;
         if sound != "ok" {
             return Err(format!("the copy is damaged: {sound}").into());
@@ -67,26 +64,38 @@ pub fn restore(from: &Path, file: &Path) -> Result<u64, String> {
         log.execute("UPDATE meta SET value = ?1 WHERE key = 'epoch'", params![Epoch::fresh().0.as_bytes()])?;
         let events = events(&log)?;
         log.close().map_err(|(_, error)| error)?;
-        File::open(&unfinished)?.sync_all()?;
-        fs::rename(&unfinished, file)?;
         Ok(events)
-    };
-    restored().map_err(|error| format!("can't make {} from {}: {error}", file.display(), from.display()))
+    });
+    restored.map_err(|error| format!("can't make {} from {}: {error}", file.display(), from.display()))
 }
 
-/// Copies the log whole, or not at all: a copy that was cut off is begun again.
-pub(super) fn copy(log: &Connection, to: &Path) -> Result<(), Box<dyn std::error::Error>> {
-    let unfinished = unfinished(to);
+/// Copies the log whole, or not at all.
+pub(super) fn copy(log: &Connection, to: &Path) -> Result<(), Failure> {
+    whole(to, |unfinished| {
+        log.execute("VACUUM INTO ?1", params![unfinished.to_string_lossy()])?;
+        Ok(())
+    })
+}
+
+type Failure = Box<dyn std::error::Error>;
+
+/// Makes a file that is there whole or not at all: `write` fills one beside it that only its owner may read (SQLite takes
+/// an empty one to copy into). A file of that name that somebody else has made meanwhile stays.
+fn whole<T>(file: &Path, write: impl FnOnce(&Path) -> Result<T, Failure>) -> Result<T, Failure> {
+    let unfinished = unfinished(file);
+    // What an earlier one has left that was cut off.
     remove(&unfinished)?;
-    private(&unfinished)?;
-    log.execute("VACUUM INTO ?1", params![unfinished.to_string_lossy()])?;
-    File::open(&unfinished)?.sync_all()?;
-    Ok(fs::rename(&unfinished, to)?)
-}
-
-/// An empty file that only its owner may read; SQLite takes one to copy into.
-fn private(file: &Path) -> std::io::Result<()> {
-    OpenOptions::new().write(true).create_new(true).mode(0o600).open(file).map(drop)
+    OpenOptions::new().write(true).create_new(true).mode(0o600).open(&unfinished)?;
+    let made = write(&unfinished).and_then(|made| {
+        File::open(&unfinished)?.sync_all()?;
+        fs::hard_link(&unfinished, file)?;
+        Ok(made)
+    });
+    // It has its own name now, or is of no use.
+    remove(&unfinished)?;
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    File::open(folder)?.sync_all()?;
+    made
 }
 
 fn remove(file: &Path) -> std::io::Result<()> {

@@ -36,10 +36,13 @@ pub(super) const STEPS: &[M<'_>] = &[M::up(
 
 pub(super) const MIGRATIONS: Migrations<'static> = Migrations::from_slice(STEPS);
 
+/// How long a connection waits for another one.
+pub(super) const BUSY: Duration = Duration::from_secs(5);
+
 /// A connection with the settings that every connection needs.
 pub(super) fn open(file: &Path) -> rusqlite::Result<Connection> {
     let connection = Connection::open(file)?;
-    connection.busy_timeout(Duration::from_secs(5))?;
+    connection.busy_timeout(BUSY)?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "FULL")?;
     // 64 MiB: a checkpoint that could not truncate the WAL gives the disk back at the next one.
@@ -115,8 +118,8 @@ mod tests {
         let kept = epoch(&connection).unwrap();
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().filter(|f| is_copy(f.as_ref().unwrap())).count(), 0);
 
-        // A copy that an earlier start did not finish is in nobody's way.
-        std::fs::write(folder.path().join("events.db.before-v2.unfinished"), "half a copy").unwrap();
+        // A copy that an earlier start of the same number did not finish is in nobody's way.
+        std::fs::write(copies::unfinished(&folder.path().join("events.db.before-v2")), "half a copy").unwrap();
         let mut longer = STEPS.to_vec();
         longer.push(M::up("ALTER TABLE meta ADD COLUMN note TEXT"));
         migrate(&mut connection, &file, &Migrations::new(longer)).unwrap();

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode, OptionalExtension, TransactionBehavior, params};
 use tokio::sync::{mpsc, oneshot};
-use tracing::{error, info, warn};
+use tracing::{error, info};
 
 use crate::clock;
 use crate::eventlog::tail::Followers;
@@ -17,7 +17,7 @@ use crate::model::id::{ChannelId, EventId, Seq};
 use crate::model::time::Millis;
 
 use super::reader::{from_sql, to_sql};
-use super::store;
+use super::{schema, store};
 
 /// Most commands in one commit, so that no answer waits for more than a few milliseconds of work.
 const LARGEST_BATCH: usize = 1_024;
@@ -45,8 +45,8 @@ pub(super) enum Command {
     Append(Append, Answer<Seq>),
     PutSnapshot(ChannelId, Snapshot, Answer<()>),
     Erase(ChannelId, Vec<Seq>, Answer<()>),
-    /// Empties the write-ahead file, in which what was erased may still stand.
-    Settle(Answer<()>),
+    /// Empties the write-ahead file, in which what was erased may still stand; whether that could be done now.
+    Settle(Answer<bool>),
     /// Up to a place, and at most so many.
     Drop(ChannelId, Seq, usize, Answer<Dropped>),
 }
@@ -56,7 +56,7 @@ pub(super) enum Command {
 pub(super) struct Dropped {
     /// Whether more are left to drop.
     pub(super) rest: bool,
-    /// For how long it held the writer.
+    /// For how long its commit held the writer, with whatever else was in it.
     pub(super) took: Duration,
 }
 
@@ -81,7 +81,10 @@ enum Done {
     /// Its place, and whether it was new.
     Appended(Seq, bool),
     Stored,
-    Dropped(Dropped),
+    /// And whether more are left to drop.
+    Dropped {
+        rest: bool,
+    },
     Failed(LogError),
 }
 
@@ -99,7 +102,9 @@ impl Writer {
         }
         // Nothing depends on the statistics; the next start reads them if they are there.
         let _ = self.connection.execute_batch("PRAGMA optimize");
-        self.settle();
+        if !self.settle().unwrap_or(false) {
+            info!("the log's write-ahead file is still read; the next start puts it in order");
+        }
     }
 
     /// Commits a batch, trying again as a whole, so that a passing failure changes no order.
@@ -111,10 +116,7 @@ impl Writer {
                 Ok(done) => {
                     self.metrics.log_commit_seconds.observe(begun.elapsed().as_secs_f64());
                     self.tell_room(true);
-                    if batch.iter().any(|command| matches!(command, Command::Settle(_))) {
-                        self.settle();
-                    }
-                    return self.finish(batch, done, attempt == 0);
+                    return self.finish(batch, done, attempt == 0, begun.elapsed());
                 }
                 // SQLite has undone everything. Only if no earlier attempt may have got through is that certain.
                 Err(error) if attempt == 0 && is_full(&error) => {
@@ -137,15 +139,13 @@ impl Writer {
         refuse(batch, &LogError::Unknown);
     }
 
-    /// Brings everything from the write-ahead file into the log's own. A reader that is in the way is not waited for long:
-    /// the file is written over in time by itself.
-    fn settle(&self) {
-        let settled = self
-            .connection
-            .execute_batch("PRAGMA busy_timeout = 50; PRAGMA wal_checkpoint(TRUNCATE); PRAGMA busy_timeout = 5000");
-        if let Err(error) = settled {
-            warn!(%error, "the log's write-ahead file could not be emptied");
-        }
+    /// Brings everything from the write-ahead file into the log's own, and empties it. Whether it did: a reader that is in
+    /// the way is not waited for.
+    fn settle(&self) -> rusqlite::Result<bool> {
+        self.connection.busy_timeout(Duration::ZERO)?;
+        let busy = self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, bool>(0));
+        self.connection.busy_timeout(schema::BUSY)?;
+        Ok(!busy?)
     }
 
     /// Says once that the disk is full, and once that it no longer is.
@@ -177,7 +177,7 @@ impl Writer {
                 Command::Erase(channel, places, _) => erase(&transaction, channel, places).map(|()| Done::Stored),
                 Command::Settle(_) => Ok(Done::Stored),
                 Command::Drop(channel, upto, rows, _) => {
-                    drop_some(&transaction, channel, *upto, *rows).map(Done::Dropped)
+                    drop_some(&transaction, channel, *upto, *rows).map(|rest| Done::Dropped { rest })
                 }
             };
             match result {
@@ -190,7 +190,7 @@ impl Writer {
         Ok(done)
     }
 
-    fn finish(&self, batch: Vec<Command>, done: Vec<Done>, first: bool) {
+    fn finish(&self, batch: Vec<Command>, done: Vec<Done>, first: bool, took: Duration) {
         self.metrics.log_commits.inc();
         if !first {
             // An attempt that seemed to fail may have been written: only the file knows what followers have to get.
@@ -208,19 +208,20 @@ impl Writer {
                     tell(answer, Ok(seq));
                 }
                 (Command::Append(_, answer), Done::Failed(error)) => tell(answer, Err(error)),
-                (Command::PutSnapshot(_, _, answer) | Command::Erase(_, _, answer) | Command::Settle(answer), done) => {
-                    match done {
-                        Done::Failed(error) => tell(answer, Err(error)),
-                        _ => tell(answer, Ok(())),
-                    }
-                }
-                (Command::Drop(_, _, _, answer), Done::Dropped(dropped)) => {
-                    self.metrics.log_drop_seconds.observe(dropped.took.as_secs_f64());
-                    tell(answer, Ok(dropped));
+                (Command::PutSnapshot(_, _, answer) | Command::Erase(_, _, answer), done) => match done {
+                    Done::Failed(error) => tell(answer, Err(error)),
+                    _ => tell(answer, Ok(())),
+                },
+                (Command::Settle(answer), _) => tell(answer, self.settle().map_err(|error| store(&error))),
+                (Command::Drop(_, _, _, answer), Done::Dropped { rest }) => {
+                    self.metrics.log_drop_seconds.observe(took.as_secs_f64());
+                    tell(answer, Ok(Dropped { rest, took }));
                 }
                 (Command::Drop(_, _, _, answer), Done::Failed(error)) => tell(answer, Err(error)),
                 (Command::Drop(_, _, _, answer), _) => tell(answer, Err(LogError::Unknown)),
-                (Command::Append(_, answer), Done::Stored | Done::Dropped(_)) => tell(answer, Err(LogError::Unknown)),
+                (Command::Append(_, answer), Done::Stored | Done::Dropped { .. }) => {
+                    tell(answer, Err(LogError::Unknown))
+                }
             }
         }
     }
@@ -230,9 +231,8 @@ fn refuse(batch: Vec<Command>, why: &LogError) {
     for command in batch {
         match command {
             Command::Append(_, answer) => tell(answer, Err(why.clone())),
-            Command::PutSnapshot(_, _, answer) | Command::Erase(_, _, answer) | Command::Settle(answer) => {
-                tell(answer, Err(why.clone()));
-            }
+            Command::PutSnapshot(_, _, answer) | Command::Erase(_, _, answer) => tell(answer, Err(why.clone())),
+            Command::Settle(answer) => tell(answer, Err(why.clone())),
             Command::Drop(_, _, _, answer) => tell(answer, Err(why.clone())),
         }
     }
@@ -332,24 +332,24 @@ fn erase(connection: &Connection, channel: &ChannelId, places: &[Seq]) -> rusqli
 }
 
 /// Drops the oldest events up to a place, at most `rows` of them; how far they are gone is noted with it.
-fn drop_some(connection: &Connection, channel: &ChannelId, upto: Seq, rows: usize) -> rusqlite::Result<Dropped> {
-    let begun = clock::instant();
+/// Whether more are left.
+fn drop_some(connection: &Connection, channel: &ChannelId, upto: Seq, rows: usize) -> rusqlite::Result<bool> {
     let no: Option<i64> = connection
         .prepare_cached("SELECT no FROM channel WHERE name = ?1")?
         .query_row(params![channel.as_str()], |row| row.get(0))
         .optional()?;
-    let Some(no) = no else { return Ok(Dropped { rest: false, took: Duration::ZERO }) };
+    let Some(no) = no else { return Ok(false) };
     let rows = i64::try_from(rows).unwrap_or(i64::MAX);
     let last: Option<i64> = connection
         .prepare_cached(
             "SELECT max(seq) FROM (SELECT seq FROM event WHERE channel = ?1 AND seq <= ?2 ORDER BY seq LIMIT ?3)",
         )?
         .query_row(params![no, to_sql(upto), rows], |row| row.get(0))?;
-    let Some(last) = last else { return Ok(Dropped { rest: false, took: begun.elapsed() }) };
+    let Some(last) = last else { return Ok(false) };
     let deleted =
         connection.prepare_cached("DELETE FROM event WHERE channel = ?1 AND seq <= ?2")?.execute(params![no, last])?;
     connection.prepare_cached("UPDATE channel SET gone = max(gone, ?2) WHERE no = ?1")?.execute(params![no, last])?;
-    Ok(Dropped { rest: deleted as i64 == rows, took: begun.elapsed() })
+    Ok(deleted as i64 == rows)
 }
 
 #[cfg(test)]

@@ -17,10 +17,10 @@ impl World {
         for viewer in &self.viewers {
             let now = std::iter::once((&viewer.cid, &viewer.reader));
             for (cid, reader) in viewer.before.iter().map(|(cid, reader)| (cid, reader)).chain(now) {
-                self.judge_reader(&viewer.uid, cid, reader, &mut wrong);
+                self.judge_reader(viewer, cid, reader, &mut wrong);
             }
             self.judge_plain(viewer, &mut wrong);
-            let here = |line: &TrueLine| line.cid == viewer.cid && !line.gone;
+            let here = |line: &TrueLine| line.cid == viewer.cid && !line.is_gone() && line.is_in(viewer.lane);
             let last = self.truth.lines.iter().rfind(|(_, line)| here(line)).map_or(0, |(seq, _)| *seq);
             if !viewer.plain && (viewer.cid != self.cid || viewer.reader.upto < last) {
                 wrong.push(format!(
@@ -42,7 +42,7 @@ impl World {
             // A line that was erased or dropped is forgotten, and so is one of more than two minutes ago.
             let remembered = |pair: &[u64]| {
                 let (first, second) = (&self.truth.lines[&pair[0]], &self.truth.lines[&pair[1]]);
-                !first.gone && second.at - first.at < REPEATABLE_MS
+                !first.is_gone() && second.at - first.at < REPEATABLE_MS
             };
             if places.windows(2).any(remembered) {
                 wrong.push(format!("{} is in the log at {places:?}", sent.text));
@@ -66,7 +66,11 @@ impl World {
     }
 
     /// Every push held all that it said it covers, in the one order, nothing twice, and no text that nobody had said.
-    fn judge_reader(&self, uid: &str, cid: &str, reader: &Reader, wrong: &mut Vec<Wrong>) {
+    fn judge_reader(&self, viewer: &Viewer, cid: &str, reader: &Reader, wrong: &mut Vec<Wrong>) {
+        let uid = &viewer.uid;
+        if !reader.gaps.is_empty() && !self.gaps_are_fair {
+            wrong.push(format!("{uid} was told of gaps where there are none: {:?}", reader.gaps));
+        }
         if reader.repeats > 0 {
             wrong.push(format!("{uid} heard {} lines twice", reader.repeats));
         }
@@ -76,12 +80,21 @@ impl World {
                 wrong.push(format!("{uid} heard {text:?} at {seq}, where there is {line:?}"));
             }
         }
+        for ((after, upto), left) in &reader.lefts {
+            let there = self.truth.lines.range(after + 1..=*upto).filter(|(_, line)| line.cid == cid);
+            let (all, erased): (Vec<_>, Vec<_>) = there.partition(|(_, line)| !line.erased);
+            if !(all.len()..=all.len() + erased.len()).contains(&(*left as usize)) {
+                wrong.push(format!(
+                    "{uid} was told that {left} lines are left out behind {after} up to {upto}: {all:?}"
+                ));
+            }
+        }
         for ((after, upto), places) in &reader.spans {
             if upto <= after {
                 continue;
             }
             for (seq, line) in self.truth.lines.range(after + 1..=*upto) {
-                if line.cid == cid && !line.gone && !places.contains(seq) {
+                if line.cid == cid && line.is_in(viewer.lane) && !line.erased && !places.contains(seq) {
                     wrong.push(format!("{uid} was told of all behind {after} up to {upto} but not {line:?} at {seq}"));
                 }
             }
@@ -135,7 +148,9 @@ impl World {
             if self.planted == Some(Planted::Diverges) && number == 1 {
                 shown.pop();
             }
-            if shown != expected {
+            // The answer has a largest size: the newest stay.
+            let enough = shown.len() == expected.len() || shown.len() >= 20;
+            if !enough || !expected.ends_with(&shown) {
                 wrong.push(format!("machine {number} shows {shown:?}, and the log tells {expected:?}"));
             }
         }

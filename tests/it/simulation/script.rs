@@ -15,14 +15,18 @@ pub(super) enum Op {
     Leave { viewer: usize },
     /// A viewer sends something new.
     Send { viewer: usize },
+    /// A viewer sends a question.
+    Ask { viewer: usize },
+    /// A viewer sends so much at once that it goes out in several batches.
+    Burst { viewer: usize },
     /// A viewer sends what it sent last once more, as a retry.
     Retry { viewer: usize },
     /// One of the lines is hidden.
     Hide { machine: usize, line: usize },
-    /// What a viewer has said is erased.
-    Erase { machine: usize, viewer: usize },
-    /// What is older than so many seconds is dropped.
-    Drop { machine: usize, seconds: u64 },
+    /// What a viewer has said is erased; whoever wanted it waits only so long.
+    Erase { machine: usize, viewer: usize, millis: u64 },
+    /// What is older than so many seconds is dropped, unless that is cut off.
+    Drop { machine: usize, seconds: u64, millis: u64 },
     /// A new broadcast begins.
     Open { machine: usize },
     /// A viewer takes only so many bytes from now on.
@@ -33,7 +37,7 @@ pub(super) enum Op {
     Turn { machine: usize, turns: usize },
     /// Time goes by for a machine.
     Run { machine: usize, millis: u64 },
-    /// Time goes by for everybody, by their clocks too.
+    /// Time goes by on the clocks.
     Wait { seconds: i64 },
     /// A machine dies between two steps of whatever it was doing, and another takes its place.
     Crash { machine: usize },
@@ -53,13 +57,15 @@ pub(super) fn script(seed: u64) -> Vec<Op> {
 fn draw(chance: &mut StdRng) -> Op {
     let (viewer, machine) = (chance.random_range(0..8), chance.random_range(0..2));
     match chance.random_range(0..100) {
-        0..34 => Op::Send { viewer },
+        0..30 => Op::Send { viewer },
+        30..33 => Op::Ask { viewer },
+        33..34 => Op::Burst { viewer },
         34..40 => Op::Retry { viewer },
         40..54 => Op::Join { viewer, machine },
         54..59 => Op::Leave { viewer },
         59..64 => Op::Hide { machine, line: chance.random_range(0..1_000) },
-        64..66 => Op::Erase { machine, viewer },
-        66..68 => Op::Drop { machine, seconds: chance.random_range(1..40) },
+        64..66 => Op::Erase { machine, viewer, millis: chance.random_range(0..300) },
+        66..68 => Op::Drop { machine, seconds: chance.random_range(1..40), millis: chance.random_range(0..300) },
         68..69 => Op::Open { machine },
         69..73 => Op::Slow { viewer, bytes: chance.random_range(0..3_000) },
         73..76 => Op::Quick { viewer },
@@ -77,10 +83,12 @@ impl fmt::Display for Op {
             Self::Join { viewer, machine } => write!(f, "join {viewer} {machine}"),
             Self::Leave { viewer } => write!(f, "leave {viewer}"),
             Self::Send { viewer } => write!(f, "send {viewer}"),
+            Self::Ask { viewer } => write!(f, "ask {viewer}"),
+            Self::Burst { viewer } => write!(f, "burst {viewer}"),
             Self::Retry { viewer } => write!(f, "retry {viewer}"),
             Self::Hide { machine, line } => write!(f, "hide {machine} {line}"),
-            Self::Erase { machine, viewer } => write!(f, "erase {machine} {viewer}"),
-            Self::Drop { machine, seconds } => write!(f, "drop {machine} {seconds}"),
+            Self::Erase { machine, viewer, millis } => write!(f, "erase {machine} {viewer} {millis}"),
+            Self::Drop { machine, seconds, millis } => write!(f, "drop {machine} {seconds} {millis}"),
             Self::Open { machine } => write!(f, "open {machine}"),
             Self::Slow { viewer, bytes } => write!(f, "slow {viewer} {bytes}"),
             Self::Quick { viewer } => write!(f, "quick {viewer}"),
@@ -104,10 +112,12 @@ impl FromStr for Op {
             "join" => Self::Join { viewer: number()?, machine: number()? },
             "leave" => Self::Leave { viewer: number()? },
             "send" => Self::Send { viewer: number()? },
+            "ask" => Self::Ask { viewer: number()? },
+            "burst" => Self::Burst { viewer: number()? },
             "retry" => Self::Retry { viewer: number()? },
             "hide" => Self::Hide { machine: number()?, line: number()? },
-            "erase" => Self::Erase { machine: number()?, viewer: number()? },
-            "drop" => Self::Drop { machine: number()?, seconds: number()? as u64 },
+            "erase" => Self::Erase { machine: number()?, viewer: number()?, millis: number()? as u64 },
+            "drop" => Self::Drop { machine: number()?, seconds: number()? as u64, millis: number()? as u64 },
             "open" => Self::Open { machine: number()? },
             "slow" => Self::Slow { viewer: number()?, bytes: number()? },
             "quick" => Self::Quick { viewer: number()? },

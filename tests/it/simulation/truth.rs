@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use madang::model::event::{Body, Logged};
-use madang::model::message::Line;
+use madang::model::message::{Kind, Line};
 
 /// How long a line may be repeated without becoming a second one.
 pub(super) const REPEATABLE_MS: i64 = 120_000;
@@ -16,10 +16,25 @@ pub(super) struct TrueLine {
     pub(super) cid: String,
     pub(super) uid: String,
     pub(super) text: String,
+    pub(super) question: bool,
     /// Its text is withheld.
     pub(super) hidden: bool,
-    /// Nobody is owed it any more: erased, or dropped.
-    pub(super) gone: bool,
+    /// It was erased: nobody is owed it any more.
+    pub(super) erased: bool,
+    /// It is too old to be shown.
+    pub(super) dropped: bool,
+}
+
+impl TrueLine {
+    /// Whether recent chat shows it no more.
+    pub(super) fn is_gone(&self) -> bool {
+        self.erased || self.dropped
+    }
+
+    /// Whether this lane shows it.
+    pub(super) fn is_in(&self, lane: &str) -> bool {
+        lane != "questions" || self.question
+    }
 }
 
 /// The fold of all events, as the contract has it.
@@ -28,6 +43,8 @@ pub(super) struct Truth {
     /// By place.
     pub(super) lines: BTreeMap<u64, TrueLine>,
     pub(super) seq: u64,
+    /// Places of acts, with the line that each has hidden.
+    pub(super) acts: Vec<(u64, u64)>,
     on_air: Option<String>,
     dropped: u64,
     newest: i64,
@@ -44,16 +61,17 @@ impl Truth {
             Body::Opened { cid, .. } => self.on_air = Some(cid.to_string()),
             Body::Closed { cid } if self.on_air.as_deref() == Some(cid.as_str()) => self.on_air = None,
             Body::Line(line) => self.line(seq, logged.event.at.0, line),
-            Body::Hidden { seq: hidden } if hidden.0 > self.dropped => {
+            Body::Hidden { seq: hidden } => {
+                self.acts.push((seq, hidden.0));
                 self.lines.get_mut(&hidden.0).into_iter().for_each(|line| line.hidden = true);
             }
             Body::Wiped { uid } => {
-                self.lines.values_mut().filter(|line| line.uid == uid.as_str()).for_each(|line| line.gone = true);
+                self.lines.values_mut().filter(|line| line.uid == uid.as_str()).for_each(|line| line.erased = true);
                 self.sent.retain(|(author, ..), _| author != uid.as_str());
             }
             Body::Dropped { upto } if upto.0 > self.dropped => {
                 self.dropped = upto.0;
-                self.lines.range_mut(..=upto.0).for_each(|(_, line)| line.gone = true);
+                self.lines.range_mut(..=upto.0).for_each(|(_, line)| line.dropped = true);
                 self.sent.retain(|_, (_, place, _)| *place > upto.0);
             }
             _ => {}
@@ -72,12 +90,24 @@ impl Truth {
         }
         self.sent.insert(sent, (self.newest, seq, draft.retry.then_some(at)));
         let (cid, text) = (line.cid.to_string(), draft.text.clone());
-        self.lines.insert(seq, TrueLine { at, cid, uid, text, hidden: false, gone: false });
+        self.lines.insert(
+            seq,
+            TrueLine {
+                at,
+                cid,
+                uid,
+                text,
+                question: draft.kind == Kind::Question,
+                hidden: false,
+                erased: false,
+                dropped: false,
+            },
+        );
     }
 
     /// What recent chat shows at the end: text, or none where it is withheld.
     pub(super) fn shown(&self, cid: &str) -> Vec<String> {
-        let there = self.lines.values().filter(|line| line.cid == cid && !line.gone);
+        let there = self.lines.values().filter(|line| line.cid == cid && !line.is_gone());
         let shown: Vec<String> =
             there.map(|line| if line.hidden { String::new() } else { line.text.clone() }).collect();
         shown[shown.len().saturating_sub(200)..].to_vec()

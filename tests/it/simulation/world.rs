@@ -8,6 +8,7 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
+use tokio::time::timeout;
 
 use madang::eventlog::flaky::{Faults, Flaky};
 use madang::eventlog::memory::Memory;
@@ -82,7 +83,11 @@ pub(super) struct World {
     pub(super) machines: Vec<Machine>,
     pub(super) viewers: Vec<Viewer>,
     pub(super) sends: HashMap<u64, Sent>,
+    /// `msgTypeCode` of each.
+    pub(super) kinds: HashMap<u64, u8>,
     pub(super) next_send: u64,
+    /// Whether anything has happened for which a push may tell of a gap.
+    pub(super) gaps_are_fair: bool,
     pub(super) truth: Truth,
     pub(super) seen: Seq,
     pub(super) lives: u64,
@@ -112,7 +117,7 @@ impl World {
         let viewer = |number: usize| Viewer {
             uid: format!("viewer{number}"),
             plain: number % 4 == 3,
-            lane: if number % 4 == 2 { "overlay" } else { "all" },
+            lane: ["all", "all", "questions", "", "overlay", "all", "questions", ""][number],
             here: None,
             cid: String::new(),
             reader: Reader::default(),
@@ -128,7 +133,9 @@ impl World {
             machines,
             viewers: (0..VIEWERS).map(viewer).collect(),
             sends: HashMap::new(),
+            kinds: HashMap::new(),
             next_send: 0,
+            gaps_are_fair: false,
             truth: Truth::default(),
             seen: Seq::default(),
             lives: 0,
@@ -162,20 +169,30 @@ impl World {
         match op {
             Op::Join { viewer, machine } => self.join(viewer % VIEWERS, machine % MACHINES),
             Op::Leave { viewer } => self.viewers[viewer % VIEWERS].here = None,
-            Op::Send { viewer } => self.send(viewer % VIEWERS, false),
-            Op::Retry { viewer } => self.send(viewer % VIEWERS, true),
+            Op::Send { viewer } => self.send(viewer % VIEWERS, false, 1, 0),
+            Op::Ask { viewer } => self.send(viewer % VIEWERS, false, 40, 0),
+            Op::Burst { viewer } => (0..70).for_each(|_| self.send(viewer % VIEWERS, false, 1, 480)),
+            Op::Retry { viewer } => self.send(viewer % VIEWERS, true, 1, 0),
             Op::Hide { machine, line } => self.hide(machine % MACHINES, line),
-            Op::Erase { machine, viewer } => {
+            Op::Erase { machine, viewer, millis } => {
                 let uid = UserId::parse(&self.viewers[viewer % VIEWERS].uid).unwrap();
                 let Machine { runtime, yard, .. } = &self.machines[machine % MACHINES];
-                // It may fail, as the log may; asked again it would go on.
-                let _ = runtime.block_on(yard.node.erase(&self.channel, &uid));
+                runtime.block_on(async {
+                    // It may fail, as the log may; asked again it would go on.
+                    let _ = timeout(Duration::from_millis(millis), yard.node.erase(&self.channel, &uid)).await;
+                });
             }
-            Op::Drop { machine, seconds } => {
+            Op::Drop { machine, seconds, millis } => {
                 let Machine { runtime, yard, .. } = &self.machines[machine % MACHINES];
-                let _ = runtime.block_on(yard.node.drop_older_than(Duration::from_secs(seconds)));
+                runtime.block_on(async {
+                    let dropping = yard.node.drop_older_than(Duration::from_secs(seconds));
+                    let _ = timeout(Duration::from_millis(millis), dropping).await;
+                });
             }
-            Op::Open { machine } => self.open(machine % MACHINES),
+            Op::Open { machine } => {
+                self.gaps_are_fair = true;
+                self.open(machine % MACHINES);
+            }
             Op::Slow { viewer, bytes } => self.room(viewer % VIEWERS, bytes),
             Op::Quick { viewer } => self.room(viewer % VIEWERS, usize::MAX),
             Op::Turn { machine, turns } => self.machines[machine % MACHINES].runtime.block_on(async {
@@ -187,12 +204,12 @@ impl World {
             Op::Wait { seconds } => {
                 self.now += seconds * 1_000;
                 self.machines.iter().for_each(|machine| machine.yard.clock.advance(seconds * 1_000));
-                for number in 0..MACHINES {
-                    self.run_for(number, Duration::from_millis(50));
-                }
             }
             Op::Crash { machine } => self.crash(machine % MACHINES),
-            Op::Lag => self.log.lag(),
+            Op::Lag => {
+                self.gaps_are_fair = true;
+                self.log.lag();
+            }
         }
     }
 
@@ -262,24 +279,25 @@ impl World {
         someone.here = Some((machine, guest));
     }
 
-    fn send(&mut self, viewer: usize, again: bool) {
+    fn send(&mut self, viewer: usize, again: bool, kind: u8, padding: usize) {
         let last = self.viewers[viewer].last_sent.filter(|_| again);
         let cid = self.viewers[viewer].cid.clone();
         let Some((machine, guest)) = &mut self.viewers[viewer].here else { return };
         let number = last.unwrap_or(self.next_send);
         self.next_send += u64::from(last.is_none());
-        let text = format!("line {number}");
+        let text = format!("line {number} {}", "마".repeat(padding));
         let fresh = || Sent { viewer, cid: cid.clone(), text, attempts: 0, acks: vec![], refusals: vec![] };
         let sent = self.sends.entry(number).or_insert_with(fresh);
         if sent.cid != cid {
             return;
         }
         sent.attempts += 1;
+        let kind = *self.kinds.entry(number).or_insert(kind);
         // A retry under another number is a line of its own: that is what this planted fault makes of it.
         let tid =
             if last.is_some() && self.planted == Some(Planted::RetriesBecomeLines) { number + 100_000 } else { number };
         let extras = r#"{"chatType":"STREAMING","osType":"PC"}"#;
-        let body = json!({"msg": sent.text, "msgTypeCode": 1, "msgTime": number, "extras": extras});
+        let body = json!({"msg": sent.text, "msgTypeCode": kind, "msgTime": number, "extras": extras});
         let message = json!({"cmd": 3101, "cid": cid, "tid": tid, "retry": last.is_some(), "bdy": body});
         self.machines[*machine].runtime.block_on(guest.says(&message.to_string()));
         self.viewers[viewer].last_sent = Some(number);
@@ -381,6 +399,10 @@ impl World {
 
     fn pushed(&mut self, viewer: usize, machine: usize, message: &Value) {
         let someone = &mut self.viewers[viewer];
+        // What stands behind an act was applied after it, and sent after it.
+        let newest = message["upto"].as_u64().unwrap_or_default();
+        let acts = self.truth.acts.iter().filter(|(act, _)| *act < newest);
+        let hidden_by_then: HashSet<u64> = acts.map(|(_, line)| *line).collect();
         for line in message["bdy"].as_array().into_iter().flatten() {
             let text = line["msg"].as_str().unwrap();
             let seq = line["seq"].as_u64().or_else(|| {
@@ -388,8 +410,10 @@ impl World {
                 let mut lines = self.truth.lines.iter();
                 lines.rfind(|(_, known)| !text.is_empty() && known.text == text).map(|(seq, _)| *seq)
             });
-            let withheld =
-                |seq: &u64| self.machines[machine].hidden.contains(seq) && !someone.on_their_way.contains(seq);
+            let hidden_here = &self.machines[machine].hidden;
+            let withheld = |seq: &u64| {
+                hidden_by_then.contains(seq) || (hidden_here.contains(seq) && !someone.on_their_way.contains(seq))
+            };
             if !text.is_empty() && seq.as_ref().is_some_and(withheld) {
                 self.wrong.push(format!("hidden text was told: {line}"));
             }

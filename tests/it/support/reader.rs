@@ -19,6 +19,8 @@ pub(crate) struct Reader {
     pub(crate) repeats: u64,
     /// What each push covered, and the places of the lines in it.
     pub(crate) spans: Vec<((u64, u64), Vec<u64>)>,
+    /// Where it was told that lines are left out, and how many.
+    pub(crate) lefts: Vec<((u64, u64), u64)>,
     /// The newest count of members.
     pub(crate) members: Option<(u64, u64)>,
 }
@@ -77,8 +79,9 @@ impl Reader {
                 self.repeats += 1;
             }
         }
-        if message["left"].is_null() {
-            self.spans.push(((after, upto), places));
+        match message["left"].as_u64() {
+            None => self.spans.push(((after, upto), places)),
+            Some(left) => self.lefts.push(((after, upto), left)),
         }
         if message["bdy"]["type"] == "MEMBER_COUNT" {
             let number = |name: &str| message["bdy"][name].as_u64().unwrap();
