@@ -12,6 +12,7 @@ use madang::model::principal::Role;
 use madang::node::Config as NodeConfig;
 use madang::policy::rate::Rate;
 
+use crate::support::process::{Gateway, Raw, connect_from};
 use crate::support::reader::Reader;
 use crate::support::yard::{Guest, Yard, line_of, open_yard};
 
@@ -467,4 +468,55 @@ async fn whoever_is_in_a_broadcast_that_is_over_is_told_the_truth() {
         let connected = yard.guest().connect_ext(&first, None, resume(seq)).await;
         assert_eq!(connected["bdy"]["recovered"], recovered, "{connected}");
     }
+}
+
+/// Over real sockets: whoever comes back while others talk all the time, again and again, and once with a small window of
+/// the network's own, so that what was missed has to wait for it.
+#[test]
+fn coming_back_over_a_real_connection_loses_nothing() {
+    let data = tempfile::tempdir().unwrap();
+    let gateway = Gateway::dev(data.path());
+    let mut writer = Raw::join(&gateway, "demo");
+    let mut said: Vec<u64> = Vec::new();
+    let mut says = |count: usize, text: &str| {
+        let line = crate::support::yard::line("demo", text, false).to_string();
+        for chunk in (0..count).collect::<Vec<_>>().chunks(50) {
+            chunk.iter().for_each(|_| writer.text(&line));
+            chunk.iter().for_each(|_| said.push(writer.hears(13101)["bdy"]["seq"].as_u64().unwrap()));
+        }
+        *said.last().unwrap()
+    };
+    let mut reader = Reader::default();
+    let joins = |reader: &mut Reader| {
+        let stream = connect_from([127, 0, 0, 1].into(), &gateway.address).unwrap();
+        let mut raw = Raw::begin(stream, &gateway.address, "/chat", &[]);
+        let mut body = reader.ext();
+        body["auth"] = "READ".into();
+        raw.text(&json!({"cmd": 100, "cid": "demo", "bdy": body}).to_string());
+        assert!(reader.connected(&raw.hears(10100)));
+        raw
+    };
+    let mut last = says(1, "first");
+    let mut raw = joins(&mut reader);
+    for turn in 0..30 {
+        let heard = says(1 + turn * 3, "there");
+        if turn % 3 != 0 {
+            while reader.upto < heard {
+                reader.hear(&raw.hears(93101));
+            }
+        }
+        drop(raw);
+        // Enough to fill what the network holds for somebody who doesn't read yet.
+        says(if turn == 10 { 900 } else { 20 }, &"away ".repeat(60));
+        raw = joins(&mut reader);
+        last = says(5, "back");
+    }
+    while reader.upto < last {
+        reader.hear(&raw.hears(93101));
+    }
+    drop(raw);
+    let first = said[0];
+    said.retain(|seq| *seq > first);
+    assert_eq!(reader.lines.iter().map(|(seq, _)| *seq).collect::<Vec<_>>(), said);
+    reader.is_whole(&said);
 }
