@@ -1,0 +1,206 @@
+//! Whatever a stranger sends or a disk gives back: nothing panics, and what can be read is read the same again.
+//!
+//! Real messages, claims, events, snapshots and settings (`corpus/`) are cut, joined and twisted by random bytes.
+//! `cargo test` does it for a moment, `make test` for a minute each, `make fuzz MINUTES=60` for as long as you like. An
+//! input that breaks something is kept in `corpus/`, under a name that says what it broke.
+
+#![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
+
+use std::fs;
+use std::panic::AssertUnwindSafe;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use bolero::check;
+use futures_util::FutureExt;
+use jsonwebtoken::{EncodingKey, Header};
+
+use madang::auth::{Config as AuthConfig, KeyDigest, Secret, Tokens};
+use madang::clock::Manual;
+use madang::config::{Config, Environment, Flags};
+use madang::endpoints::chat::ChatEncoder;
+use madang::eventlog::memory::Memory;
+use madang::eventlog::{EventLog, Snapshot, codec};
+use madang::feed::Encoder;
+use madang::model::event::Body;
+use madang::model::id::{ChannelId, EventId, Seq, UserId};
+use madang::model::principal::Standing;
+use madang::model::time::Millis;
+use madang::node::{Config as NodeConfig, Node, Parts};
+use madang::proto::envelope::Envelope;
+use madang::proto::heard;
+use madang::proto::request;
+
+const SECRET: &str = "a secret for fuzzing that is long enough";
+
+/// Words that mean something to somebody: numbers at the ends of their ranges, deep and broken JSON, odd text.
+const WORDS: &[&[u8]] = &[
+    b"0",
+    b"-1",
+    b"1e999",
+    b"9223372036854775807",
+    b"18446744073709551615",
+    b"18446744073709551616",
+    b"null",
+    b"true",
+    b"{}",
+    b"[]",
+    b"\"\"",
+    b"[[[[[[[[",
+    b"{\"a\":",
+    b"\\u0000",
+    b"\\ud800",
+    "마당".as_bytes(),
+    b"\xff",
+    b"\0",
+    b",",
+    b":",
+    b"\"ext\":1",
+    b"\"resume\":{\"epoch\":\"0b9ad0f2-58f5-4f66-9f0c-6f5a4a1f3a52\",\"seq\":18446744073709551615}",
+    b"#",
+    b"\n",
+];
+
+fn corpus(target: &str) -> Vec<Vec<u8>> {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fuzz/corpus").join(target);
+    let mut files: Vec<PathBuf> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    assert!(!files.is_empty());
+    files.into_iter().map(|file| fs::read(file).unwrap()).collect()
+}
+
+/// One of the corpus, as `choices` twist it: a byte or two for where, one for what, one for with what.
+fn twisted(corpus: &[Vec<u8>], choices: &[u8]) -> Vec<u8> {
+    // A few changes: what is changed everywhere is read nowhere.
+    let changes = choices.first().map_or(0, |choice| usize::from(choice % 8));
+    let mut choices = choices.iter().skip(1).take(1 + 4 * changes).map(|choice| usize::from(*choice));
+    let mut next = move || choices.next();
+    let mut text = corpus[next().unwrap_or_default() % corpus.len()].clone();
+    while let (Some(high), Some(low), Some(what), Some(with)) = (next(), next(), next(), next()) {
+        let at = (high * 256 + low) % (text.len() + 1);
+        let end = (at + with).min(text.len());
+        match what % 6 {
+            0 => drop(text.drain(at..end)),
+            1 => drop(text.splice(at..at, WORDS[with % WORDS.len()].iter().copied())),
+            2 => drop(text.splice(at..end.min(at + 4), WORDS[with % WORDS.len()].iter().copied())),
+            3 if at < text.len() => text[at] = with as u8,
+            4 => {
+                let part = text[at..end].to_vec();
+                text.splice(at..at, part);
+            }
+            _ => {
+                let other = &corpus[with % corpus.len()];
+                let from = low % (other.len() + 1);
+                text.splice(at..at, other[from..(from + high).min(other.len())].iter().copied());
+            }
+        }
+        text.truncate(64 * 1024);
+    }
+    text
+}
+
+#[test]
+fn a_message() {
+    let corpus = corpus("message");
+    check!().for_each(|choices: &[u8]| {
+        let text = twisted(&corpus, choices);
+        let Ok(text) = std::str::from_utf8(&text) else { return };
+        // Whatever it is, the simple client reads it or says why not.
+        let _ = heard::read(text);
+        let Ok(envelope) = Envelope::open(text) else { return };
+        assert!(envelope.tid.as_ref().is_none_or(|tid| tid.len() <= 64));
+        let _ = request::connect(envelope.body);
+        let _ = request::refresh(envelope.body);
+        if let Ok(draft) = request::chat(&envelope, 4_096) {
+            assert!(draft.extras.emojis.len() <= 64);
+        }
+        if let Ok(asked) = request::recent_chat(envelope.body) {
+            assert!((1..=200).contains(&asked.count));
+        }
+    });
+}
+
+#[test]
+fn claims() {
+    let corpus = corpus("claims");
+    let clock = Arc::new(Manual::at(Millis(1_790_000_100_000)));
+    let tokens = Tokens::new(&Secret::new(SECRET).unwrap(), AuthConfig::default(), clock, Arc::default());
+    // Whatever a panic leaves of it, nobody goes on with.
+    let tokens = AssertUnwindSafe(tokens);
+    let key = EncodingKey::from_secret(SECRET.as_bytes());
+    check!().for_each(|choices: &[u8]| {
+        let json = twisted(&corpus, choices);
+        let Ok(claims) = serde_json::from_slice::<serde_json::Value>(&json) else { return };
+        let token = jsonwebtoken::encode(&Header::default(), &claims, &key).unwrap();
+        let standing = tokens.check(&token).now_or_never().expect("nobody is asked for a key");
+        if let Ok(Standing::Valid(principal) | Standing::Expired(principal)) = standing {
+            assert!(UserId::parse(principal.uid.as_str()).is_some());
+            assert!(principal.profile.bytes() <= 2_048 + 64, "{}", principal.profile.bytes());
+        }
+    });
+}
+
+#[test]
+fn an_event() {
+    let corpus = corpus("event");
+    check!().for_each(|choices: &[u8]| {
+        let bytes = [&[codec::VERSION][..], &twisted(&corpus, choices)].concat();
+        let event = codec::decode(EventId::derived("x"), &bytes);
+        if !matches!(event.body, Body::Unreadable { .. }) {
+            assert_eq!(codec::decode(event.id, &codec::encode(&event)), event);
+        }
+    });
+}
+
+#[test]
+fn a_snapshot() {
+    let corpus = corpus("snapshot");
+    let runtime = AssertUnwindSafe(tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap());
+    check!().for_each(|choices: &[u8]| {
+        let bytes = twisted(&corpus, choices);
+        runtime.block_on(async {
+            let log = Memory::new(Arc::default());
+            let channel = ChannelId::parse("c").unwrap();
+            let snapshot = Snapshot { seq: Seq(70), version: 2, bytes: bytes.into() };
+            log.put_snapshot(&channel, snapshot).await.unwrap();
+            let clock = Arc::new(Manual::at(Millis(1_790_000_100_000)));
+            let encoders: Vec<Arc<dyn Encoder>> = vec![Arc::new(ChatEncoder)];
+            let parts = Parts {
+                log: Arc::new(log),
+                clock: clock.clone(),
+                tokens: Arc::new(Tokens::new(
+                    &Secret::new(SECRET).unwrap(),
+                    AuthConfig::default(),
+                    clock,
+                    Arc::default(),
+                )),
+                root_key: KeyDigest::of(b"root"),
+                encoders: encoders.into(),
+                metrics: Arc::default(),
+                config: NodeConfig::default(),
+            };
+            let node = Node::start(parts).await.unwrap();
+            node.list_channel(&channel, "c").await.unwrap();
+            // Readable or not, the channel is there and goes on.
+            node.open_broadcast(&channel, "goes on").await.unwrap();
+            node.hide(&channel, Seq(u64::MAX)).await.unwrap();
+            assert!(node.channel(&channel).await.unwrap().on_air().is_some());
+        });
+    });
+}
+
+#[test]
+fn settings() {
+    let corpus = corpus("config");
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("madang.toml");
+    check!().for_each(|choices: &[u8]| {
+        fs::write(&file, twisted(&corpus, choices)).unwrap();
+        let flags = Flags { file: Some(file.clone()), ..Flags::default() };
+        if let Ok(config) = Config::load(&flags, &Environment::default()) {
+            // What it says of itself can be read again, and says the same; what is secret it doesn't say.
+            let told = config.masked();
+            assert!(toml::from_str::<toml::Value>(&told).is_ok(), "{told}");
+        }
+    });
+}
