@@ -7,14 +7,15 @@
 
 #![expect(clippy::unwrap_used, reason = "a generator that is wrong must stop")]
 
-use std::io::{BufRead, BufReader};
-use std::process::{Child, Command, Stdio};
+mod wire;
+
+use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::net::tcp::OwnedWriteHalf;
@@ -24,6 +25,8 @@ use tokio::time::{Instant, sleep, sleep_until};
 use madang::client::fetch_token;
 use madang::clock::instant;
 
+use wire::{Server, drain, frame, join, line, own_cpu, percentile, send_by_the_clock};
+
 /// The broadcast that is measured.
 const CID: &str = "bench";
 
@@ -32,9 +35,6 @@ const SAMPLE: usize = 50;
 
 /// Joins under way at once.
 const JOINING: usize = 64;
-
-/// Text of a line, so that it has about 900 bytes on the wire.
-const TEXT_BYTES: usize = 300;
 
 /// How long a rate is kept up before and while it is measured.
 const WARM_UP: Duration = Duration::from_secs(3);
@@ -74,63 +74,6 @@ fn main() {
     }
 }
 
-/// The program, pinned to core 0.
-struct Server {
-    child: Child,
-    address: String,
-    _data: tempfile::TempDir,
-}
-
-impl Server {
-    fn start() -> Self {
-        let data = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
-        let mut child = Command::new("taskset")
-            .args(["-c", "0", env!("CARGO_BIN_EXE_madang"), "serve", "--dev", "--listen", "127.0.0.1:0", "--data"])
-            .arg(data.path())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let address = lines.next().unwrap().unwrap().rsplit(' ').next().unwrap().to_owned();
-        std::thread::spawn(move || lines.for_each(drop));
-        Self { child, address, _data: data }
-    }
-
-    fn url(&self) -> String {
-        format!("ws://{}/chat", self.address)
-    }
-
-    /// Processor time so far, in seconds; counted by the kernel in hundredths.
-    fn cpu(&self) -> f64 {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap();
-        let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
-        (fields[11].parse::<f64>().unwrap() + fields[12].parse::<f64>().unwrap()) / 100.0
-    }
-
-    /// Resident memory in KiB.
-    fn resident(&self) -> u64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
-        let line = status.lines().find(|line| line.starts_with("VmRSS")).unwrap().to_owned();
-        line.split_whitespace().nth(1).unwrap().parse().unwrap()
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        // It may have ended by itself, and then there is nothing to stop.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-/// This process's own processor time: a generator that is full measures itself.
-fn own_cpu() -> f64 {
-    let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
-    let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
-    (fields[11].parse::<f64>().unwrap() + fields[12].parse::<f64>().unwrap()) / 100.0
-}
-
 /// What all viewers of a run share.
 #[derive(Default)]
 struct Shared {
@@ -146,63 +89,6 @@ struct Viewer {
     bytes: Arc<AtomicU64>,
 }
 
-/// Opens a connection and joins it, without a library: the handshake, then CONNECT. Gives the stream and what came
-/// behind CONNECTED.
-async fn join(address: &str, cid: &str, token: Option<&str>) -> (TcpStream, Vec<u8>) {
-    let mut stream = TcpStream::connect(address).await.unwrap();
-    stream.set_nodelay(true).unwrap();
-    let head = format!(
-        "GET /chat HTTP/1.1\r\nHost: {address}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
-    );
-    stream.write_all(head.as_bytes()).await.unwrap();
-    let mut heard = Vec::new();
-    while !heard.windows(4).any(|end| end == b"\r\n\r\n") {
-        assert!(stream.read_buf(&mut heard).await.unwrap() > 0);
-    }
-    let end = heard.windows(4).position(|end| end == b"\r\n\r\n").unwrap() + 4;
-    heard.drain(..end);
-    let auth = if token.is_some() { "SEND" } else { "READ" };
-    let connect =
-        json!({"ver": "3", "cmd": 100, "svcid": "game", "cid": cid, "tid": 1, "bdy": {"auth": auth, "accTkn": token}});
-    stream.write_all(&masked(connect.to_string().as_bytes())).await.unwrap();
-    loop {
-        if let Some((payload, used)) = frame(&heard) {
-            let message: Value = serde_json::from_slice(payload).unwrap();
-            assert_eq!((&message["cmd"], &message["retCode"]), (&json!(10_100), &json!(0)), "{message}");
-            heard.drain(..used);
-            return (stream, heard);
-        }
-        assert!(stream.read_buf(&mut heard).await.unwrap() > 0);
-    }
-}
-
-fn masked(payload: &[u8]) -> Vec<u8> {
-    let length = u16::try_from(payload.len()).unwrap();
-    let mut frame = vec![0x81];
-    if length < 126 {
-        frame.push(0x80 | length as u8);
-    } else {
-        frame.push(0x80 | 126);
-        frame.extend(length.to_be_bytes());
-    }
-    frame.extend([0; 4]);
-    frame.extend(payload);
-    frame
-}
-
-/// The payload of the first whole frame, and the bytes it takes in all.
-fn frame(bytes: &[u8]) -> Option<(&[u8], usize)> {
-    let (&[_, short], rest) = bytes.split_first_chunk::<2>()?;
-    let (length, start) = match short & 0x7f {
-        126 => (u64::from(u16::from_be_bytes(*rest.first_chunk()?)), 4),
-        127 => (u64::from_be_bytes(*rest.first_chunk()?), 10),
-        short => (u64::from(short), 2),
-    };
-    let end = start + usize::try_from(length).unwrap();
-    bytes.get(start..end).map(|payload| (payload, end))
-}
-
 /// Joins viewers, a few at a time.
 async fn viewers(server: &Server, count: usize, shared: &Arc<Shared>) -> Vec<Viewer> {
     let gate = Arc::new(Semaphore::new(JOINING));
@@ -211,7 +97,7 @@ async fn viewers(server: &Server, count: usize, shared: &Arc<Shared>) -> Vec<Vie
         let permit = gate.clone().acquire_owned().await.unwrap();
         let (address, shared) = (server.address.clone(), shared.clone());
         joining.push(tokio::spawn(async move {
-            let (stream, behind) = join(&address, CID, None).await;
+            let (stream, behind, _) = join(&address, CID, None, Value::Null).await;
             drop(permit);
             let bytes = Arc::new(AtomicU64::new(behind.len() as u64));
             if index % SAMPLE == 0 {
@@ -279,22 +165,6 @@ async fn read_lines(mut stream: TcpStream, mut heard: Vec<u8>, bytes: Arc<Atomic
     }
 }
 
-fn line(cid: &str, number: u64, sent: u64) -> Vec<u8> {
-    let mut text = format!("{number} {sent} ");
-    text.extend(std::iter::repeat_n('x', TEXT_BYTES.saturating_sub(text.len())));
-    let body = json!({"msg": text, "msgTypeCode": 1, "msgTime": sent, "extras": "{\"osType\":\"PC\"}"});
-    masked(
-        json!({"cmd": 3101, "svcid": "game", "cid": cid, "tid": number, "retry": false, "bdy": body})
-            .to_string()
-            .as_bytes(),
-    )
-}
-
-fn percentile(sorted: &[u32], share: f64) -> f64 {
-    let index = ((sorted.len() as f64 * share) as usize).min(sorted.len().saturating_sub(1));
-    sorted.get(index).map_or(0.0, |micros| f64::from(*micros) / 1_000.0)
-}
-
 /// Memory per idle viewer, and what a join costs.
 async fn idle(count: usize) {
     let server = Server::start();
@@ -325,13 +195,15 @@ async fn fanout(count: usize, rate: u64) {
     let shared = Arc::new(Shared::default());
     let viewers = viewers(&server, count, &shared).await;
     let token = fetch_token(&server.url(), CID).await.unwrap();
-    let (stream, _) = join(&server.address, CID, Some(&token)).await;
-    let (reader, writer) = stream.into_split();
+    let (stream, ..) = join(&server.address, CID, Some(&token), Value::Null).await;
+    let (reader, mut writer) = stream.into_split();
     tokio::spawn(drain(reader));
     let begun = instant();
     let sent = Arc::new(AtomicU64::new(0));
     let total = rate * (WARM_UP + MEASURED).as_secs();
-    let sending = tokio::spawn(send_by_the_clock(writer, rate, total, begun, sent.clone()));
+    let counted = sent.clone();
+    let sending =
+        tokio::spawn(async move { send_by_the_clock(&mut writer, CID, 0, (rate, total), begun, counted).await });
     sleep(WARM_UP).await;
     *shared.begun.lock() = Some(begun);
     let (cpu, own, before, from) = (server.cpu(), own_cpu(), sent.load(Ordering::Relaxed), instant());
@@ -362,19 +234,6 @@ async fn fanout(count: usize, rate: u64) {
     );
 }
 
-async fn send_by_the_clock(mut writer: OwnedWriteHalf, rate: u64, total: u64, begun: Instant, sent: Arc<AtomicU64>) {
-    for number in 0..total {
-        sleep_until(begun + Duration::from_micros(number * 1_000_000 / rate)).await;
-        writer.write_all(&line(CID, number, begun.elapsed().as_micros() as u64)).await.unwrap();
-        sent.fetch_add(1, Ordering::Relaxed);
-    }
-}
-
-async fn drain(mut reader: tokio::net::tcp::OwnedReadHalf) {
-    let mut buffer = vec![0; 64 * 1024];
-    while reader.read(&mut buffer).await.unwrap() > 0 {}
-}
-
 /// Durable, acknowledged sends: a stated rate from many senders, each in a channel of its own.
 async fn sends(rate: u64) {
     const SENDERS: u64 = 50;
@@ -385,7 +244,7 @@ async fn sends(rate: u64) {
     for sender in 0..SENDERS {
         let cid = format!("s{sender}");
         let token = fetch_token(&server.url(), &cid).await.unwrap();
-        let (stream, _) = join(&server.address, &cid, Some(&token)).await;
+        let (stream, ..) = join(&server.address, &cid, Some(&token), Value::Null).await;
         let (reader, writer) = stream.into_split();
         let times = Arc::new(Mutex::new(Vec::new()));
         tokio::spawn(read_acks(reader, times.clone(), shared.clone()));

@@ -28,6 +28,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use tokio::sync::Semaphore;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
@@ -155,6 +156,7 @@ pub struct Node {
     users: Paces<String>,
     programs: Paces<String>,
     ledger: Ledger,
+    turns: Semaphore,
     tasks: TaskTracker,
     draining: AtomicBool,
     /// Ends the tasks that follow the log, which hold it open.
@@ -176,6 +178,7 @@ impl Node {
             users: Paces::default(),
             programs: Paces::default(),
             ledger: Ledger::default(),
+            turns: Semaphore::new(resume::AT_ONCE),
             parts,
             hub,
             directory,

@@ -6,6 +6,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::SemaphorePermit;
+
 use crate::channel::Channel;
 use crate::clock;
 use crate::feed::{Group, Span};
@@ -29,6 +31,10 @@ const LARGEST_STRETCH: usize = 32 * 1024;
 
 /// What a line has beside its text: profile, extras and names, as they usually are.
 const LINE_BYTES: usize = 1_024;
+
+/// Sessions that are told a stretch at the same time. A turn of one takes tens of microseconds; whatever else the gateway
+/// has to do waits for so many of them at most, and not for everybody who has come back.
+pub(super) const AT_ONCE: usize = 16;
 
 /// Lines for those who can't be given all that they missed.
 const RECENT: usize = 50;
@@ -79,6 +85,12 @@ pub(super) struct Trail {
 }
 
 impl Node {
+    /// Waits for a turn to tell a session what it missed.
+    pub async fn turn(&self) -> Option<SemaphorePermit<'_>> {
+        // It is never closed, so there is always a turn.
+        self.turns.acquire().await.ok()
+    }
+
     /// Waits until this machine has heard of a place that another one may have told of; a second at most.
     pub async fn hears_of(&self, seat: &Seat, (epoch, place): (Epoch, Seq)) {
         let deadline = clock::instant() + LONGEST_LAG;
@@ -110,7 +122,7 @@ impl Node {
         };
         let (lines, readings) = (channel.lines_upto(after), state.readings);
         drop(state);
-        seat.trail = Some(Trail { told: after, lines, readings });
+        seat.trail = Some(Box::new(Trail { told: after, lines, readings }));
         Arrival { epoch, seq, after, recovered: place.map(|place| place.map(drop)) }
     }
 }
@@ -129,7 +141,7 @@ impl Seat {
     /// Takes one step towards hearing what happens as it happens: a stretch of what was missed goes into `outbox`, which
     /// must be empty, or there is none left. Whether everything is heard live from now on.
     pub fn catch_up(&mut self, group: Group, outbox: &Arc<Outbox>) -> bool {
-        let (Some(stage), Some(mut trail)) = (self.stage.clone(), self.trail) else { return true };
+        let (Some(stage), Some(mut trail)) = (self.stage.clone(), self.trail.as_deref().copied()) else { return true };
         let (audience, user, feed) = (self.audience(), self.user().cloned(), &stage.feed);
         let mut state = self.live.state.lock();
         let (revision, seq) = (state.revision, state.channel.seq());
@@ -149,7 +161,7 @@ impl Seat {
                 Some(frames)
             }
         };
-        self.trail = Some(trail);
+        self.trail = Some(Box::new(trail));
         // Under the channel's lock, so that nothing is applied between the end of what is told and the joining.
         let lands = trail.told == seq && state.channel.seq() == seq;
         if !lands {

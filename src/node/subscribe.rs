@@ -34,7 +34,7 @@ pub struct Seat {
     principal: Option<Box<Principal>>,
     pub(super) place: Option<Place>,
     /// Where it is on its way to hearing everything live.
-    pub(super) trail: Option<Trail>,
+    pub(super) trail: Option<Box<Trail>>,
     pub(super) sends: Pace,
     recents: Pace,
     refreshes: Pace,

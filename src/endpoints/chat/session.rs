@@ -71,8 +71,8 @@ struct Joined {
     seat: Seat,
     /// A place among the user's sessions, when it may send.
     user: Option<UserSeat>,
-    /// Our own layer, if it has asked for it.
-    ext: Option<ExtSession>,
+    /// Our own layer, if it has asked for it. Boxed: most have not.
+    ext: Option<Box<ExtSession>>,
     _member: Membership,
 }
 
@@ -141,9 +141,11 @@ impl Session {
     /// Tells a stretch of what it has missed, once the connection has taken what it was told before. Cancel-safe; only for
     /// the connection's own task.
     pub async fn catch_up(&mut self) {
-        // Thousands may do this at once, and others have something to say meanwhile.
-        tokio::task::yield_now().await;
         self.outbox.drained().await;
+        let node = self.node.clone();
+        let _turn = node.turn().await;
+        // Others have something to say meanwhile.
+        tokio::task::yield_now().await;
         self.take_step();
     }
 
@@ -232,7 +234,7 @@ impl Session {
         };
         let seat = self.node.enter(&cid, standing).await?;
         let user = user.filter(|_| seat.principal().is_some());
-        let mut ext = asked.ext.as_ref().map(|ext| ExtSession::new(ext, &self.config));
+        let mut ext = asked.ext.as_ref().map(|ext| Box::new(ExtSession::new(ext, &self.config)));
         if let Some((ext, place)) = ext.as_mut().zip(asked.ext.as_ref().and_then(|ext| ext.resume)) {
             ext.resume = Some(if self.gate.admit_resume(&self.visitor) { Ok(place) } else { Err(Lost::Busy) });
             if ext.resume == Some(Ok(place)) {

@@ -37,6 +37,9 @@ impl TrueLine {
     }
 }
 
+/// Author, tid, client time and text.
+type Sent = (String, String, i64, String);
+
 /// The fold of all events, as the contract has it.
 #[derive(Debug, Default)]
 pub(super) struct Truth {
@@ -49,7 +52,7 @@ pub(super) struct Truth {
     dropped: u64,
     newest: i64,
     /// What was sent, with the newest time by then, the place, and of a retry when it was admitted.
-    sent: HashMap<(String, String, i64, String), (i64, u64, Option<i64>)>,
+    sent: HashMap<Sent, (i64, u64, Option<i64>)>,
 }
 
 impl Truth {

@@ -445,7 +445,7 @@ impl World {
             }
             return vec![message];
         }
-        if self.tampered % 7 != 0 {
+        if !self.tampered.is_multiple_of(7) {
             return vec![message];
         }
         match planted {

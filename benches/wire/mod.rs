@@ -1,0 +1,169 @@
+//! The program, pinned to one core, and a client of its wire without a library: what the measurements share.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::time::{Instant, sleep_until};
+
+/// Text of a line, so that it has about 900 bytes on the wire.
+const TEXT_BYTES: usize = 300;
+
+/// The program, pinned to core 0.
+pub(crate) struct Server {
+    child: Child,
+    pub(crate) address: String,
+    _data: tempfile::TempDir,
+}
+
+impl Server {
+    pub(crate) fn start() -> Self {
+        let data = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+        let mut child = Command::new("taskset")
+            .args(["-c", "0", env!("CARGO_BIN_EXE_madang"), "serve", "--dev", "--listen", "127.0.0.1:0", "--data"])
+            .arg(data.path())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let address = lines.next().unwrap().unwrap().rsplit(' ').next().unwrap().to_owned();
+        std::thread::spawn(move || lines.for_each(drop));
+        Self { child, address, _data: data }
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("ws://{}/chat", self.address)
+    }
+
+    /// Processor time so far, in seconds; counted by the kernel in hundredths.
+    pub(crate) fn cpu(&self) -> f64 {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap();
+        let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
+        (fields[11].parse::<f64>().unwrap() + fields[12].parse::<f64>().unwrap()) / 100.0
+    }
+
+    /// Resident memory in KiB.
+    pub(crate) fn resident(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find(|line| line.starts_with("VmRSS")).unwrap().to_owned();
+        line.split_whitespace().nth(1).unwrap().parse().unwrap()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It may have ended by itself, and then there is nothing to stop.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// This process's own processor time: a generator that is full measures itself.
+pub(crate) fn own_cpu() -> f64 {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
+    let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
+    (fields[11].parse::<f64>().unwrap() + fields[12].parse::<f64>().unwrap()) / 100.0
+}
+
+/// Opens a connection and joins it, without a library: the handshake, then CONNECT, with what `ext` adds to it. Gives the
+/// stream, what came behind CONNECTED, and that.
+pub(crate) async fn join(address: &str, cid: &str, token: Option<&str>, ext: Value) -> (TcpStream, Vec<u8>, Value) {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.set_nodelay(true).unwrap();
+    let head = format!(
+        "GET /chat HTTP/1.1\r\nHost: {address}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let mut heard = Vec::new();
+    while !heard.windows(4).any(|end| end == b"\r\n\r\n") {
+        assert!(stream.read_buf(&mut heard).await.unwrap() > 0);
+    }
+    let end = heard.windows(4).position(|end| end == b"\r\n\r\n").unwrap() + 4;
+    heard.drain(..end);
+    let auth = if token.is_some() { "SEND" } else { "READ" };
+    let mut body = json!({"auth": auth, "accTkn": token});
+    body.as_object_mut().unwrap().extend(ext.as_object().cloned().unwrap_or_default());
+    let connect = json!({"ver": "3", "cmd": 100, "svcid": "game", "cid": cid, "tid": 1, "bdy": body});
+    stream.write_all(&masked(connect.to_string().as_bytes())).await.unwrap();
+    loop {
+        if let Some((payload, used)) = frame(&heard) {
+            let message: Value = serde_json::from_slice(payload).unwrap();
+            assert_eq!((&message["cmd"], &message["retCode"]), (&json!(10_100), &json!(0)), "{message}");
+            heard.drain(..used);
+            return (stream, heard, message);
+        }
+        assert!(stream.read_buf(&mut heard).await.unwrap() > 0);
+    }
+}
+
+pub(crate) fn masked(payload: &[u8]) -> Vec<u8> {
+    let length = u16::try_from(payload.len()).unwrap();
+    let mut frame = vec![0x81];
+    if length < 126 {
+        frame.push(0x80 | length as u8);
+    } else {
+        frame.push(0x80 | 126);
+        frame.extend(length.to_be_bytes());
+    }
+    frame.extend([0; 4]);
+    frame.extend(payload);
+    frame
+}
+
+/// The payload of the first whole frame, and the bytes it takes in all.
+pub(crate) fn frame(bytes: &[u8]) -> Option<(&[u8], usize)> {
+    let (&[_, short], rest) = bytes.split_first_chunk::<2>()?;
+    let (length, start) = match short & 0x7f {
+        126 => (u64::from(u16::from_be_bytes(*rest.first_chunk()?)), 4),
+        127 => (u64::from_be_bytes(*rest.first_chunk()?), 10),
+        short => (u64::from(short), 2),
+    };
+    let end = start + usize::try_from(length).unwrap();
+    bytes.get(start..end).map(|payload| (payload, end))
+}
+
+pub(crate) fn line(cid: &str, number: u64, sent: u64) -> Vec<u8> {
+    let mut text = format!("{number} {sent} ");
+    text.extend(std::iter::repeat_n('x', TEXT_BYTES.saturating_sub(text.len())));
+    let body = json!({"msg": text, "msgTypeCode": 1, "msgTime": sent, "extras": "{\"osType\":\"PC\"}"});
+    masked(
+        json!({"cmd": 3101, "svcid": "game", "cid": cid, "tid": number, "retry": false, "bdy": body})
+            .to_string()
+            .as_bytes(),
+    )
+}
+
+pub(crate) fn percentile(sorted: &[u32], share: f64) -> f64 {
+    let index = ((sorted.len() as f64 * share) as usize).min(sorted.len().saturating_sub(1));
+    sorted.get(index).map_or(0.0, |micros| f64::from(*micros) / 1_000.0)
+}
+
+/// Sends lines at a rate, whatever comes of them; their numbers begin at `first`, their times at `begun`.
+pub(crate) async fn send_by_the_clock(
+    writer: &mut OwnedWriteHalf,
+    cid: &str,
+    first: u64,
+    (rate, total): (u64, u64),
+    begun: Instant,
+    sent: Arc<AtomicU64>,
+) {
+    let from = begun.elapsed();
+    for turn in 0..total {
+        sleep_until(begun + from + Duration::from_micros(turn * 1_000_000 / rate)).await;
+        writer.write_all(&line(cid, first + turn, begun.elapsed().as_micros() as u64)).await.unwrap();
+        sent.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+pub(crate) async fn drain(mut reader: OwnedReadHalf) {
+    let mut buffer = vec![0; 64 * 1024];
+    while reader.read(&mut buffer).await.unwrap() > 0 {}
+}
