@@ -26,6 +26,8 @@ pub(super) struct Authors {
     /// Time and place of each author's last line.
     last: HashMap<UserId, (Millis, Seq)>,
     sent: HashMap<Sent, Accepted>,
+    /// How many of them were retries: while there are none, only a retry can be a repeat.
+    retried: usize,
     /// Every line that is remembered, oldest first.
     order: VecDeque<Remembered>,
 }
@@ -79,6 +81,9 @@ impl Authors {
     /// before its own retry and came into the log behind it.
     pub(super) fn repeat(&mut self, line: &Line, at: Millis) -> Option<Receipt> {
         self.tick(at);
+        if !line.draft.retry && self.retried == 0 {
+            return None;
+        }
         let Accepted { receipt, retried } = *self.sent.get(&Sent::new(line))?;
         (line.draft.retry || retried.is_some_and(|retried| at <= retried)).then_some(receipt)
     }
@@ -92,7 +97,10 @@ impl Authors {
 
     fn remember_by(&mut self, by: Millis, line: &Line, at: Millis, receipt: Receipt) {
         let sent = Sent::new(line);
-        self.sent.insert(sent.clone(), Accepted { receipt, retried: line.draft.retry.then_some(at) });
+        let retried = line.draft.retry.then_some(at);
+        let before = self.sent.insert(sent.clone(), Accepted { receipt, retried });
+        self.retried += usize::from(retried.is_some());
+        self.retried -= usize::from(before.is_some_and(|before| before.retried.is_some()));
         self.order.push_back(Remembered { by, sent, seq: receipt.seq, time: receipt.time });
     }
 
@@ -146,8 +154,9 @@ impl Authors {
     fn forget_oldest(&mut self) {
         let Some(Remembered { sent, seq, .. }) = self.order.pop_front() else { return };
         // A later line with the same marks, or of the same author, is remembered longer.
-        if self.sent.get(&sent).is_some_and(|accepted| accepted.receipt.seq == seq) {
+        if let Some(accepted) = self.sent.get(&sent).copied().filter(|accepted| accepted.receipt.seq == seq) {
             self.sent.remove(&sent);
+            self.retried -= usize::from(accepted.retried.is_some());
         }
         if let Some((time, last)) = self.last.get(&sent.uid).copied()
             && last == seq
