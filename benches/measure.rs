@@ -9,7 +9,6 @@
 
 mod wire;
 
-use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -46,13 +45,7 @@ fn main() {
         println!("say what: all | idle | fanout VIEWERS LINES_PER_S | sends [LINES_PER_S]");
         return;
     }
-    if std::env::var_os("MEASURE_PINNED").is_none() {
-        let this = std::env::current_exe().unwrap();
-        let status =
-            Command::new("taskset").args(["-c", "1"]).arg(this).args(&arguments).env("MEASURE_PINNED", "1").status();
-        std::process::exit(status.expect("taskset (util-linux) is there").code().unwrap_or(1));
-    }
-    rlimit::increase_nofile_limit(u64::MAX).unwrap();
+    wire::on_core_1(&arguments);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let number = |index: usize, usual: u64| arguments.get(index).map_or(usual, |text| text.parse().unwrap());
     let (all, what) = (arguments[0] == "all", arguments[0].as_str());

@@ -10,7 +10,6 @@
 
 mod wire;
 
-use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -31,16 +30,11 @@ const RATE: u64 = 20;
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
-    if std::env::args().all(|argument| argument != "--bench") && std::env::var_os("MEASURE_PINNED").is_none() {
+    // `cargo test` runs it too, without a word.
+    if std::env::args().all(|argument| argument != "--bench") && !wire::is_on_core_1() {
         return;
     }
-    if std::env::var_os("MEASURE_PINNED").is_none() {
-        let this = std::env::current_exe().unwrap();
-        let status =
-            Command::new("taskset").args(["-c", "1"]).arg(this).args(&arguments).env("MEASURE_PINNED", "1").status();
-        std::process::exit(status.expect("taskset (util-linux) is there").code().unwrap_or(1));
-    }
-    rlimit::increase_nofile_limit(u64::MAX).unwrap();
+    wire::on_core_1(&arguments);
     let number = |index: usize, usual: u64| arguments.get(index).map_or(usual, |text| text.parse().unwrap());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(storm(number(0, 10_000), number(1, 1_000), number(2, 1_200)));

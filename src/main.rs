@@ -67,7 +67,8 @@ Examples:
 Examples:
   madang backup --data /var/lib/madang /backups/madang-$(date +%F).db
 
-The copy is the log as it is at one moment. Keep the files 'secret', 'api-key' and 'address-key' of the data directory too:
+The copy is the log as it is at one moment. Until it is done the gateway's write-ahead file grows by whatever is written
+meanwhile: a quiet hour is best. Keep the files 'secret', 'api-key' and 'address-key' of the data directory too:
 they are not in it.")]
     Backup(Backup),
     /// Make the log of a data directory from a copy, while no gateway uses it.

@@ -15,6 +15,24 @@ use tokio::time::{Instant, sleep_until};
 /// Text of a line, so that it has about 900 bytes on the wire.
 const TEXT_BYTES: usize = 300;
 
+/// Says to this program that it has been started again where it belongs.
+const PINNED: &str = "MEASURE_PINNED";
+
+/// Whether this is the generator where it belongs.
+pub(crate) fn is_on_core_1() -> bool {
+    std::env::var_os(PINNED).is_some()
+}
+
+/// Starts this program again on core 1, unless it is there, with as many open files as it may have.
+pub(crate) fn on_core_1(arguments: &[String]) {
+    if !is_on_core_1() {
+        let this = std::env::current_exe().unwrap();
+        let status = Command::new("taskset").args(["-c", "1"]).arg(this).args(arguments).env(PINNED, "1").status();
+        std::process::exit(status.expect("taskset (util-linux) is there").code().unwrap_or(1));
+    }
+    rlimit::increase_nofile_limit(u64::MAX).unwrap();
+}
+
 /// The program, pinned to core 0.
 pub(crate) struct Server {
     child: Child,

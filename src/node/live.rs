@@ -38,7 +38,8 @@ pub(super) struct Live {
     waiters: Waiters,
     /// When it was asked for last.
     used: Mutex<Instant>,
-    /// Held for reading by whoever tells somebody what was revealed a moment ago.
+    /// Held for reading by whoever tells somebody what was revealed a moment ago; taken under the state's lock, so nobody
+    /// who holds it may wait for that, and a reader never waits for a writer.
     pub(super) telling: RwLock<()>,
     /// Held while a snapshot is taken, so that one is at a time.
     keeping: Arc<AsyncMutex<()>>,

@@ -53,7 +53,7 @@ pub use crate::policy::revoked::Revocation;
 pub use append::Answer;
 pub use keys::Access;
 pub use ledger::{EndedBy, Farewell, FarewellQuery};
-pub use resume::{Arrival, Lost};
+pub use resume::{Arrival, Lost, Turn};
 pub use send::SiteLine;
 pub use station::{ChannelView, StationError};
 pub use subscribe::Seat;
@@ -156,7 +156,7 @@ pub struct Node {
     users: Paces<String>,
     programs: Paces<String>,
     ledger: Ledger,
-    turns: Semaphore,
+    turns: Arc<Semaphore>,
     tasks: TaskTracker,
     draining: AtomicBool,
     /// Ends the tasks that follow the log, which hold it open.
@@ -178,7 +178,7 @@ impl Node {
             users: Paces::default(),
             programs: Paces::default(),
             ledger: Ledger::default(),
-            turns: Semaphore::new(resume::AT_ONCE),
+            turns: Arc::new(Semaphore::new(resume::AT_ONCE)),
             parts,
             hub,
             directory,

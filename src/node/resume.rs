@@ -3,10 +3,11 @@
 //! What was missed goes out in stretches, one at a time as the connection takes them, so that whoever missed a lot needs no
 //! more of the outgoing queue than anybody else. All is revealed as of the moment a stretch is made.
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::SemaphorePermit;
+use tokio::sync::OwnedSemaphorePermit;
 
 use crate::channel::Channel;
 use crate::clock;
@@ -74,6 +75,9 @@ pub struct Arrival {
     pub recovered: Option<Result<(), Lost>>,
 }
 
+/// A place in the queue of those who want to be told; it is kept for as long as this is.
+pub type Turn = Pin<Box<dyn Future<Output = Option<OwnedSemaphorePermit>> + Send + Sync>>;
+
 /// How far somebody is who is being told what they missed.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Trail {
@@ -86,9 +90,10 @@ pub(super) struct Trail {
 
 impl Node {
     /// Waits for a turn to tell a session what it missed.
-    pub async fn turn(&self) -> Option<SemaphorePermit<'_>> {
+    pub fn turn(&self) -> Turn {
+        let turns = self.turns.clone();
         // It is never closed, so there is always a turn.
-        self.turns.acquire().await.ok()
+        Box::pin(async move { turns.acquire_owned().await.ok() })
     }
 
     /// Waits until this machine has heard of a place that another one may have told of; a second at most.
@@ -166,7 +171,7 @@ impl Seat {
         let lands = trail.told == seq && state.channel.seq() == seq;
         if !lands {
             // Whoever hides something waits for those who are telling what they saw before.
-            let _telling = self.live.telling.read();
+            let _telling = self.live.telling.read_recursive();
             drop(state);
             frames.iter().for_each(|frames| hand_over(outbox, frames));
             return false;

@@ -37,7 +37,7 @@ impl Node {
             pause = LOOK;
             let Some(node) = node.upgrade() else { return };
             match node.drop_older_than(age).await {
-                Ok(0) => {}
+                Ok(0) | Err(Refusal::Draining) => {}
                 Ok(channels) => info!(channels, "dropped what is too old"),
                 Err(failure) => {
                     node.parts.metrics.faults.inc();
@@ -57,8 +57,16 @@ impl Node {
             let channels =
                 self.parts.log.channels(last.as_ref(), CHANNELS).await.map_err(|failure| refusal(&failure))?;
             for channel in &channels {
-                match patiently(|| self.drop_before(channel, before)).await {
+                let used = self.hub.holds(channel);
+                let ended = patiently(|| self.drop_before(channel, before)).await;
+                if !used {
+                    // Nobody else wants all of them in memory.
+                    self.hub.evict(channel, Duration::ZERO).await;
+                }
+                match ended {
                     Ok(some) => dropped += u64::from(some),
+                    // It would fail in every other, too.
+                    Err(refusal @ (Refusal::Draining | Refusal::DiskFull)) => return Err(refusal),
                     Err(failure) => {
                         self.parts.metrics.faults.inc();
                         error!(%failure, %channel, "what is too old could not be dropped");
@@ -83,23 +91,27 @@ impl Node {
             // All that is that old is the note of the last time.
             return Ok(false);
         }
-        let used = self.hub.holds(channel);
+        if self.is_draining() {
+            return Err(Refusal::Draining);
+        }
         let live = self.hub.live(channel).await.map_err(failed)?;
         if live.state.lock().channel.dropped() < upto {
             let id = EventId::derived(&format!("{channel} drops up to {upto}"));
             let event = Event { id, at: self.parts.clock.now(), body: Body::Dropped { upto } };
             self.append_once(&live, event).await?;
         }
+        let (dropped, readable) = {
+            let channel = &live.state.lock().channel;
+            (channel.dropped(), channel.unreadable().is_none())
+        };
         // A channel that this build can't read has no snapshot, and keeps everything.
-        if live.state.lock().channel.dropped() < upto || !live.keep(&self.parts).await {
+        if dropped < upto || !readable {
             return Ok(false);
         }
-        log.drop_upto(channel, upto).await.map_err(failed)?;
-        drop(live);
-        if !used {
-            // Nobody else wants all of them in memory.
-            self.hub.evict(channel, Duration::ZERO).await;
+        if !live.keep(&self.parts).await {
+            return Err(Refusal::Busy { retry_after_ms: 1_000 });
         }
+        log.drop_upto(channel, upto).await.map_err(failed)?;
         Ok(true)
     }
 
@@ -136,23 +148,19 @@ impl Node {
     }
 
     async fn erase_payloads(&self, channel: &ChannelId, uid: &UserId, upto: Seq) -> Result<u64, LogError> {
-        let (log, mut after, mut erased) = (&self.parts.log, Seq::default(), 0);
+        let (log, mut after, mut places) = (&self.parts.log, Seq::default(), Vec::new());
         loop {
             let page = log.read(channel, after, LARGEST_PAGE).await?;
             let theirs = |body: &Body| matches!(body, Body::Line(line) if line.author.uid == *uid);
             let found = page.events.iter().filter(|logged| logged.seq <= upto && theirs(&logged.event.body));
-            let places: Vec<Seq> = found.map(|logged| logged.seq).collect();
-            erased += places.len() as u64;
-            let last = page.events.last().map(|last| last.seq).filter(|last| *last < upto);
-            let rest = last.filter(|_| page.events.len() == LARGEST_PAGE);
-            // The last time also for nothing: an earlier attempt may have been cut off before the log was in order.
-            if !places.is_empty() || rest.is_none() {
-                log.erase(channel, &places).await?;
-            }
-            match rest {
-                Some(last) => after = last,
-                None => return Ok(erased),
+            places.extend(found.map(|logged| logged.seq));
+            match page.events.last() {
+                Some(last) if last.seq < upto && page.events.len() == LARGEST_PAGE => after = last.seq,
+                _ => break,
             }
         }
+        // For nothing, too: an earlier attempt may have been cut off before the log was in order.
+        log.erase(channel, &places).await?;
+        Ok(places.len() as u64)
     }
 }

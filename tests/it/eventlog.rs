@@ -402,12 +402,21 @@ async fn a_copy_is_whole_while_the_log_is_in_use_and_goes_on_in_an_epoch_of_its_
         })
     };
     let (file, copy) = (folder.path().join("events.db"), folder.path().join("copy.db"));
+    // One that was cut off is in nobody's way; one that is being written is.
+    let unfinished = copies::unfinished(&copy);
+    std::fs::write(&unfinished, "half a copy").unwrap();
+    let other = std::fs::File::open(&unfinished).unwrap();
+    other.lock().unwrap();
+    assert!(copies::backup(&file, &copy).unwrap_err().contains("another program"));
+    assert_eq!(std::fs::read(&unfinished).unwrap(), b"half a copy");
+    drop(other);
     let copied = {
         let (file, copy) = (file.clone(), copy.clone());
         tokio::task::spawn_blocking(move || copies::backup(&file, &copy)).await.unwrap().unwrap()
     };
     writing.await.unwrap();
     assert!((1..=2_001).contains(&copied), "{copied}");
+    assert!(!unfinished.exists());
     assert_eq!(
         std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&copy).unwrap().permissions()) & 0o777,
         0o600

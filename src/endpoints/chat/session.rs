@@ -15,7 +15,7 @@ use crate::model::message::Lane;
 use crate::model::principal::Standing;
 use crate::model::refusal::Refusal;
 use crate::model::time::Millis;
-use crate::node::{Arrival, Lost, Node, Outcome, Seat};
+use crate::node::{Arrival, Lost, Node, Outcome, Seat, Turn};
 use crate::proto::cmd::Cmd;
 use crate::proto::code::Code;
 use crate::proto::envelope::Envelope;
@@ -84,6 +84,8 @@ struct ExtSession {
     resume: Option<Result<(Epoch, Seq), Lost>>,
     /// Whether it is still being told what it missed.
     behind: bool,
+    /// Its place among those who are.
+    turn: Option<Turn>,
     /// The end of a token that it has been told of.
     warned: Option<Millis>,
 }
@@ -142,10 +144,13 @@ impl Session {
     /// the connection's own task.
     pub async fn catch_up(&mut self) {
         self.outbox.drained().await;
-        let node = self.node.clone();
-        let _turn = node.turn().await;
         // Others have something to say meanwhile.
         tokio::task::yield_now().await;
+        let Phase::Joined(Joined { ext: Some(ext), .. }) = &mut self.phase else { return };
+        // Whatever comes in between, its place in the queue is kept.
+        let turn = ext.turn.get_or_insert_with(|| self.node.turn());
+        let _turn = turn.await;
+        ext.turn = None;
         self.take_step();
     }
 
@@ -379,7 +384,7 @@ impl ExtSession {
         // Two sizes and no more: members of one size share their bytes.
         let large = asked.frame_bytes >= LARGE_PUSH_BYTES;
         let frame_limit = if large { config.push_bytes.max(LARGE_PUSH_BYTES) } else { config.push_bytes };
-        Self { lane: asked.lane, frame_limit, resume: None, behind: true, warned: None }
+        Self { lane: asked.lane, frame_limit, resume: None, behind: true, turn: None, warned: None }
     }
 
     fn connected(&self, arrival: Arrival) -> ConnectedExt {

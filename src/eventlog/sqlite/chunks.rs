@@ -15,8 +15,8 @@ use super::writer::{Command, Dropped};
 /// Places that are erased at once.
 const ERASED_AT_ONCE: usize = 100;
 
-/// Events that are dropped at once at first.
-const FIRST_DROPPED: usize = 16;
+/// Events that are dropped at once at first, and at least: fewer would never come to an end.
+const FEWEST_DROPPED: usize = 16;
 
 /// And at most (`docs/adr/0003-retention-by-chunked-deletes.md`).
 const DROPPED_AT_ONCE: usize = 250;
@@ -26,6 +26,9 @@ const LONGEST_DROP: Duration = Duration::from_millis(10);
 
 /// Between two chunks the writer is left alone for so many times what the first one took.
 const DROP_SHARE: u32 = 4;
+
+/// Longest of these pauses.
+const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 
 /// How often it is tried to empty the write-ahead file.
 const SETTLING: u32 = 20;
@@ -50,7 +53,7 @@ impl Chunks {
     /// Drops events, with pauses that leave the writer to others.
     pub(super) async fn drop_upto(self, channel: ChannelId, upto: Seq) -> Result<(), LogError> {
         // Nobody knows yet how large they are.
-        let mut rows = FIRST_DROPPED;
+        let mut rows = FEWEST_DROPPED;
         loop {
             let drop = self.patiently(|| {
                 let channel = channel.clone();
@@ -58,12 +61,12 @@ impl Chunks {
                     Command::Drop(channel, upto, rows, answer)
                 })
             });
-            let Dropped { rest, took } = drop.await?;
+            let Dropped { rest, took, commit } = drop.await?;
             if !rest {
                 return Ok(());
             }
-            rows = if took > LONGEST_DROP { (rows / 2).max(1) } else { (rows * 2).min(DROPPED_AT_ONCE) };
-            tokio::time::sleep(took * DROP_SHARE).await;
+            rows = if took > LONGEST_DROP { rows / 2 } else { rows * 2 }.clamp(FEWEST_DROPPED, DROPPED_AT_ONCE);
+            tokio::time::sleep((commit * DROP_SHARE).min(LONGEST_PAUSE)).await;
         }
     }
 

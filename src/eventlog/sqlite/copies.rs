@@ -1,6 +1,7 @@
 //! Copies of the log: one to keep elsewhere, taken while it is in use, and one to go on from.
 
 use std::fs::{self, File, OpenOptions};
+use std::io::ErrorKind;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
@@ -10,9 +11,9 @@ use crate::model::id::Epoch;
 
 use super::schema;
 
-/// Where this process writes a copy until it is whole.
+/// Where a copy is written until it is whole.
 pub fn unfinished(to: &Path) -> PathBuf {
-    beside(to, &format!(".{}.unfinished", std::process::id()))
+    beside(to, ".unfinished")
 }
 
 fn beside(file: &Path, suffix: &str) -> PathBuf {
@@ -79,23 +80,36 @@ pub(super) fn copy(log: &Connection, to: &Path) -> Result<(), Failure> {
 
 type Failure = Box<dyn std::error::Error>;
 
-/// Makes a file that is there whole or not at all: `write` fills one beside it that only its owner may read (SQLite takes
-/// an empty one to copy into). A file of that name that somebody else has made meanwhile stays.
+/// Makes a file that is there whole or not at all: `write` fills an empty one beside it that only its owner may read
+/// (SQLite takes such a one to copy into). A file of that name that somebody else has made meanwhile stays.
 fn whole<T>(file: &Path, write: impl FnOnce(&Path) -> Result<T, Failure>) -> Result<T, Failure> {
     let unfinished = unfinished(file);
-    // What an earlier one has left that was cut off.
-    remove(&unfinished)?;
-    OpenOptions::new().write(true).create_new(true).mode(0o600).open(&unfinished)?;
+    // What an earlier one has left that was cut off is written over; one that is being written is locked.
+    let handle = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&unfinished)?;
+    handle.try_lock().map_err(|_| format!("{} is being written by another program", unfinished.display()))?;
+    handle.set_len(0)?;
     let made = write(&unfinished).and_then(|made| {
-        File::open(&unfinished)?.sync_all()?;
-        fs::hard_link(&unfinished, file)?;
+        handle.sync_all()?;
+        publish(&unfinished, file)?;
         Ok(made)
     });
     // It has its own name now, or is of no use.
-    remove(&unfinished)?;
+    let _ = remove(&unfinished);
+    let made = made?;
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    File::open(folder)?.sync_all()?;
-    made
+    // Not every file system syncs folders; the copy itself is on the disk.
+    let _ = File::open(folder).and_then(|folder| folder.sync_all());
+    Ok(made)
+}
+
+/// Gives a file its name, unless another one has it.
+fn publish(unfinished: &Path, file: &Path) -> std::io::Result<()> {
+    match fs::hard_link(unfinished, file) {
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => Err(error),
+        // A file system without hard links.
+        Err(_) if !file.exists() => fs::rename(unfinished, file),
+        linked => linked,
+    }
 }
 
 fn remove(file: &Path) -> std::io::Result<()> {

@@ -118,7 +118,7 @@ mod tests {
         let kept = epoch(&connection).unwrap();
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().filter(|f| is_copy(f.as_ref().unwrap())).count(), 0);
 
-        // A copy that an earlier start of the same number did not finish is in nobody's way.
+        // A copy that an earlier start did not finish is in nobody's way.
         std::fs::write(copies::unfinished(&folder.path().join("events.db.before-v2")), "half a copy").unwrap();
         let mut longer = STEPS.to_vec();
         longer.push(M::up("ALTER TABLE meta ADD COLUMN note TEXT"));

@@ -56,8 +56,10 @@ pub(super) enum Command {
 pub(super) struct Dropped {
     /// Whether more are left to drop.
     pub(super) rest: bool,
-    /// For how long its commit held the writer, with whatever else was in it.
+    /// For how long it held the writer itself.
     pub(super) took: Duration,
+    /// And for how long its commit did, with whatever else was in it.
+    pub(super) commit: Duration,
 }
 
 /// The writer's connection and what it knows by heart.
@@ -81,10 +83,7 @@ enum Done {
     /// Its place, and whether it was new.
     Appended(Seq, bool),
     Stored,
-    /// And whether more are left to drop.
-    Dropped {
-        rest: bool,
-    },
+    Dropped(Dropped),
     Failed(LogError),
 }
 
@@ -177,7 +176,7 @@ impl Writer {
                 Command::Erase(channel, places, _) => erase(&transaction, channel, places).map(|()| Done::Stored),
                 Command::Settle(_) => Ok(Done::Stored),
                 Command::Drop(channel, upto, rows, _) => {
-                    drop_some(&transaction, channel, *upto, *rows).map(|rest| Done::Dropped { rest })
+                    drop_some(&transaction, channel, *upto, *rows).map(Done::Dropped)
                 }
             };
             match result {
@@ -213,15 +212,13 @@ impl Writer {
                     _ => tell(answer, Ok(())),
                 },
                 (Command::Settle(answer), _) => tell(answer, self.settle().map_err(|error| store(&error))),
-                (Command::Drop(_, _, _, answer), Done::Dropped { rest }) => {
-                    self.metrics.log_drop_seconds.observe(took.as_secs_f64());
-                    tell(answer, Ok(Dropped { rest, took }));
+                (Command::Drop(_, _, _, answer), Done::Dropped(dropped)) => {
+                    self.metrics.log_drop_seconds.observe(dropped.took.as_secs_f64());
+                    tell(answer, Ok(Dropped { commit: took, ..dropped }));
                 }
                 (Command::Drop(_, _, _, answer), Done::Failed(error)) => tell(answer, Err(error)),
                 (Command::Drop(_, _, _, answer), _) => tell(answer, Err(LogError::Unknown)),
-                (Command::Append(_, answer), Done::Stored | Done::Dropped { .. }) => {
-                    tell(answer, Err(LogError::Unknown))
-                }
+                (Command::Append(_, answer), Done::Stored | Done::Dropped(_)) => tell(answer, Err(LogError::Unknown)),
             }
         }
     }
@@ -332,24 +329,25 @@ fn erase(connection: &Connection, channel: &ChannelId, places: &[Seq]) -> rusqli
 }
 
 /// Drops the oldest events up to a place, at most `rows` of them; how far they are gone is noted with it.
-/// Whether more are left.
-fn drop_some(connection: &Connection, channel: &ChannelId, upto: Seq, rows: usize) -> rusqlite::Result<bool> {
+fn drop_some(connection: &Connection, channel: &ChannelId, upto: Seq, rows: usize) -> rusqlite::Result<Dropped> {
+    let begun = clock::instant();
+    let dropped = |rest| Dropped { rest, took: begun.elapsed(), commit: Duration::ZERO };
     let no: Option<i64> = connection
         .prepare_cached("SELECT no FROM channel WHERE name = ?1")?
         .query_row(params![channel.as_str()], |row| row.get(0))
         .optional()?;
-    let Some(no) = no else { return Ok(false) };
+    let Some(no) = no else { return Ok(dropped(false)) };
     let rows = i64::try_from(rows).unwrap_or(i64::MAX);
     let last: Option<i64> = connection
         .prepare_cached(
             "SELECT max(seq) FROM (SELECT seq FROM event WHERE channel = ?1 AND seq <= ?2 ORDER BY seq LIMIT ?3)",
         )?
         .query_row(params![no, to_sql(upto), rows], |row| row.get(0))?;
-    let Some(last) = last else { return Ok(false) };
+    let Some(last) = last else { return Ok(dropped(false)) };
     let deleted =
         connection.prepare_cached("DELETE FROM event WHERE channel = ?1 AND seq <= ?2")?.execute(params![no, last])?;
     connection.prepare_cached("UPDATE channel SET gone = max(gone, ?2) WHERE no = ?1")?.execute(params![no, last])?;
-    Ok(deleted as i64 == rows)
+    Ok(dropped(deleted as i64 == rows))
 }
 
 #[cfg(test)]
