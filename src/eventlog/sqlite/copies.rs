@@ -1,8 +1,8 @@
 //! Copies of the log: one to keep elsewhere, taken while it is in use, and one to go on from.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::ErrorKind;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OpenFlags, params};
@@ -87,6 +87,7 @@ fn whole<T>(file: &Path, write: impl FnOnce(&Path) -> Result<T, Failure>) -> Res
     // What an earlier one has left that was cut off is written over; one that is being written is locked.
     let handle = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&unfinished)?;
     handle.try_lock().map_err(|_| format!("{} is being written by another program", unfinished.display()))?;
+    handle.set_permissions(Permissions::from_mode(0o600))?;
     handle.set_len(0)?;
     let made = write(&unfinished).and_then(|made| {
         handle.sync_all()?;
