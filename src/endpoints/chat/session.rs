@@ -144,13 +144,13 @@ impl Session {
     /// the connection's own task.
     pub async fn catch_up(&mut self) {
         self.outbox.drained().await;
-        // Others have something to say meanwhile.
-        tokio::task::yield_now().await;
         let Phase::Joined(Joined { ext: Some(ext), .. }) = &mut self.phase else { return };
         // Whatever comes in between, its place in the queue is kept.
         let turn = ext.turn.get_or_insert_with(|| self.node.turn());
         let _turn = turn.await;
         ext.turn = None;
+        // Whoever gives a turn away wakes the next to run at once, before all who have waited longer for something else.
+        tokio::task::yield_now().await;
         self.take_step();
     }
 
