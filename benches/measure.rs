@@ -24,7 +24,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use madang::client::fetch_token;
 use madang::clock::instant;
 
-use wire::{Server, drain, frame, join, line, own_cpu, percentile, send_by_the_clock};
+use wire::{Server, drain, frame, join, line, numbered, own_cpu, percentile, send_by_the_clock};
 
 /// The broadcast that is measured.
 const CID: &str = "bench";
@@ -135,9 +135,7 @@ async fn read_lines(mut stream: TcpStream, mut heard: Vec<u8>, bytes: Arc<Atomic
         while let Some((payload, used)) = frame(&heard) {
             let message: Value = serde_json::from_slice(payload).unwrap_or_default();
             for line in message["bdy"].as_array().into_iter().flatten() {
-                let mut words = line["msg"].as_str().unwrap().split(' ');
-                let (number, sent): (u64, u64) =
-                    (words.next().unwrap().parse().unwrap(), words.next().unwrap().parse().unwrap());
+                let (number, sent) = numbered(line);
                 if next.is_some_and(|next| next != number) {
                     shared.broken.fetch_add(1, Ordering::Relaxed);
                 }

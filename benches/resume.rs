@@ -23,7 +23,7 @@ use tokio::time::{Instant, sleep};
 use madang::client::fetch_token;
 use madang::clock::instant;
 
-use wire::{Server, drain, frame, join, own_cpu, percentile, send_by_the_clock};
+use wire::{Server, drain, frame, join, numbered, own_cpu, percentile, send_by_the_clock};
 
 const CID: &str = "bench";
 const RATE: u64 = 20;
@@ -128,9 +128,7 @@ async fn stays(stream: TcpStream, mut heard: Vec<u8>, begun: Instant, latencies:
         while let Some((payload, used)) = frame(&heard) {
             let message: Value = serde_json::from_slice(payload).unwrap_or_default();
             for line in message["bdy"].as_array().into_iter().flatten() {
-                let mut words = line["msg"].as_str().unwrap().split(' ');
-                let (number, sent): (u64, u64) =
-                    (words.next().unwrap().parse().unwrap(), words.next().unwrap().parse().unwrap());
+                let (number, sent) = numbered(line);
                 assert!(next.is_none_or(|next| next == number), "every line, once");
                 next = Some(number + 1);
                 latencies.lock().push((begun.elapsed().as_micros() as u64).saturating_sub(sent) as u32);

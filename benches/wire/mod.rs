@@ -159,6 +159,12 @@ pub(crate) fn line(cid: &str, number: u64, sent: u64) -> Vec<u8> {
     )
 }
 
+/// The number and the time that a line says of itself.
+pub(crate) fn numbered(line: &Value) -> (u64, u64) {
+    let mut words = line["msg"].as_str().unwrap().split(' ').map(|word| word.parse().unwrap());
+    (words.next().unwrap(), words.next().unwrap())
+}
+
 pub(crate) fn percentile(sorted: &[u32], share: f64) -> f64 {
     let index = ((sorted.len() as f64 * share) as usize).min(sorted.len().saturating_sub(1));
     sorted.get(index).map_or(0.0, |micros| f64::from(*micros) / 1_000.0)

@@ -166,7 +166,9 @@ impl Seat {
                 Some(frames)
             }
         };
-        self.trail = Some(Box::new(trail));
+        if let Some(kept) = self.trail.as_deref_mut() {
+            *kept = trail;
+        }
         // Under the channel's lock, so that nothing is applied between the end of what is told and the joining.
         let lands = trail.told == seq && state.channel.seq() == seq;
         if !lands {
