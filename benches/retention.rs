@@ -4,16 +4,25 @@
 //!
 //! A million events of 450 bytes in 200 channels over 10 days, as the log lays them out. The older half is dropped, once
 //! by deletes of 500 rows (how long is the writer held by each?), once by unlinking files. Then the price of either: how
-//! long the fold of one channel reads.
+//! long the fold of one channel reads. Last the job as it was built: 400,000 events of one channel are dropped while 2,000 a
+//! second are appended to another.
 
 #![expect(clippy::unwrap_used, reason = "a measurement that is wrong must stop")]
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use rusqlite::{Connection, params};
 
 use madang::clock::instant;
+use madang::eventlog::EventLog;
+use madang::eventlog::sqlite::{Config, Sqlite};
+use madang::metrics::Metrics;
+use madang::model::event::{Body, Event};
+use madang::model::id::{ChannelId, Cid};
+use madang::model::time::Millis;
 
 const EVENTS: u64 = 1_000_000;
 const CHANNELS: u64 = 200;
@@ -32,6 +41,56 @@ fn main() {
     let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     chunked(&folder.path().join("one.db"));
     files(folder.path());
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    runtime.block_on(job(&folder.path().join("job.db")));
+}
+
+/// What those who append notice of the job, and for how long its chunks hold the writer.
+async fn job(file: &Path) {
+    let metrics = Arc::new(Metrics::default());
+    let log = Sqlite::open(file, Config::default(), metrics.clone()).unwrap();
+    let (old, young) = (ChannelId::parse("old").unwrap(), ChannelId::parse("young").unwrap());
+    let event = || {
+        let title = "x".repeat(400);
+        Arc::new(Event::new(Millis(1), Body::Opened { cid: Cid::parse("c").unwrap(), title }))
+    };
+    for _ in 0..400 {
+        let appends = join_all((0..BATCH).map(|_| log.append(&old, event())));
+        assert!(appends.await.into_iter().all(|appended| appended.is_ok()));
+    }
+    let append = async |dropping: &mut Option<tokio::task::JoinHandle<Duration>>| {
+        let (mut times, begun) = (Vec::new(), instant());
+        while dropping.as_ref().map_or(begun.elapsed() < Duration::from_secs(10), |job| !job.is_finished()) {
+            let one = instant();
+            // Ten at once, two hundred times a second.
+            join_all((0..10).map(|_| log.append(&young, event()))).await;
+            times.push(one.elapsed());
+            tokio::time::sleep_until(one + Duration::from_millis(5)).await;
+        }
+        times.sort_unstable();
+        times
+    };
+    let alone = append(&mut None).await;
+    let upto = log.aged(&old, Millis(2)).await.unwrap().unwrap();
+    let dropping = log.drop_upto(&old, upto);
+    let mut job = Some(tokio::spawn(async move {
+        let begun = instant();
+        dropping.await.unwrap();
+        begun.elapsed()
+    }));
+    let meanwhile = append(&mut job).await;
+    let took = job.unwrap().await.unwrap();
+    println!("the job    {} events dropped in {:.1} s", upto.0, took.as_secs_f64());
+    for (when, times) in [("alone", &alone), ("meanwhile", &meanwhile)] {
+        println!(
+            "the job    appends {when}: p50 {:.1} ms, p99 {:.1} ms, at most {:.1} ms",
+            millis(times, 0.5),
+            millis(times, 0.99),
+            millis(times, 1.0)
+        );
+    }
+    let text = metrics.text();
+    text.lines().filter(|line| line.starts_with("madang_log_drop_seconds_bucket")).for_each(|line| println!("{line}"));
 }
 
 fn open(file: &Path) -> Connection {
