@@ -155,7 +155,7 @@ struct Gateway {
     chzzk: Arc<Chzzk>,
     site: Arc<Site>,
     tokens: Arc<Tokens>,
-    log: Weak<Sqlite>,
+    log: Weak<()>,
 }
 
 impl Gateway {
@@ -170,8 +170,7 @@ impl Gateway {
         let address_key = data.secret(ADDRESS_KEY, "")?;
         let log = Sqlite::open(&sqlite::file_in(data.folder()), config.log, metrics.clone())
             .map_err(|error| Exit::io(&error.to_string()))?;
-        let log = Arc::new(log);
-        let closing = Arc::downgrade(&log);
+        let closing = log.until_closed();
         let encoders: Vec<Arc<dyn Encoder>> = vec![Arc::new(ChatEncoder)];
         if config.auth.jwks.as_ref().is_some_and(JwksUrl::is_plain) {
             warn!("auth.jwks_url is http: whoever sits in between can put in keys of their own");
@@ -180,7 +179,7 @@ impl Gateway {
         let gate = |config| Gate::new(config, address_key.reveal(), metrics.clone());
         let (admin_gate, gate) = (gate(admin_gate()), gate(config.gate.clone()));
         let parts = Parts {
-            log,
+            log: Arc::new(log),
             clock: clock.clone(),
             tokens: tokens.clone(),
             root_key: KeyDigest::of(key.reveal()),

@@ -12,7 +12,7 @@ mod writer;
 
 use std::future::ready;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::thread::JoinHandle;
 
 use parking_lot::Mutex;
@@ -50,6 +50,8 @@ pub struct Sqlite {
     epoch: Epoch,
     thread: Mutex<Option<JoinHandle<()>>>,
     metrics: Arc<Metrics>,
+    /// The last of it: gone when everything else is closed.
+    open: Arc<()>,
 }
 
 /// The log's file within a data directory.
@@ -73,7 +75,12 @@ impl Sqlite {
             .map_err(|error| LogError::Store(error.to_string()))?;
         let readers = Arc::new(Readers::new(file.to_owned()));
         let thread = Mutex::new(Some(thread));
-        Ok(Self { commands: Some(commands), readers, followers, epoch, thread, metrics })
+        Ok(Self { commands: Some(commands), readers, followers, epoch, thread, metrics, open: Arc::default() })
+    }
+
+    /// Something that is there until the log is closed: nobody holds it any more, and its file is in order.
+    pub fn until_closed(&self) -> Weak<()> {
+        Arc::downgrade(&self.open)
     }
 
     fn command<T: Send + 'static>(
