@@ -1,14 +1,18 @@
 //! What a run has shown, beside what is true.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use serde_json::json;
 
 use crate::support::reader::Reader;
 
-use super::Planted;
+use super::planted::Planted;
 use super::truth::{REPEATABLE_MS, TrueLine};
 use super::world::{MACHINES, Machine, Viewer, World, Wrong};
+
+/// Members that one step of a flush serves.
+const STEP: usize = 256;
 
 impl World {
     pub(super) fn judge(&mut self) {
@@ -17,7 +21,7 @@ impl World {
         for viewer in &self.viewers {
             let now = std::iter::once((&viewer.cid, &viewer.reader));
             for (cid, reader) in viewer.before.iter().map(|(cid, reader)| (cid, reader)).chain(now) {
-                self.judge_reader(viewer, cid, reader, &mut wrong);
+                self.judge_reader((&viewer.uid, viewer.lane), cid, reader, &mut wrong);
             }
             self.judge_plain(viewer, &mut wrong);
             let here = |line: &TrueLine| line.cid == viewer.cid && !line.is_gone() && line.is_in(viewer.lane);
@@ -29,6 +33,7 @@ impl World {
                 ));
             }
         }
+        self.judge_strangers(&mut wrong);
         self.judge_machines(&mut wrong);
         self.wrong = wrong;
     }
@@ -66,8 +71,7 @@ impl World {
     }
 
     /// Every push held all that it said it covers, in the one order, nothing twice, and no text that nobody had said.
-    fn judge_reader(&self, viewer: &Viewer, cid: &str, reader: &Reader, wrong: &mut Vec<Wrong>) {
-        let uid = &viewer.uid;
+    fn judge_reader(&self, (uid, lane): (&str, &str), cid: &str, reader: &Reader, wrong: &mut Vec<Wrong>) {
         if !reader.gaps.is_empty() && !self.gaps_are_fair {
             wrong.push(format!("{uid} was told of gaps where there are none: {:?}", reader.gaps));
         }
@@ -94,26 +98,38 @@ impl World {
                 continue;
             }
             for (seq, line) in self.truth.lines.range(after + 1..=*upto) {
-                if line.cid == cid && line.is_in(viewer.lane) && !line.erased && !places.contains(seq) {
+                if line.cid == cid && line.is_in(lane) && !line.erased && !places.contains(seq) {
                     wrong.push(format!("{uid} was told of all behind {after} up to {upto} but not {line:?} at {seq}"));
                 }
             }
         }
     }
 
+    /// Those at the seam between two steps of a flush heard all, too.
+    fn judge_strangers(&mut self, wrong: &mut Vec<Wrong>) {
+        let mut machines = std::mem::take(&mut self.machines);
+        for stranger in machines.iter_mut().flat_map(|machine| machine.strangers.iter_mut().skip(STEP - 10).take(20)) {
+            let cid = stranger.cid.clone();
+            let reader = stranger.tells();
+            self.judge_reader(("stranger", "all"), &cid, reader, wrong);
+            let here = |line: &TrueLine| line.cid == cid && !line.is_gone();
+            let last = self.truth.lines.iter().rfind(|(_, line)| here(line)).map_or(0, |(seq, _)| *seq);
+            if reader.upto < last {
+                wrong.push(format!("a stranger has heard nothing behind {}, and there is {last}", reader.upto));
+            }
+        }
+        self.machines = machines;
+    }
+
     /// Each connection of the plain wire heard lines in the one order, each once.
     fn judge_plain(&self, viewer: &Viewer, wrong: &mut Vec<Wrong>) {
+        let mut places: HashMap<&str, Vec<u64>> = HashMap::new();
+        self.truth.lines.iter().for_each(|(seq, line)| places.entry(&line.text).or_default().push(*seq));
         for lines in &viewer.plain_lines {
             let mut before = 0;
             for text in lines.iter().filter(|text| !text.is_empty()) {
-                match self
-                    .truth
-                    .lines
-                    .iter()
-                    .filter(|(_, line)| line.text == *text)
-                    .map(|(seq, _)| *seq)
-                    .find(|seq| *seq > before)
-                {
+                let there = places.get(text.as_str()).into_iter().flatten();
+                match there.copied().find(|seq| *seq > before) {
                     Some(seq) => before = seq,
                     None => {
                         wrong.push(format!("{} heard {text:?} out of order, or twice, or from nowhere", viewer.uid))

@@ -8,6 +8,7 @@
 //! every time.
 
 mod judge;
+mod planted;
 mod script;
 mod truth;
 mod world;
@@ -16,34 +17,12 @@ use std::fs;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use planted::Planted;
 use script::{Op, script, shrink};
 use world::{World, Wrong};
 
 /// Seeds of a usual run.
 const SEEDS: u64 = 500;
-
-/// A fault that is put in on purpose: the simulation has to notice each.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Planted {
-    /// A push lacks a line.
-    LosesLines,
-    /// A push comes twice.
-    DoublesPushes,
-    /// A line says something else.
-    SwapsTexts,
-    /// A push says that it covers more than it does.
-    LiesAboutSpans,
-    /// A push is lost, and what follows doesn't say so.
-    HidesGaps,
-    /// A hidden line is told.
-    ShowsHidden,
-    /// A retry is a line of its own.
-    RetriesBecomeLines,
-    /// The log has lost a line that was acknowledged.
-    LosesAcked,
-    /// One machine has missed something.
-    Diverges,
-}
 
 fn run(seed: u64, ops: &[Op], planted: Option<Planted>) -> Vec<Wrong> {
     let ops = ops.to_vec();

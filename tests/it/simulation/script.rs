@@ -19,6 +19,10 @@ pub(super) enum Op {
     Ask { viewer: usize },
     /// A viewer sends so much at once that it goes out in several batches.
     Burst { viewer: usize },
+    /// So many strangers talk that what was said before is no longer remembered.
+    Flood,
+    /// So many strangers come in that one flush can't serve them all at once.
+    Crowd { machine: usize },
     /// A viewer sends what it sent last once more, as a retry.
     Retry { viewer: usize },
     /// One of the lines is hidden.
@@ -45,12 +49,20 @@ pub(super) enum Op {
     Lag,
 }
 
+/// One run in so many has a flood or a crowd.
+const RARELY: u64 = 8;
+
 /// The script of a seed.
 pub(super) fn script(seed: u64) -> Vec<Op> {
     let mut chance = StdRng::seed_from_u64(seed);
     let length = chance.random_range(30..220);
     let mut ops: Vec<Op> = (0..6).map(|viewer| Op::Join { viewer, machine: viewer }).collect();
     ops.extend((0..length).map(|_| draw(&mut chance)));
+    // What takes long happens in a few runs only.
+    if seed.is_multiple_of(RARELY) {
+        let somewhere = chance.random_range(6..ops.len());
+        ops.insert(somewhere, if seed.is_multiple_of(2 * RARELY) { Op::Flood } else { Op::Crowd { machine: 0 } });
+    }
     ops
 }
 
@@ -85,6 +97,8 @@ impl fmt::Display for Op {
             Self::Send { viewer } => write!(f, "send {viewer}"),
             Self::Ask { viewer } => write!(f, "ask {viewer}"),
             Self::Burst { viewer } => write!(f, "burst {viewer}"),
+            Self::Flood => write!(f, "flood"),
+            Self::Crowd { machine } => write!(f, "crowd {machine}"),
             Self::Retry { viewer } => write!(f, "retry {viewer}"),
             Self::Hide { machine, line } => write!(f, "hide {machine} {line}"),
             Self::Erase { machine, viewer, millis } => write!(f, "erase {machine} {viewer} {millis}"),
@@ -114,6 +128,8 @@ impl FromStr for Op {
             "send" => Self::Send { viewer: number()? },
             "ask" => Self::Ask { viewer: number()? },
             "burst" => Self::Burst { viewer: number()? },
+            "flood" => Self::Flood,
+            "crowd" => Self::Crowd { machine: number()? },
             "retry" => Self::Retry { viewer: number()? },
             "hide" => Self::Hide { machine: number()?, line: number()? },
             "erase" => Self::Erase { machine: number()?, viewer: number()?, millis: number()? as u64 },

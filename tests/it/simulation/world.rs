@@ -13,19 +13,29 @@ use tokio::time::timeout;
 use madang::eventlog::flaky::{Faults, Flaky};
 use madang::eventlog::memory::Memory;
 use madang::eventlog::{EventLog, LARGEST_PAGE};
-use madang::model::id::{ChannelId, Seq, UserId};
+use madang::model::access::Credential;
+use madang::model::event::{Body, Event};
+use madang::model::id::{ChannelId, Cid, Seq, UserId};
+use madang::model::message::{Author, Draft, Line};
 use madang::model::principal::Role;
+use madang::model::time::Millis;
 use madang::node::{Config, Rules};
 
 use crate::support::reader::Reader;
-use crate::support::yard::{Guest, Yard};
+use crate::support::yard::{Guest, NOON, Yard};
 
-use super::Planted;
+use super::planted::Planted;
 use super::script::Op;
 use super::truth::Truth;
 
 pub(super) const MACHINES: usize = 2;
 const VIEWERS: usize = 8;
+
+/// More lines than a channel remembers.
+const FLOOD: u32 = 4_200;
+
+/// More than one step of a flush serves.
+const CROWD: u32 = 300;
 
 /// How long everything may take to settle when nothing more happens.
 const SETTLED: Duration = Duration::from_secs(30);
@@ -38,6 +48,22 @@ pub(super) struct Machine {
     pub(super) yard: Yard,
     /// Lines that were hidden here: their text may leave no more.
     pub(super) hidden: HashSet<u64>,
+    /// Others who are there, without anything to say.
+    pub(super) strangers: Vec<Stranger>,
+}
+
+/// Somebody who is asked in the end what came.
+pub(super) struct Stranger {
+    guest: Guest,
+    pub(super) reader: Reader,
+    pub(super) cid: String,
+}
+
+impl Stranger {
+    pub(super) fn tells(&mut self) -> &Reader {
+        self.guest.heard_by_now().iter().for_each(|message| self.reader.hear(message));
+        &self.reader
+    }
 }
 
 impl Machine {
@@ -106,7 +132,7 @@ fn machine(log: &Memory, seed: u64, now: i64, hidden: HashSet<u64>) -> Machine {
     let config = Config { rules, idle: Duration::from_millis(300), ..Config::default() };
     let yard = runtime.block_on(Yard::over(Arc::new(flaky), config));
     yard.clock.advance(now);
-    Machine { runtime, yard, hidden }
+    Machine { runtime, yard, hidden, strangers: Vec::new() }
 }
 
 impl World {
@@ -172,6 +198,8 @@ impl World {
             Op::Send { viewer } => self.send(viewer % VIEWERS, false, 1, 0),
             Op::Ask { viewer } => self.send(viewer % VIEWERS, false, 40, 0),
             Op::Burst { viewer } => (0..70).for_each(|_| self.send(viewer % VIEWERS, false, 1, 480)),
+            Op::Flood => self.flood(),
+            Op::Crowd { machine } => self.crowd(machine % MACHINES),
             Op::Retry { viewer } => self.send(viewer % VIEWERS, true, 1, 0),
             Op::Hide { machine, line } => self.hide(machine % MACHINES, line),
             Op::Erase { machine, viewer, millis } => {
@@ -303,6 +331,35 @@ impl World {
         self.viewers[viewer].last_sent = Some(number);
     }
 
+    /// More lines than a channel remembers, from a machine that isn't looked at.
+    fn flood(&mut self) {
+        self.gaps_are_fair = true;
+        for number in 0..FLOOD {
+            let text = format!("flood {number} at {}", self.now);
+            let uid = UserId::parse("stranger").unwrap();
+            let author = Author { uid, profile: Arc::default(), role: Role::Viewer };
+            let draft = Draft { text, tid: number.to_string(), ..Draft::default() };
+            let cid = Cid::parse(&self.cid).unwrap();
+            let line = Line { cid, author, draft, members: 0, credential: Credential::default() };
+            let event = Event::new(Millis(NOON + self.now), Body::Line(Arc::new(line)));
+            self.log.append(&self.channel, Arc::new(event)).now_or_never().unwrap().unwrap();
+        }
+    }
+
+    fn crowd(&mut self, machine: usize) {
+        let Machine { runtime, yard, strangers, .. } = &mut self.machines[machine];
+        runtime.block_on(async {
+            for _ in 0..CROWD {
+                let (mut guest, mut reader) = (yard.guest(), Reader::default());
+                let connected = guest.connect_ext(&self.cid, None, reader.ext()).await;
+                if connected["retCode"] == 0 {
+                    reader.connected(&connected);
+                    strangers.push(Stranger { guest, reader, cid: self.cid.clone() });
+                }
+            }
+        });
+    }
+
     fn hide(&mut self, machine: usize, line: usize) {
         let places: Vec<u64> = self.truth.lines.keys().copied().collect();
         let Some(seq) = (!places.is_empty()).then(|| places[line % places.len()]) else { return };
@@ -424,57 +481,6 @@ impl World {
             someone.plain_lines.last_mut().unwrap().extend(texts);
         } else {
             someone.reader.hear(message);
-        }
-    }
-
-    /// What a planted fault makes of a message.
-    fn tamper(&mut self, viewer: usize, mut message: Value) -> Vec<Value> {
-        let reader = &self.viewers[viewer].reader;
-        let lines = message["bdy"].as_array().map_or(0, Vec::len);
-        let Some(planted) = self.planted.filter(|_| message["cmd"] == 93101 && lines > 0 && message["seq"].is_null())
-        else {
-            return vec![message];
-        };
-        self.tampered += 1;
-        if planted == Planted::ShowsHidden {
-            for line in
-                message["bdy"].as_array_mut().unwrap().iter_mut().filter(|line| line["msgStatusType"] == "HIDDEN")
-            {
-                let told = line["seq"].as_u64().and_then(|seq| self.truth.lines.get(&seq));
-                line["msg"] = told.map_or("", |line| &line.text).into();
-            }
-            return vec![message];
-        }
-        if !self.tampered.is_multiple_of(7) {
-            return vec![message];
-        }
-        match planted {
-            Planted::LosesLines => {
-                message["bdy"].as_array_mut().unwrap().pop();
-                vec![message]
-            }
-            Planted::DoublesPushes => vec![message.clone(), message],
-            Planted::SwapsTexts => {
-                message["bdy"][0]["msg"] = "something else".into();
-                vec![message]
-            }
-            Planted::LiesAboutSpans => {
-                if message["upto"].is_u64() {
-                    message["upto"] = (message["upto"].as_u64().unwrap() + 3).into();
-                }
-                vec![message]
-            }
-            Planted::HidesGaps => {
-                // The push is lost, and the next ones say that they begin where the reader is.
-                let (after, upto) = (reader.upto, message["upto"].as_u64().unwrap_or_default());
-                message["bdy"] = json!([]);
-                message["after"] = after.into();
-                message["upto"] = upto.max(after).into();
-                if self.viewers[viewer].plain { vec![] } else { vec![message] }
-            }
-            Planted::ShowsHidden | Planted::RetriesBecomeLines | Planted::LosesAcked | Planted::Diverges => {
-                vec![message]
-            }
         }
     }
 

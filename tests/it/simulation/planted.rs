@@ -1,0 +1,81 @@
+//! Faults that are put in on purpose, to see whether they are noticed.
+
+use serde_json::{Value, json};
+
+use super::world::World;
+
+/// A fault that is put in on purpose: the simulation has to notice each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Planted {
+    /// A push lacks a line.
+    LosesLines,
+    /// A push comes twice.
+    DoublesPushes,
+    /// A line says something else.
+    SwapsTexts,
+    /// A push says that it covers more than it does.
+    LiesAboutSpans,
+    /// A push is lost, and what follows doesn't say so.
+    HidesGaps,
+    /// A hidden line is told.
+    ShowsHidden,
+    /// A retry is a line of its own.
+    RetriesBecomeLines,
+    /// The log has lost a line that was acknowledged.
+    LosesAcked,
+    /// One machine has missed something.
+    Diverges,
+}
+
+impl World {
+    /// What a planted fault makes of a message.
+    pub(super) fn tamper(&mut self, viewer: usize, mut message: Value) -> Vec<Value> {
+        let reader = &self.viewers[viewer].reader;
+        let lines = message["bdy"].as_array().map_or(0, Vec::len);
+        let Some(planted) = self.planted.filter(|_| message["cmd"] == 93101 && lines > 0 && message["seq"].is_null())
+        else {
+            return vec![message];
+        };
+        self.tampered += 1;
+        if planted == Planted::ShowsHidden {
+            for line in
+                message["bdy"].as_array_mut().unwrap().iter_mut().filter(|line| line["msgStatusType"] == "HIDDEN")
+            {
+                let told = line["seq"].as_u64().and_then(|seq| self.truth.lines.get(&seq));
+                line["msg"] = told.map_or("", |line| &line.text).into();
+            }
+            return vec![message];
+        }
+        if !self.tampered.is_multiple_of(7) {
+            return vec![message];
+        }
+        match planted {
+            Planted::LosesLines => {
+                message["bdy"].as_array_mut().unwrap().pop();
+                vec![message]
+            }
+            Planted::DoublesPushes => vec![message.clone(), message],
+            Planted::SwapsTexts => {
+                message["bdy"][0]["msg"] = "something else".into();
+                vec![message]
+            }
+            Planted::LiesAboutSpans => {
+                if message["upto"].is_u64() {
+                    message["upto"] = (message["upto"].as_u64().unwrap() + 3).into();
+                }
+                vec![message]
+            }
+            Planted::HidesGaps => {
+                // The push is lost, and the next ones say that they begin where the reader is.
+                let (after, upto) = (reader.upto, message["upto"].as_u64().unwrap_or_default());
+                message["bdy"] = json!([]);
+                message["after"] = after.into();
+                message["upto"] = upto.max(after).into();
+                if self.viewers[viewer].plain { vec![] } else { vec![message] }
+            }
+            Planted::ShowsHidden | Planted::RetriesBecomeLines | Planted::LosesAcked | Planted::Diverges => {
+                vec![message]
+            }
+        }
+    }
+}
