@@ -4,6 +4,7 @@
 #                  (installs what is missing)
 #   make quick     what Rust alone can check
 #   make simulate  SEEDS=100000 runs of the simulation, in a release build; FROM=n begins at another seed
+#   make threads   TIMES=100 as many orders of what threads share (once in make test)
 #   make fuzz      MINUTES=60 of each fuzz target (a minute in make test)
 #   make bench     the figures of docs/performance.md
 #   make fmt       format the code
@@ -18,16 +19,23 @@ DENY_VERSION := 0.20.2
 # Programs that the tests need beside Rust and Node, and the Debian packages that bring them.
 PACKAGES := build-essential ca-certificates haproxy nginx-light python3 python3-venv util-linux
 
-.PHONY: test quick simulate fuzz bench fmt lint deny clients system
+.PHONY: test quick simulate threads fuzz bench fmt lint deny clients system
 
 test: system lint deny $(VENV)/installed $(CLIENTS)/node_modules/.package-lock.json
 	cargo test --locked
 	cargo test --locked --test it -- --ignored
+	$(MAKE) --no-print-directory threads
 	$(MAKE) --no-print-directory fuzz
 	CLIENTS_PYTHON="$(CURDIR)/$(VENV)/bin/python" cargo test --locked --test clients -- --ignored --nocapture
 
 quick: lint
 	cargo test --locked
+
+TIMES ?= 1
+
+# A build of its own, in which a scheduler stands behind every lock and wait.
+threads:
+	RUSTFLAGS="--cfg shuttle -D warnings" SHUTTLE_RUNS=$(TIMES) cargo test --locked --target-dir target/shuttle --test threads
 
 # Each target that long; they share the cores.
 MINUTES ?= 1

@@ -269,7 +269,8 @@ impl From<Token> for TokenRequest {
 fn block_on(work: impl Future<Output = Result<(), Exit>>) -> Result<(), Exit> {
     let runtime = tokio::runtime::Runtime::new().map_err(|error| Exit::io(&error.to_string()))?;
     let ended = runtime.block_on(work);
-    // A thread that waits for standard input can't be told to stop.
+    // A thread that waits for standard input can't be told to stop; shuttle's runtime has no threads.
+    #[cfg(not(shuttle))]
     runtime.shutdown_background();
     ended
 }

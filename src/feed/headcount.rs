@@ -1,7 +1,10 @@
 //! How many are there: exact, and free to ask.
 
+#[cfg(not(shuttle))]
 use std::sync::atomic::{AtomicU32, Ordering};
 
+#[cfg(shuttle)]
+use shuttle::sync::atomic::{AtomicU32, Ordering};
 use tokio::sync::Notify;
 
 /// How many are in a broadcast at a moment.
@@ -45,7 +48,12 @@ impl Headcount {
         self.changed.notify_one();
     }
 
-    /// Waits until it has changed since the last time it was waited for.
+    /// Somebody has begun to listen, who may have missed how many are there.
+    pub(super) fn listens(&self) {
+        self.changed.notify_one();
+    }
+
+    /// Waits until it has changed, or somebody else listens, since the last time it was waited for.
     pub(super) async fn changed(&self) {
         self.changed.notified().await;
     }

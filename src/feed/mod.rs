@@ -143,7 +143,11 @@ impl Feed {
     /// Adds a member that gets every item behind `after`. What it has to hear before live items must be in its outbox
     /// already.
     pub fn join(&self, group: Group, outbox: Arc<Outbox>, user: Option<UserId>, after: Seq) -> Place {
-        self.members.lock().add(group, Member { outbox, user, after })
+        let place = self.members.lock().add(group, Member { outbox, user, after });
+        if group.layer == Layer::Ext {
+            self.headcount.listens();
+        }
+        place
     }
 
     /// Moves a member to another group, between two batches, so that it gets each item once. `None` when it has left.

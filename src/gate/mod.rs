@@ -8,12 +8,15 @@ mod origin;
 
 use std::net::IpAddr;
 use std::sync::Arc;
+#[cfg(not(shuttle))]
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use dashmap::DashMap;
 use ipnet::IpNet;
+#[cfg(shuttle)]
+use shuttle::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::clock;

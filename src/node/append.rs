@@ -58,10 +58,10 @@ impl Waiters {
 impl Node {
     /// Appends `event`; `answer` is told when it has been applied, or why it never will be.
     pub(super) fn append(&self, channel: &ChannelId, event: Event, waiters: impl WaitersOf, answer: Answer) {
-        // Whoever comes now would write behind the back of the gateway that takes over.
-        if self.is_draining() {
-            return answer(Outcome::Refused(Refusal::Draining));
-        }
+        let under_way = match self.begin() {
+            Ok(under_way) => under_way,
+            Err(refusal) => return answer(Outcome::Refused(refusal)),
+        };
         let (id, event) = (event.id, Arc::new(event));
         let (told, applied) = oneshot::channel();
         let tell = Box::new(move |outcome| {
@@ -72,8 +72,7 @@ impl Node {
         waiters.waiters().add(id, tell);
         let first = self.parts.log.append(channel, event.clone());
         let (parts, channel) = (self.parts.clone(), channel.clone());
-        // Tracked, so that a drain waits for the answer and not only for the disk.
-        self.tasks.spawn(async move {
+        tokio::spawn(async move {
             let mut result = first.await;
             let mut wait = FIRST_WAIT;
             let mut doubtful = false;
@@ -100,6 +99,8 @@ impl Node {
                     waiters.waiters().answer(id, || Outcome::Refused(refusal(&failure)));
                 }
             }
+            // A drain waits for the answer and not only for the disk.
+            drop(under_way);
         });
     }
 

@@ -39,7 +39,7 @@ pub(super) struct Live {
     /// When it was asked for last.
     used: Mutex<Instant>,
     /// Held for reading by whoever tells somebody what was revealed a moment ago; taken under the state's lock, so nobody
-    /// who holds it may wait for that, and a reader never waits for a writer.
+    /// who holds it may wait for that. An act that waits here for those who tell makes the next of them wait, too.
     pub(super) telling: RwLock<()>,
     /// Held while a snapshot is taken, so that one is at a time.
     keeping: Arc<AsyncMutex<()>>,

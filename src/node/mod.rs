@@ -24,13 +24,13 @@ mod station;
 mod subscribe;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use tokio::sync::Semaphore;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
+use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use crate::auth::{KeyDigest, Tokens};
 use crate::clock::Clock;
@@ -158,7 +158,6 @@ pub struct Node {
     ledger: Ledger,
     turns: Arc<Semaphore>,
     tasks: TaskTracker,
-    draining: AtomicBool,
     /// Ends the tasks that follow the log, which hold it open.
     _over: DropGuard,
 }
@@ -183,7 +182,6 @@ impl Node {
             hub,
             directory,
             tasks: TaskTracker::new(),
-            draining: AtomicBool::new(false),
             _over: over.clone().drop_guard(),
         });
         if let Some(age) = retention {
@@ -218,13 +216,20 @@ impl Node {
 
     /// Refuses new sends from now on, and waits until those under way are answered.
     pub async fn drain(&self) {
-        self.draining.store(true, Ordering::Relaxed);
         self.tasks.close();
         self.tasks.wait().await;
     }
 
+    /// Begins something that a drain waits for, as long as the token is held; not when the gateway leaves. The token is
+    /// taken before it is looked, so that whatever a drain doesn't wait for sees it: nothing is written behind the back of
+    /// the gateway that takes over.
+    fn begin(&self) -> Result<TaskTrackerToken, Refusal> {
+        let token = self.tasks.token();
+        if self.is_draining() { Err(Refusal::Draining) } else { Ok(token) }
+    }
+
     /// Whether the gateway is leaving.
     pub fn is_draining(&self) -> bool {
-        self.draining.load(Ordering::Relaxed)
+        self.tasks.is_closed()
     }
 }

@@ -130,7 +130,7 @@ impl Node {
     /// were. It goes on when nobody waits for it; asked again after a failure, it does what is left.
     pub async fn erase(self: &Arc<Self>, channel: &ChannelId, uid: &UserId) -> Result<u64, StationError> {
         let (node, channel, uid) = (self.clone(), channel.clone(), uid.clone());
-        let erasing = self.tasks.spawn(async move { node.erase_now(&channel, &uid).await });
+        let erasing = tokio::spawn(self.tasks.track_future(async move { node.erase_now(&channel, &uid).await }));
         // A task that panicked has said so.
         erasing.await.unwrap_or(Err(Refusal::Fault.into()))
     }

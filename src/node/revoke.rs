@@ -34,7 +34,7 @@ impl Node {
     /// It goes on when nobody waits for it any more.
     pub async fn revoke(self: &Arc<Self>, revoked: &Revoked) -> Result<Revocation, StationError> {
         let (node, revoked) = (self.clone(), revoked.clone());
-        let revoking = self.tasks.spawn(async move { node.revoke_everywhere(&revoked).await });
+        let revoking = tokio::spawn(self.tasks.track_future(async move { node.revoke_everywhere(&revoked).await }));
         revoking.await.unwrap_or(Err(Refusal::Fault.into()))
     }
 

@@ -170,7 +170,7 @@ impl Node {
         paced.map_err(|retry_after_ms| Refusal::TooFast { retry_after_ms })?;
         // Whoever hides something waits for those who are telling what they saw before.
         let state = seat.live.state.lock();
-        let _telling = seat.live.telling.read_recursive();
+        let _telling = seat.live.telling.read();
         let (items, seq) = (state.channel.recent(&seat.cid, count, &seat.audience()), state.channel.seq());
         drop(state);
         tell(items, seq);
@@ -216,9 +216,7 @@ impl Node {
     /// Appends an event that others may be appending at the same time: whoever is not the first waits for the log and
     /// then for this node to have applied it. Its place.
     pub(super) async fn append_once(&self, live: &Arc<Live>, event: Event) -> Result<Seq, Refusal> {
-        if self.is_draining() {
-            return Err(Refusal::Draining);
-        }
+        let _under_way = self.begin()?;
         let seq = self.parts.log.append(live.id(), Arc::new(event)).await.map_err(|failure| refusal(&failure))?;
         append::until(|| live.state.lock().channel.seq() >= seq).await?;
         Ok(seq)

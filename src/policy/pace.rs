@@ -16,18 +16,18 @@ const SWEEP_FROM: usize = 1_024;
 /// The paces of everybody who took a turn lately, by name: about 100 bytes for each within the time that a burst takes to
 /// come back.
 #[derive(Debug)]
-pub struct Paces<K: Hash + Eq> {
+pub struct Paces<K: Hash + Eq + Clone> {
     paces: DashMap<K, Pace>,
     sweep_at: AtomicUsize,
 }
 
-impl<K: Hash + Eq> Default for Paces<K> {
+impl<K: Hash + Eq + Clone> Default for Paces<K> {
     fn default() -> Self {
         Self { paces: DashMap::new(), sweep_at: AtomicUsize::new(0) }
     }
 }
 
-impl<K: Hash + Eq> Paces<K> {
+impl<K: Hash + Eq + Clone> Paces<K> {
     /// Takes a turn for whoever this is; when it is too early, says in how many milliseconds it won't be.
     pub fn take<Q: ?Sized + Hash + Eq + ToOwned<Owned = K>>(&self, name: &Q, now: Millis, rate: Rate) -> Result<(), u64>
     where

@@ -1,6 +1,10 @@
 //! How often somebody may do something. Time is an argument.
 
+#[cfg(not(shuttle))]
 use std::sync::atomic::{AtomicI64, Ordering};
+
+#[cfg(shuttle)]
+use shuttle::sync::atomic::{AtomicI64, Ordering};
 
 use crate::model::time::Millis;
 

@@ -103,7 +103,6 @@ impl Connection {
     /// from [`next`](Self::next).
     pub async fn drain(&self) -> ! {
         let never = poll_fn(|cx| {
-            self.outbox.register(cx);
             // A socket that fails is noticed by whoever reads it next.
             let _ = self.outbox.poll_drain(cx);
             Poll::Pending

@@ -30,7 +30,6 @@ impl SharedIo {
 
 impl AsyncRead for SharedIo {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        self.outbox.register(cx);
         if let Poll::Ready(Err(error)) = self.outbox.poll_drain(cx) {
             return Poll::Ready(Err(error));
         }
@@ -61,17 +60,14 @@ impl AsyncWrite for SharedIo {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, frames: &[u8]) -> Poll<io::Result<usize>> {
         match self.outbox.take_library_frames(frames, holds_close(frames)) {
             Some(taken) => Poll::Ready(taken.map(|()| frames.len())),
-            None => {
-                self.outbox.register(cx);
-                match ready!(self.outbox.poll_drain(cx)) {
-                    // Room again: the library tries once more as soon as it is polled.
-                    Ok(()) => {
-                        cx.waker().wake_by_ref();
-                        Poll::Pending
-                    }
-                    Err(error) => Poll::Ready(Err(error)),
+            None => match ready!(self.outbox.poll_drain(cx)) {
+                // Room again: the library tries once more as soon as it is polled.
+                Ok(()) => {
+                    cx.waker().wake_by_ref();
+                    Poll::Pending
                 }
-            }
+                Err(error) => Poll::Ready(Err(error)),
+            },
         }
     }
 

@@ -9,10 +9,9 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::future::poll_fn;
 use std::io;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 
 use bytes::{Buf, Bytes};
-use futures_util::task::AtomicWaker;
 use parking_lot::Mutex;
 use prometheus_client::metrics::gauge::Gauge;
 
@@ -33,8 +32,6 @@ pub enum PushError {
 pub struct Outbox {
     sock: Box<dyn Sock>,
     queue: Mutex<Queue>,
-    /// Wakes the task that reads this connection: it drains the queue.
-    drainer: AtomicWaker,
     cap: usize,
     /// Bytes in all queues.
     all: Gauge,
@@ -48,6 +45,8 @@ struct Queue {
     /// Bytes that had waited and were written, since the start.
     written: u64,
     state: State,
+    /// The task that reads this connection, while it waits: it drains the queue.
+    drainer: Option<Waker>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -62,10 +61,17 @@ enum State {
 }
 
 impl Outbox {
-    /// An empty queue before `sock` that takes at most `cap` bytes, counted in `all` too.
+    /// An empty queue before `sock` that takes at most `cap` bytes and a Close, counted in `all` too.
     pub fn new(sock: Box<dyn Sock>, cap: usize, all: Gauge) -> Self {
-        let queue = Queue { waiting: VecDeque::new(), bytes: 0, half_written: false, written: 0, state: State::Open };
-        Self { sock, queue: Mutex::new(queue), drainer: AtomicWaker::new(), cap, all }
+        let queue = Queue {
+            waiting: VecDeque::new(),
+            bytes: 0,
+            half_written: false,
+            written: 0,
+            state: State::Open,
+            drainer: None,
+        };
+        Self { sock, queue: Mutex::new(queue), cap, all }
     }
 
     /// Hands over whole frames: written now, or queued in order.
@@ -74,7 +80,7 @@ impl Outbox {
         if queue.state != State::Open {
             return Err(PushError::Closed);
         }
-        self.enqueue(&mut queue, frames.bytes())
+        self.enqueue(&mut queue, frames.bytes(), self.cap)
     }
 
     /// Sends a Close frame behind what is queued; nothing is taken afterwards. Does nothing when already closing.
@@ -82,8 +88,8 @@ impl Outbox {
         let mut queue = self.queue.lock();
         if queue.state == State::Open {
             queue.state = State::Sealed;
-            // A socket that fails now is noticed by its reader.
-            let _ = self.enqueue(&mut queue, Frames::close(code, reason).bytes());
+            // It always fits, so that what was taken before it isn't dropped. A socket that fails now is noticed by its reader.
+            let _ = self.enqueue(&mut queue, Frames::close(code, reason).bytes(), usize::MAX);
         }
     }
 
@@ -122,10 +128,10 @@ impl Outbox {
         queue.waiting.push_back(close.bytes().clone());
         let left = queue.waiting.iter().map(Bytes::len).sum();
         self.count(queue, left);
-        self.drainer.wake();
+        queue.wake();
     }
 
-    fn enqueue(&self, queue: &mut Queue, frames: &Bytes) -> Result<(), PushError> {
+    fn enqueue(&self, queue: &mut Queue, frames: &Bytes, most: usize) -> Result<(), PushError> {
         let mut written = 0;
         if queue.waiting.is_empty() {
             match self.sock.try_write(frames) {
@@ -134,14 +140,14 @@ impl Outbox {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(_) => {
                     queue.state = State::Dead;
-                    self.drainer.wake();
+                    queue.wake();
                     return Err(PushError::Closed);
                 }
             }
             queue.half_written = written > 0;
         }
         let rest = frames.slice(written..);
-        if queue.bytes + rest.len() > self.cap {
+        if queue.bytes + rest.len() > most {
             if queue.half_written && queue.waiting.is_empty() {
                 // The started frame has to be finished: it is what `give_up` keeps.
                 queue.waiting.push_back(rest);
@@ -152,7 +158,7 @@ impl Outbox {
         let grown = queue.bytes + rest.len();
         self.count(queue, grown);
         queue.waiting.push_back(rest);
-        self.drainer.wake();
+        queue.wake();
         Ok(())
     }
 
@@ -169,14 +175,15 @@ impl Outbox {
         if closes {
             queue.state = State::Sealed;
         }
-        Some(self.enqueue(&mut queue, &Bytes::copy_from_slice(frames)).map_err(|_| io::ErrorKind::BrokenPipe.into()))
+        let taken = self.enqueue(&mut queue, &Bytes::copy_from_slice(frames), self.cap);
+        Some(taken.map_err(|_| io::ErrorKind::BrokenPipe.into()))
     }
 
     /// Writes what waits until the queue is empty or the socket is full. Only the connection's own task may call it:
-    /// it alone is woken for room in the socket.
+    /// it alone is woken for room in the socket, and from now on for more that waits.
     pub(super) fn poll_drain(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         loop {
-            if self.queue.lock().waiting.is_empty() {
+            if self.queue.lock().is_drained(cx) {
                 return Poll::Ready(Ok(()));
             }
             ready!(self.sock.poll_write_ready(cx))?;
@@ -186,7 +193,6 @@ impl Outbox {
 
     /// Waits until everything is written or the socket failed.
     pub(super) fn poll_finished(&self, cx: &mut Context<'_>) -> Poll<()> {
-        self.register(cx);
         let drained = ready!(self.poll_drain(cx));
         drop(drained);
         Poll::Ready(())
@@ -221,10 +227,6 @@ impl Outbox {
         queue.bytes = bytes;
     }
 
-    pub(super) fn register(&self, cx: &Context<'_>) {
-        self.drainer.register(cx.waker());
-    }
-
     pub(super) fn sock(&self) -> &dyn Sock {
         &*self.sock
     }
@@ -237,6 +239,20 @@ impl Drop for Outbox {
 }
 
 impl Queue {
+    /// Whether nothing waits; the task is woken as soon as something does.
+    fn is_drained(&mut self, cx: &Context<'_>) -> bool {
+        if self.drainer.as_ref().is_none_or(|drainer| !drainer.will_wake(cx.waker())) {
+            self.drainer = Some(cx.waker().clone());
+        }
+        self.waiting.is_empty()
+    }
+
+    fn wake(&mut self) {
+        if let Some(drainer) = self.drainer.take() {
+            drainer.wake();
+        }
+    }
+
     fn written(&mut self, bytes: usize) {
         self.written += bytes as u64;
         let Some(first) = self.waiting.front_mut() else { return };
@@ -257,8 +273,6 @@ impl fmt::Debug for Outbox {
 
 #[cfg(test)]
 mod tests {
-    use std::task::Waker;
-
     use super::super::sock::Memory;
     use super::*;
 

@@ -128,16 +128,24 @@ impl Sock for Memory {
     }
 
     fn poll_write_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.0.writer.register(cx.waker());
-        if self.0.buffers.lock().room > 0 { Poll::Ready(Ok(())) } else { Poll::Pending }
+        ready_if(&self.0.writer, cx, || self.0.buffers.lock().room > 0)
     }
 
     fn poll_read_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.0.reader.register(cx.waker());
-        if self.0.buffers.lock().incoming.is_empty() { Poll::Pending } else { Poll::Ready(Ok(())) }
+        ready_if(&self.0.reader, cx, || !self.0.buffers.lock().incoming.is_empty())
     }
 
     fn shut(&self) {
         self.0.buffers.lock().shut = true;
     }
+}
+
+/// Registers for a change as a socket does: whoever need not wait is not woken by it afterwards.
+fn ready_if(waiting: &AtomicWaker, cx: &Context<'_>, holds: impl Fn() -> bool) -> Poll<io::Result<()>> {
+    waiting.register(cx.waker());
+    if !holds() {
+        return Poll::Pending;
+    }
+    waiting.take();
+    Poll::Ready(Ok(()))
 }

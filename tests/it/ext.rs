@@ -302,6 +302,27 @@ async fn how_many_are_there_is_told_once_a_second_at_most() {
     assert_eq!((seen.sockets, seen.users), (11, 5));
 }
 
+#[tokio::test(start_paused = true)]
+async fn whoever_takes_long_to_catch_up_is_told_how_many_are_there() {
+    let yard = Yard::new().await;
+    let (guest, mut reader) = joined(&yard, "demo", json!({"ext": 1})).await;
+    drop(guest);
+    let mut writer = yard.writer("demo", "a").await;
+    says(&yard, &mut writer, "demo", "", 100).await;
+    let mut guest = yard.guest();
+    let mut body = reader.ext();
+    body["auth"] = "READ".into();
+    guest.says(&json!({"ver": "3", "cmd": 100, "cid": "demo", "tid": 1, "bdy": body}).to_string()).await;
+    reader.connected(&guest.hears(10100).await);
+    // The others are told how many are there, and it isn't among them yet.
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    assert!(guest.session.is_behind());
+    guest.catches_up().await;
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    guest.heard_by_now().iter().for_each(|message| reader.hear(message));
+    assert_eq!(reader.members, Some((2, 1)));
+}
+
 #[tokio::test]
 async fn a_minute_before_its_token_ends_a_session_is_told_once() {
     let yard = Yard::new().await;

@@ -1,6 +1,6 @@
 //! Long work of the writer, a little at a time: those who append meanwhile go first.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use tokio::sync::mpsc;
@@ -41,12 +41,12 @@ const FULL_PAUSE: Duration = Duration::from_millis(200);
 
 /// Somebody with much to do for the writer. Holds no place in its queue: the writer ends when nobody has one.
 pub(super) struct Chunks {
-    commands: mpsc::WeakSender<Command>,
+    commands: Weak<mpsc::Sender<Command>>,
     metrics: Arc<Metrics>,
 }
 
 impl Chunks {
-    pub(super) fn new(commands: mpsc::WeakSender<Command>, metrics: Arc<Metrics>) -> Self {
+    pub(super) fn new(commands: Weak<mpsc::Sender<Command>>, metrics: Arc<Metrics>) -> Self {
         Self { commands, metrics }
     }
 
@@ -57,7 +57,7 @@ impl Chunks {
         loop {
             let drop = self.patiently(|| {
                 let channel = channel.clone();
-                command(self.commands.upgrade().as_ref(), &self.metrics, |answer| {
+                command(self.commands.upgrade().as_deref(), &self.metrics, |answer| {
                     Command::Drop(channel, upto, rows, answer)
                 })
             });
@@ -75,14 +75,14 @@ impl Chunks {
         for chunk in places.chunks(ERASED_AT_ONCE) {
             let erase = self.patiently(|| {
                 let (channel, chunk) = (channel.clone(), chunk.to_vec());
-                command(self.commands.upgrade().as_ref(), &self.metrics, |answer| {
+                command(self.commands.upgrade().as_deref(), &self.metrics, |answer| {
                     Command::Erase(channel, chunk, answer)
                 })
             });
             erase.await?;
         }
         for _ in 0..SETTLING {
-            let settle = self.patiently(|| command(self.commands.upgrade().as_ref(), &self.metrics, Command::Settle));
+            let settle = self.patiently(|| command(self.commands.upgrade().as_deref(), &self.metrics, Command::Settle));
             if settle.await? {
                 return Ok(());
             }

@@ -44,7 +44,7 @@ impl Default for Config {
 
 /// The log in one SQLite file.
 pub struct Sqlite {
-    commands: Option<mpsc::Sender<Command>>,
+    commands: Option<Arc<mpsc::Sender<Command>>>,
     readers: Arc<Readers>,
     followers: Arc<Followers>,
     epoch: Epoch,
@@ -75,7 +75,15 @@ impl Sqlite {
             .map_err(|error| LogError::Store(error.to_string()))?;
         let readers = Arc::new(Readers::new(file.to_owned()));
         let thread = Mutex::new(Some(thread));
-        Ok(Self { commands: Some(commands), readers, followers, epoch, thread, metrics, open: Arc::default() })
+        Ok(Self {
+            commands: Some(Arc::new(commands)),
+            readers,
+            followers,
+            epoch,
+            thread,
+            metrics,
+            open: Arc::default(),
+        })
     }
 
     /// Something that is there until the log is closed: nobody holds it any more, and its file is in order.
@@ -87,11 +95,11 @@ impl Sqlite {
         &self,
         make: impl FnOnce(oneshot::Sender<Result<T, LogError>>) -> Command,
     ) -> Pending<T> {
-        command(self.commands.as_ref(), &self.metrics, make)
+        command(self.commands.as_deref(), &self.metrics, make)
     }
 
     fn chunks(&self) -> Option<Chunks> {
-        self.commands.as_ref().map(|commands| Chunks::new(commands.downgrade(), self.metrics.clone()))
+        self.commands.as_ref().map(|commands| Chunks::new(Arc::downgrade(commands), self.metrics.clone()))
     }
 }
 

@@ -1,0 +1,126 @@
+//! Coming in, coming back and changing one's group while others talk; and how many are there.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use madang::model::principal::Role;
+use madang::node::Config;
+
+use crate::people::{CID, Viewer, lines, talks, yard};
+use crate::schedules::check;
+use crate::support::reader::Reader;
+use crate::support::yard::open_yard;
+
+#[test]
+fn whoever_comes_back_while_others_talk_misses_nothing() {
+    check(6_000, || async {
+        let (yard, log) = yard(open_yard()).await;
+        let mut stays = Viewer::comes(&yard, Reader::default(), None).await;
+        let was_there = stays.reader.clone();
+        let talking = talks(yard.writer(CID, "mina").await, 2);
+        let returning = tokio::spawn({
+            let yard = yard.clone();
+            async move {
+                let reader = Viewer::comes(&yard, was_there, None).await.leaves();
+                Viewer::comes(&yard, reader, None).await
+            }
+        });
+        talking.await.unwrap();
+        let mut returned = returning.await.unwrap();
+        let there = lines(&log).await;
+        for viewer in [&mut stays, &mut returned] {
+            viewer.hears_up_to(there[1].0).await;
+            viewer.has_all(&there);
+        }
+    });
+}
+
+#[test]
+fn whoever_comes_for_the_first_time_hears_all_that_follows() {
+    check(2_000, || async {
+        let (yard, log) = yard(open_yard()).await;
+        let talking = talks(yard.writer(CID, "mina").await, 2);
+        let mut viewer = Viewer::comes(&yard, Reader::default(), None).await;
+        let begins = viewer.reader.upto;
+        let mut plain = yard.reader(CID).await;
+        talking.await.unwrap();
+        let there = lines(&log).await;
+        let mut last = yard.writer(CID, "juno").await;
+        let end = last.sends_and_hears(CID, "the end").await["bdy"]["seq"].as_u64().unwrap();
+        viewer.hears_up_to(end).await;
+        let mut expected: Vec<_> = there.iter().filter(|(place, _)| *place > begins).cloned().collect();
+        expected.push((end, "the end".to_owned()));
+        viewer.has_all(&expected);
+        let mut heard = Vec::new();
+        while heard.last().is_none_or(|text| text != "the end") {
+            let message = plain.hears(93101).await;
+            heard
+                .extend(message["bdy"].as_array().unwrap().iter().map(|line| line["msg"].as_str().unwrap().to_owned()));
+        }
+        let texts: Vec<_> = expected.into_iter().map(|(_, text)| text).collect();
+        assert!(texts.ends_with(&heard), "{heard:?} of {texts:?}");
+    });
+}
+
+#[test]
+fn whoever_changes_groups_while_others_talk_misses_nothing() {
+    check(2_000, || async {
+        let (yard, log) = yard(open_yard()).await;
+        let token = |role| yard.token("anna", role);
+        let mut viewer = Viewer::comes(&yard, Reader::default(), Some(&token(Role::Viewer))).await;
+        let talking = talks(yard.writer(CID, "mina").await, 3);
+        for role in [Role::ChatManager, Role::Viewer] {
+            let refresh = json!({"cmd": 200, "cid": CID, "tid": 4, "bdy": {"accTkn": token(role)}});
+            viewer.guest.says(&refresh.to_string()).await;
+        }
+        talking.await.unwrap();
+        let there = lines(&log).await;
+        viewer.hears_up_to(there[2].0).await;
+        viewer.has_all(&there);
+    });
+}
+
+#[test]
+fn everybody_is_counted_once_and_the_last_number_is_told() {
+    check(2_000, || async {
+        let (yard, _) = yard(open_yard()).await;
+        let mut stays = Viewer::comes(&yard, Reader::default(), None).await;
+        let coming = ["mina", "mina", "juno"].map(|uid| {
+            let yard = yard.clone();
+            tokio::spawn(async move { yard.writer(CID, uid).await })
+        });
+        let mut there = vec![yard.reader(CID).await];
+        for comes in coming {
+            there.push(comes.await.unwrap());
+        }
+        stays.hears_of_members((5, 2)).await;
+        let going: Vec<_> = there.into_iter().map(|guest| tokio::spawn(async move { drop(guest) })).collect();
+        for goes in going {
+            goes.await.unwrap();
+        }
+        stays.hears_of_members((1, 0)).await;
+    });
+}
+
+#[test]
+fn those_who_come_while_their_channel_is_let_go_are_in_one_room() {
+    let evictions = check(2_000, || async {
+        let (yard, log) = yard(Config { idle: Duration::ZERO, ..open_yard() }).await;
+        drop(yard.writer(CID, "mina").await.sends_and_hears(CID, "there is something to keep").await);
+        let coming = [(); 2].map(|()| {
+            let yard = yard.clone();
+            tokio::spawn(async move { Viewer::comes(&yard, Reader::default(), None).await })
+        });
+        let mut there = Vec::new();
+        for comes in coming {
+            there.push(comes.await.unwrap());
+        }
+        for viewer in &mut there {
+            viewer.hears_of_members((2, 0)).await;
+        }
+        assert_eq!(lines(&log).await.len(), 1);
+        yard.node.metrics().evictions.get()
+    });
+    assert!(evictions.contains(&0) && evictions.iter().any(|evictions| *evictions > 0));
+}
