@@ -88,7 +88,8 @@ impl Outbox {
         let mut queue = self.queue.lock();
         if queue.state == State::Open {
             queue.state = State::Sealed;
-            // It always fits, so that what was taken before it isn't dropped. A socket that fails now is noticed by its reader.
+            // It always fits, so that what was taken before it isn't dropped. A socket that fails now is noticed by its
+            // reader.
             let _ = self.enqueue(&mut queue, Frames::close(code, reason).bytes(), usize::MAX);
         }
     }
