@@ -2,6 +2,9 @@
 //!
 //! Rooms stand on floors and import only what `tests/floors.rs` allows; nobody imports through this root.
 
+#[cfg(all(shuttle, not(debug_assertions)))]
+compile_error!("with --cfg shuttle nothing waits for a clock: that is for tests/threads only");
+
 pub mod app;
 pub mod auth;
 pub mod channel;

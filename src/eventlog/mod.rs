@@ -6,6 +6,7 @@
 pub mod codec;
 pub mod flaky;
 pub mod memory;
+mod queue;
 pub mod sqlite;
 pub mod tail;
 
@@ -15,7 +16,6 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use thiserror::Error;
-use tokio::sync::mpsc;
 
 use crate::model::event::{Event, Logged};
 use crate::model::id::{ChannelId, Epoch, Seq};
@@ -106,13 +106,4 @@ pub trait EventLog: Send + Sync + 'static {
 
     /// Which life of the log the places belong to.
     fn epoch(&self) -> Epoch;
-}
-
-/// Takes what else waits in a queue, until there are `most`.
-fn take_more<T>(queue: &mut mpsc::Receiver<T>, batch: &mut Vec<T>, most: usize) {
-    while batch.len() < most
-        && let Ok(another) = queue.try_recv()
-    {
-        batch.push(another);
-    }
 }

@@ -14,7 +14,7 @@ use crate::metrics::Metrics;
 use crate::model::event::Logged;
 use crate::model::id::{ChannelId, Seq};
 
-use super::{LARGEST_PAGE, LogError, Page, Pending, take_more};
+use super::{LARGEST_PAGE, LogError, Page, Pending, queue};
 
 /// Events that may wait for one follower; one more ends its tail.
 const LONGEST_QUEUE: usize = 8_192;
@@ -65,12 +65,10 @@ impl Tail {
             }
         }
         loop {
-            let Some(first) = self.live.recv().await else {
+            if !queue::some(&mut self.live, &mut self.batch, LARGEST_BATCH).await {
                 let closed = self.followers.is_closed();
                 return Err(if closed { TailEnd::Closed } else { TailEnd::Lagged(self.last) });
-            };
-            self.batch.push(first);
-            take_more(&mut self.live, &mut self.batch, LARGEST_BATCH);
+            }
             let last = self.last;
             let fresh: Vec<Logged> = self.batch.drain(..).filter(|logged| logged.seq > last).collect();
             if let Some(newest) = fresh.last() {

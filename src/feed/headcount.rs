@@ -48,12 +48,7 @@ impl Headcount {
         self.changed.notify_one();
     }
 
-    /// Somebody has begun to listen, who may have missed how many are there.
-    pub(super) fn listens(&self) {
-        self.changed.notify_one();
-    }
-
-    /// Waits until it has changed, or somebody else listens, since the last time it was waited for.
+    /// Waits until it has changed since the last time it was waited for.
     pub(super) async fn changed(&self) {
         self.changed.notified().await;
     }

@@ -140,12 +140,18 @@ impl Feed {
         self.members.lock().is_empty()
     }
 
-    /// Adds a member that gets every item behind `after`. What it has to hear before live items must be in its outbox
-    /// already.
+    /// Adds a member that gets every item behind `after`, and tells it how many are there. What it has to hear before live
+    /// items must be in its outbox already.
     pub fn join(&self, group: Group, outbox: Arc<Outbox>, user: Option<UserId>, after: Seq) -> Place {
-        let place = self.members.lock().add(group, Member { outbox, user, after });
-        if group.layer == Layer::Ext {
-            self.headcount.listens();
+        let place = self.members.lock().add(group, Member { outbox: outbox.clone(), user, after });
+        // Counted only now: whatever changes from here on is told to this member with the others.
+        if let Some(encoder) = self.encoder(&group) {
+            let span = Span { after, upto: after };
+            let count = encoder.encode_count(&self.batch(span, &[], self.headcount.now()), &group);
+            if !count.is_empty() {
+                // An outbox that takes nothing more is closing.
+                let _ = outbox.push(&count);
+            }
         }
         place
     }

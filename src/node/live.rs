@@ -3,7 +3,7 @@
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use parking_lot::{Mutex, RwLock};
+use parking_lot::{Mutex, RwLock, RwLockReadGuard};
 use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard};
 use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -39,8 +39,8 @@ pub(super) struct Live {
     /// When it was asked for last.
     used: Mutex<Instant>,
     /// Held for reading by whoever tells somebody what was revealed a moment ago; taken under the state's lock, so nobody
-    /// who holds it may wait for that. An act that waits here for those who tell makes the next of them wait, too.
-    pub(super) telling: RwLock<()>,
+    /// who holds it may wait for that, and a reader never waits for a writer.
+    telling: RwLock<()>,
     /// Held while a snapshot is taken, so that one is at a time.
     keeping: Arc<AsyncMutex<()>>,
     /// Ends the task that follows its log.
@@ -151,6 +151,16 @@ impl Live {
         state.revision += 1;
         state.readings += 1;
         Ok(())
+    }
+
+    /// Begins to tell somebody what was revealed; under the state's lock, which may be let go of then, and not be taken
+    /// again before this is over.
+    pub(super) fn tells(&self) -> RwLockReadGuard<'_, ()> {
+        #[cfg(not(shuttle))]
+        return self.telling.read_recursive();
+        // Its readers wait for writers who wait; nobody is kept waiting for long by either.
+        #[cfg(shuttle)]
+        self.telling.read()
     }
 
     /// Waits until whatever was revealed before now has been told, or goes to nobody.

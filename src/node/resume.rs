@@ -173,7 +173,7 @@ impl Seat {
         let lands = trail.told == seq && state.channel.seq() == seq;
         if !lands {
             // Whoever hides something waits for those who are telling what they saw before.
-            let _telling = self.live.telling.read();
+            let _telling = self.live.tells();
             drop(state);
             frames.iter().for_each(|frames| hand_over(outbox, frames));
             return false;

@@ -91,9 +91,7 @@ impl Node {
             // All that is that old is the note of the last time.
             return Ok(false);
         }
-        if self.is_draining() {
-            return Err(Refusal::Draining);
-        }
+        let _under_way = self.begin()?;
         let live = self.hub.live(channel).await.map_err(failed)?;
         if live.state.lock().channel.dropped() < upto {
             let id = EventId::derived(&format!("{channel} drops up to {upto}"));
@@ -129,8 +127,12 @@ impl Node {
     /// Erases everything that somebody has said in a channel by now, from memory and from the log. How many lines that
     /// were. It goes on when nobody waits for it; asked again after a failure, it does what is left.
     pub async fn erase(self: &Arc<Self>, channel: &ChannelId, uid: &UserId) -> Result<u64, StationError> {
-        let (node, channel, uid) = (self.clone(), channel.clone(), uid.clone());
-        let erasing = tokio::spawn(self.tasks.track_future(async move { node.erase_now(&channel, &uid).await }));
+        let (node, channel, uid, under_way) = (self.clone(), channel.clone(), uid.clone(), self.begin()?);
+        let erasing = tokio::spawn(async move {
+            let ended = node.erase_now(&channel, &uid).await;
+            drop(under_way);
+            ended
+        });
         // A task that panicked has said so.
         erasing.await.unwrap_or(Err(Refusal::Fault.into()))
     }

@@ -33,8 +33,12 @@ impl Node {
     ///
     /// It goes on when nobody waits for it any more.
     pub async fn revoke(self: &Arc<Self>, revoked: &Revoked) -> Result<Revocation, StationError> {
-        let (node, revoked) = (self.clone(), revoked.clone());
-        let revoking = tokio::spawn(self.tasks.track_future(async move { node.revoke_everywhere(&revoked).await }));
+        let (node, revoked, under_way) = (self.clone(), revoked.clone(), self.begin()?);
+        let revoking = tokio::spawn(async move {
+            let ended = node.revoke_everywhere(&revoked).await;
+            drop(under_way);
+            ended
+        });
         revoking.await.unwrap_or(Err(Refusal::Fault.into()))
     }
 

@@ -170,7 +170,7 @@ impl Node {
         paced.map_err(|retry_after_ms| Refusal::TooFast { retry_after_ms })?;
         // Whoever hides something waits for those who are telling what they saw before.
         let state = seat.live.state.lock();
-        let _telling = seat.live.telling.read();
+        let _telling = seat.live.tells();
         let (items, seq) = (state.channel.recent(&seat.cid, count, &seat.audience()), state.channel.seq());
         drop(state);
         tell(items, seq);

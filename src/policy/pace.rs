@@ -13,6 +13,7 @@ use super::rate::{Pace, Rate};
 /// Fewest names that are worth a look for those to forget.
 const SWEEP_FROM: usize = 1_024;
 
+// `Clone` is what shuttle's map asks of its names.
 /// The paces of everybody who took a turn lately, by name: about 100 bytes for each within the time that a burst takes to
 /// come back.
 #[derive(Debug)]

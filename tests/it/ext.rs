@@ -292,7 +292,8 @@ async fn how_many_are_there_is_told_once_a_second_at_most() {
     let told = guest.heard_by_now();
     told.iter().for_each(|message| reader.hear(message));
     assert_eq!(reader.members, Some((51, 25)));
-    assert!((4..=7).contains(&told.len()), "{}", told.len());
+    // The first one as it came in.
+    assert!((5..=8).contains(&told.len()), "{}", told.len());
     others.truncate(10);
     tokio::time::sleep(Duration::from_secs(2)).await;
     guest.heard_by_now().iter().for_each(|message| reader.hear(message));
@@ -421,9 +422,10 @@ async fn a_log_full_of_what_is_no_line_is_passed_in_one_step() {
         guest.says(&json!({"cmd": 100, "cid": "demo", "bdy": ext}).to_string()).await;
         assert!(!guest.session.is_behind(), "{lane}");
         let heard = guest.heard_by_now();
-        assert_eq!(heard.len(), 2, "CONNECTED, and how far the log is: {heard:?}");
         reader.connected(&heard[0]);
-        reader.hear(&heard[1]);
+        let pushes = heard.iter().filter(|message| message["cmd"] == 93101).count();
+        assert_eq!(pushes, 1, "how far the log is: {heard:?}");
+        heard[1..].iter().for_each(|message| reader.hear(message));
         assert_eq!((reader.upto, reader.lines.len()), (first + 2_000, 0));
     }
 }

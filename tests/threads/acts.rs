@@ -9,7 +9,9 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use madang::endpoints::chat::session::Session;
-use madang::model::id::Seq;
+use madang::eventlog::{EventLog, LARGEST_PAGE};
+use madang::model::access::Revoked;
+use madang::model::id::{Seq, UserId};
 use madang::ws::outbox::Outbox;
 use madang::ws::sock::Sock;
 
@@ -72,8 +74,16 @@ enum Hears {
     Recently,
 }
 
-/// A line is hidden while somebody hears of it. Whether they have, before the act was done.
-async fn hides(how: Hears) -> bool {
+/// What takes a line back.
+#[derive(Clone, Copy)]
+enum Act {
+    Hide,
+    Erase,
+}
+
+/// A line is taken back while somebody hears of it, and another of the next one. Whether they had heard of it before the act
+/// was done.
+async fn takes_back(act: Act, how: Hears) -> bool {
     let (yard, log) = yard(open_yard()).await;
     let before = Viewer::comes(&yard, Reader::default(), None).await.leaves();
     let (mut writer, sock) = (yard.writer(CID, "mina").await, Watched::default());
@@ -96,38 +106,83 @@ async fn hides(how: Hears) -> bool {
             Some(session)
         }
     });
-    // Something else that happens keeps a stretch from being the last one.
-    let goes_on = talks(writer, usize::from(how == Hears::Late));
-    yard.node.hide(&channel(&log).await, Seq(place)).await.unwrap();
+    // Something else that happens keeps a stretch from being the last one, and somebody else tells beside it.
+    let goes_on = talks(yard.writer(CID, "juno").await, usize::from(how == Hears::Late));
+    let another = tokio::spawn({
+        let (yard, sock) = (yard.clone(), Watched::default());
+        async move { connected(&yard, &sock, json!({})).await.receive(&recent()).await }
+    });
+    let channel = channel(&log).await;
+    match act {
+        Act::Hide => yard.node.hide(&channel, Seq(place)).await.unwrap(),
+        Act::Erase => {
+            let mina = UserId::parse("mina").unwrap();
+            assert_eq!(yard.node.erase(&channel, &mina).await.unwrap(), 1);
+        }
+    }
     sock.done.store(true, Ordering::SeqCst);
     let session = hearing.await.unwrap();
     goes_on.await.unwrap();
+    another.await.unwrap();
     let holds = |written: &Mutex<Vec<u8>>| {
         let written = written.lock().unwrap();
         written.windows(SECRET.len()).any(|window| window == SECRET.as_bytes())
     };
-    assert!(!holds(&sock.late), "it was hidden before");
+    assert!(!holds(&sock.late), "it was taken back before");
     drop(session);
     holds(&sock.early)
 }
 
 /// Checks it in many orders, in some of which the act comes first, and in some the line.
-fn hides_in_time(how: Hears) {
-    let heard = check(6_000, move || hides(how));
+fn takes_back_in_time(act: Act, how: Hears) {
+    let heard = check(4_000, move || takes_back(act, how));
     assert!(heard.contains(&true) && heard.contains(&false));
 }
 
 #[test]
 fn what_is_hidden_is_sent_no_more() {
-    hides_in_time(Hears::Live);
+    takes_back_in_time(Act::Hide, Hears::Live);
 }
 
 #[test]
 fn what_is_hidden_is_told_to_nobody_who_comes_back() {
-    hides_in_time(Hears::Late);
+    takes_back_in_time(Act::Hide, Hears::Late);
 }
 
 #[test]
 fn what_is_hidden_is_no_recent_chat() {
-    hides_in_time(Hears::Recently);
+    takes_back_in_time(Act::Hide, Hears::Recently);
+}
+
+#[test]
+fn what_is_erased_is_sent_no_more() {
+    takes_back_in_time(Act::Erase, Hears::Live);
+}
+
+#[test]
+fn what_is_erased_is_told_to_nobody_who_comes_back() {
+    takes_back_in_time(Act::Erase, Hears::Late);
+}
+
+#[test]
+fn what_is_erased_is_no_recent_chat() {
+    takes_back_in_time(Act::Erase, Hears::Recently);
+}
+
+#[test]
+fn whoever_is_revoked_says_nothing_more() {
+    let taken = check(4_000, || async {
+        let (yard, log) = yard(open_yard()).await;
+        let talking = talks(yard.writer(CID, "mina").await, 2);
+        let goes_on = talks(yard.writer(CID, "juno").await, 1);
+        yard.node.revoke(&Revoked::User(UserId::parse("mina").unwrap())).await.unwrap();
+        let last =
+            log.read(&channel(&log).await, Seq::default(), LARGEST_PAGE).await.unwrap().events.pop().unwrap().seq;
+        let answers = talking.await.unwrap();
+        goes_on.await.unwrap();
+        let taken: Vec<u64> = answers.iter().filter_map(|answer| answer["bdy"]["seq"].as_u64()).collect();
+        assert!(taken.iter().all(|seq| *seq < last.0), "{taken:?} behind {last}");
+        taken.len()
+    });
+    assert!(taken.contains(&0) && taken.iter().any(|taken| *taken > 0));
 }

@@ -7,33 +7,35 @@ use serde_json::json;
 use madang::model::principal::Role;
 use madang::node::Config;
 
-use crate::people::{CID, Viewer, lines, talks, yard};
+use crate::people::{CID, Viewer, channel, lines, talks, yard};
 use crate::schedules::check;
 use crate::support::reader::Reader;
 use crate::support::yard::open_yard;
 
-#[test]
-fn whoever_comes_back_while_others_talk_misses_nothing() {
-    check(6_000, || async {
-        let (yard, log) = yard(open_yard()).await;
-        let mut stays = Viewer::comes(&yard, Reader::default(), None).await;
-        let was_there = stays.reader.clone();
-        let talking = talks(yard.writer(CID, "mina").await, 2);
-        let returning = tokio::spawn({
-            let yard = yard.clone();
-            async move {
-                let reader = Viewer::comes(&yard, was_there, None).await.leaves();
-                Viewer::comes(&yard, reader, None).await
-            }
-        });
-        talking.await.unwrap();
-        let mut returned = returning.await.unwrap();
-        let there = lines(&log).await;
-        for viewer in [&mut stays, &mut returned] {
-            viewer.hears_up_to(there[1].0).await;
-            viewer.has_all(&there);
+pub(crate) async fn comes_back_while_others_talk() {
+    let (yard, log) = yard(open_yard()).await;
+    let mut stays = Viewer::comes(&yard, Reader::default(), None).await;
+    let was_there = stays.reader.clone();
+    let talking = talks(yard.writer(CID, "mina").await, 2);
+    let returning = tokio::spawn({
+        let yard = yard.clone();
+        async move {
+            let reader = Viewer::comes(&yard, was_there, None).await.leaves();
+            Viewer::comes(&yard, reader, None).await
         }
     });
+    talking.await.unwrap();
+    let mut returned = returning.await.unwrap();
+    let there = lines(&log).await;
+    for viewer in [&mut stays, &mut returned] {
+        viewer.hears_up_to(there[1].0).await;
+        viewer.has_all(&there);
+    }
+}
+
+#[test]
+fn whoever_comes_back_while_others_talk_misses_nothing() {
+    check(6_000, comes_back_while_others_talk);
 }
 
 #[test]
@@ -123,4 +125,28 @@ fn those_who_come_while_their_channel_is_let_go_are_in_one_room() {
         yard.node.metrics().evictions.get()
     });
     assert!(evictions.contains(&0) && evictions.iter().any(|evictions| *evictions > 0));
+}
+
+#[test]
+fn the_last_words_of_a_broadcast_reach_everybody() {
+    let taken = check(4_000, || async {
+        let (yard, log) = yard(open_yard()).await;
+        let mut stays = Viewer::comes(&yard, Reader::default(), None).await;
+        let channel = channel(&log).await;
+        yard.node.list_channel(&channel, "c").await.unwrap();
+        let talking = talks(yard.writer(CID, "mina").await, 2);
+        let coming = tokio::spawn({
+            let yard = yard.clone();
+            async move { yard.reader(CID).await }
+        });
+        yard.node.open_broadcast(&channel, "the next one").await.unwrap();
+        let answers = talking.await.unwrap();
+        drop(coming.await.unwrap());
+        let taken: Vec<u64> = answers.iter().filter_map(|answer| answer["bdy"]["seq"].as_u64()).collect();
+        stays.hears_up_to(taken.last().copied().unwrap_or_default()).await;
+        let heard: Vec<u64> = stays.reader.lines.iter().map(|(place, _)| *place).collect();
+        assert_eq!(heard, taken);
+        taken.len()
+    });
+    assert!((0..=2).all(|some| taken.contains(&some)));
 }

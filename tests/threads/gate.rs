@@ -24,58 +24,118 @@ struct Height {
 }
 
 impl Height {
-    fn up(&self) {
+    /// One more, for as long as the answer is held.
+    fn up(self: &Arc<Self>) -> impl Drop + use<> {
         self.highest.fetch_max(self.now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+        Down(self.clone())
     }
 
-    fn down(&self) {
-        self.now.fetch_sub(1, Ordering::SeqCst);
+    fn highest(&self) -> usize {
+        self.highest.load(Ordering::SeqCst)
     }
 }
 
-/// Comes in, joins as one of two users, stays for a moment and goes. Whether there was room.
-async fn comes(gate: Arc<Gate>, number: usize, members: Arc<Height>, sessions: [Arc<Height>; 2]) -> bool {
-    let Some(place) = gate.admit() else { return false };
-    let Some(visitor) = gate.visitor(place, [192, 0, 2, 1].into()) else { return false };
-    let soon = clock::instant() + Duration::from_millis(1);
-    let Ok(membership) = visitor.join(soon).await else { return false };
-    members.up();
-    let user = number % 2;
-    let seat = gate.seat(&UserId::parse(&format!("user{user}")).unwrap(), soon).await;
-    if seat.is_ok() {
-        sessions[user].up();
-        shuttle::future::yield_now().await;
-        sessions[user].down();
+struct Down(Arc<Height>);
+
+impl Drop for Down {
+    fn drop(&mut self) {
+        self.0.now.fetch_sub(1, Ordering::SeqCst);
     }
-    drop(seat);
-    members.down();
+}
+
+/// Who is in at once, at most.
+#[derive(Clone, Default)]
+struct Heights {
+    places: Arc<Height>,
+    visitors: Arc<Height>,
+    members: Arc<Height>,
+    /// Of two users.
+    sessions: [Arc<Height>; 2],
+}
+
+/// How far somebody comes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Comes {
+    ToTheDoor,
+    In,
+    ToTheirPlace,
+    ToTheirSeat,
+}
+
+const ADDRESS: [u8; 4] = [192, 0, 2, 1];
+
+/// Comes in, joins as one of two users, stays for a moment and goes.
+async fn comes(gate: Arc<Gate>, user: usize, heights: Heights) -> Comes {
+    let soon = clock::instant() + Duration::from_millis(8);
+    let Some(place) = gate.admit() else { return Comes::ToTheDoor };
+    let Some(visitor) = gate.visitor(place, ADDRESS.into()) else { return Comes::ToTheDoor };
+    let _one_more = (heights.places.up(), heights.visitors.up());
+    let Ok(membership) = visitor.join(soon).await else { return Comes::In };
+    let one_member = heights.members.up();
+    let seat = gate.seat(&UserId::parse(&format!("user{user}")).unwrap(), soon).await;
+    let one_session = seat.is_ok().then(|| heights.sessions[user].up());
+    shuttle::future::yield_now().await;
+    let came = if seat.is_ok() { Comes::ToTheirSeat } else { Comes::ToTheirPlace };
+    drop((one_session, seat));
+    drop(one_member);
     drop(membership);
-    true
+    came
+}
+
+/// All come at once; how far each has come, and how many there were at most.
+async fn all_come(config: Config) -> (Arc<Gate>, Vec<Comes>, Heights) {
+    let (gate, heights) = (Gate::new(config, b"key", Arc::default()), Heights::default());
+    let coming = (0..COMERS).map(|number| tokio::spawn(comes(gate.clone(), number % 2, heights.clone())));
+    let came = join_all(coming).await.into_iter().map(Result::unwrap).collect();
+    (gate, came, heights)
 }
 
 #[test]
 fn nobody_is_one_too_many_and_every_place_is_given_back() {
-    check(4_000, || async {
-        let config = Config { connections: 4, per_address: Some(3), per_user: 1, joins: None, ..Config::default() };
-        let gate = Gate::new(config, b"key", Arc::default());
-        let (members, sessions) = (Arc::new(Height::default()), [Arc::default(), Arc::<Height>::default()]);
-        let coming =
-            (0..COMERS).map(|number| tokio::spawn(comes(gate.clone(), number, members.clone(), sessions.clone())));
-        let joined = join_all(coming).await.into_iter().filter(|came| *came.as_ref().unwrap()).count();
-        assert!(joined > 0, "there is room for somebody");
-        let highest = |height: &Height| height.highest.load(Ordering::SeqCst);
-        assert!(highest(&members) <= 2, "the rest of the four places is room to say that it is full");
-        assert!(sessions.iter().all(|sessions| highest(sessions) <= 1));
+    let came = check(4_000, || async {
+        let config = Config { connections: 4, per_address: None, per_user: 1, joins: None, ..Config::default() };
+        let (gate, came, heights) = all_come(config).await;
+        assert!(heights.places.highest() <= 4);
+        assert!(heights.members.highest() <= 2, "the rest of the four places is room to say that it is full");
+        assert!(heights.sessions.iter().all(|sessions| sessions.highest() <= 1));
         let again: Vec<_> = (0..COMERS).map_while(|_| gate.admit()).collect();
         assert_eq!(again.len(), 4, "as many as before may come in again");
         drop(again);
         let (soon, mut memberships) = (clock::instant(), Vec::new());
         for number in 0..3 {
-            let visitor = gate.visitor(gate.admit().unwrap(), [192, 0, 2, 1].into()).unwrap();
+            let visitor = gate.visitor(gate.admit().unwrap(), ADDRESS.into()).unwrap();
             memberships.push(visitor.join(soon).await);
             assert_eq!(memberships[number].is_ok(), number < 2, "as many as before may join again");
         }
-    });
+        came
+    })
+    .concat();
+    for far in [Comes::ToTheDoor, Comes::In, Comes::ToTheirPlace, Comes::ToTheirSeat] {
+        assert!(came.contains(&far), "{far:?}");
+    }
+}
+
+#[test]
+fn one_address_has_no_more_than_its_share() {
+    let came = check(4_000, || async {
+        let config = Config { per_address: Some(2), joins: None, ..Config::default() };
+        let (gate, came, heights) = all_come(config).await;
+        assert!(heights.members.highest() <= 2);
+        assert!(heights.visitors.highest() <= 4, "twice as many may come in to be told so");
+        let visitors: Vec<_> = (0..4).map_while(|_| gate.visitor(gate.admit()?, ADDRESS.into())).collect();
+        assert_eq!(visitors.len(), 4, "as many as before may come in again");
+        let soon = clock::instant();
+        let mut memberships = Vec::new();
+        for (number, visitor) in visitors.iter().enumerate() {
+            memberships.push(visitor.join(soon).await);
+            assert_eq!(memberships[number].is_ok(), number < 2, "as many as before may join again");
+        }
+        came
+    })
+    .concat();
+    for far in [Comes::ToTheDoor, Comes::In, Comes::ToTheirSeat] {
+        assert!(came.contains(&far), "{far:?}");
+    }
 }
 
 #[test]

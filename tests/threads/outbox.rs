@@ -100,11 +100,11 @@ impl Seen {
     /// The texts that the peer has heard of one thread.
     fn texts_of(&self, thread: usize) -> Vec<&str> {
         let theirs = format!("{thread}:");
-        let text = |frame| match frame {
-            &Frame::Text(ref text) if text.starts_with(&theirs) => Some(text.as_str()),
+        let texts = self.heard.iter().filter_map(|frame| match frame {
+            Frame::Text(text) => Some(text.as_str()),
             _ => None,
-        };
-        self.heard.iter().filter_map(text).collect()
+        });
+        texts.filter(|text| text.starts_with(&theirs)).collect()
     }
 }
 

@@ -10,7 +10,7 @@ use tracing::{error, info};
 
 use crate::clock;
 use crate::eventlog::tail::Followers;
-use crate::eventlog::{LogError, Snapshot, codec, take_more};
+use crate::eventlog::{LogError, Snapshot, codec, queue};
 use crate::metrics::Metrics;
 use crate::model::event::{Body, Event, Logged};
 use crate::model::id::{ChannelId, EventId, Seq};
@@ -95,9 +95,7 @@ impl Writer {
     /// Commits batch after batch until every sender is gone.
     pub(super) fn run(mut self, mut queue: mpsc::Receiver<Command>) {
         let mut batch = Vec::with_capacity(LARGEST_BATCH);
-        while let Some(first) = queue.blocking_recv() {
-            batch.push(first);
-            take_more(&mut queue, &mut batch, LARGEST_BATCH);
+        while queue::some_blocking(&mut queue, &mut batch, LARGEST_BATCH) {
             self.metrics.log_queue.dec_by(i64::try_from(batch.len()).unwrap_or_default());
             self.commit(std::mem::take(&mut batch));
         }

@@ -7,6 +7,7 @@
 //! A script that fails is made as short as possible, printed, and kept under `tests/simulation/`; what is kept there is run
 //! every time.
 
+mod crowd;
 mod judge;
 mod planted;
 mod script;
@@ -18,7 +19,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use planted::Planted;
-use script::{Op, script, shrink};
+use script::{Op, RARELY, script, shrink};
 use world::{World, Wrong};
 
 /// Seeds of a usual run.
@@ -109,8 +110,13 @@ fn every_planted_fault_is_noticed() {
         Planted::RetriesBecomeLines,
         Planted::LosesAcked,
         Planted::Diverges,
+        Planted::SkipsAtTheSeam,
+        Planted::LeavesUncounted,
     ] {
-        let noticed = (0..40).any(|seed| !run(seed, &script(seed), Some(planted)).is_empty());
+        // Some need a flood or a crowd.
+        let noticed = (0..40)
+            .chain((0..40).map(|rare| rare * RARELY))
+            .any(|seed| !run(seed, &script(seed), Some(planted)).is_empty());
         assert!(noticed, "{planted:?}");
     }
 }

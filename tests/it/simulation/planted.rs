@@ -25,12 +25,20 @@ pub(super) enum Planted {
     LosesAcked,
     /// One machine has missed something.
     Diverges,
+    /// Whoever is at the seam between two steps of a flush misses the last push.
+    SkipsAtTheSeam,
+    /// Lines that are left out are a gap that nobody has counted.
+    LeavesUncounted,
 }
 
 impl World {
     /// What a planted fault makes of a message.
     pub(super) fn tamper(&mut self, viewer: usize, mut message: Value) -> Vec<Value> {
         let reader = &self.viewers[viewer].reader;
+        if self.planted == Some(Planted::LeavesUncounted) && message["left"].is_u64() {
+            message["after"] = message["upto"].clone();
+            message.as_object_mut().unwrap().remove("left");
+        }
         let lines = message["bdy"].as_array().map_or(0, Vec::len);
         let Some(planted) = self.planted.filter(|_| message["cmd"] == 93101 && lines > 0 && message["seq"].is_null())
         else {
@@ -73,9 +81,12 @@ impl World {
                 message["upto"] = upto.max(after).into();
                 if self.viewers[viewer].plain { vec![] } else { vec![message] }
             }
-            Planted::ShowsHidden | Planted::RetriesBecomeLines | Planted::LosesAcked | Planted::Diverges => {
-                vec![message]
-            }
+            Planted::ShowsHidden
+            | Planted::RetriesBecomeLines
+            | Planted::LosesAcked
+            | Planted::Diverges
+            | Planted::SkipsAtTheSeam
+            | Planted::LeavesUncounted => vec![message],
         }
     }
 }

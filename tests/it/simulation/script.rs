@@ -11,6 +11,8 @@ use rand::{RngExt, SeedableRng};
 pub(super) enum Op {
     /// A viewer connects, or comes back, to a machine.
     Join { viewer: usize, machine: usize },
+    /// The same by a connection that takes only so many bytes.
+    Crawl { viewer: usize, machine: usize, bytes: usize },
     /// A viewer's connection breaks.
     Leave { viewer: usize },
     /// A viewer sends something new.
@@ -49,8 +51,8 @@ pub(super) enum Op {
     Lag,
 }
 
-/// One run in so many has a flood or a crowd.
-const RARELY: u64 = 8;
+/// The script of one seed in so many has a flood or a crowd.
+pub(super) const RARELY: u64 = 8;
 
 /// The script of a seed.
 pub(super) fn script(seed: u64) -> Vec<Op> {
@@ -60,8 +62,32 @@ pub(super) fn script(seed: u64) -> Vec<Op> {
     ops.extend((0..length).map(|_| draw(&mut chance)));
     // What takes long happens in a few runs only.
     if seed.is_multiple_of(RARELY) {
-        let somewhere = chance.random_range(6..ops.len());
-        ops.insert(somewhere, if seed.is_multiple_of(2 * RARELY) { Op::Flood } else { Op::Crowd { machine: 0 } });
+        // Nothing happens then for which anybody may be told of a gap.
+        ops.retain(|op| *op != Op::Lag);
+        if seed.is_multiple_of(4 * RARELY) {
+            // Whoever lost count by an erasure is told so, too.
+            ops.retain(|op| !matches!(op, Op::Erase { .. }));
+        }
+        if seed.is_multiple_of(2 * RARELY) {
+            // Somebody is on the way back when it comes, with much to hear.
+            let bytes = chance.random_range(1_000..6_000);
+            let somewhere = chance.random_range(6..ops.len());
+            let flood = [
+                Op::Join { viewer: 0, machine: 0 },
+                Op::Join { viewer: 1, machine: 0 },
+                Op::Leave { viewer: 0 },
+                Op::Burst { viewer: 1 },
+                Op::Run { machine: 0, millis: 400 },
+                Op::Crawl { viewer: 0, machine: 0, bytes },
+                Op::Flood,
+                Op::Run { machine: 0, millis: 400 },
+            ];
+            ops.splice(somewhere..somewhere, flood);
+        } else {
+            // A crowd is gone with its machine.
+            let near_the_end = ops.len() - chance.random_range(1..25);
+            ops.insert(near_the_end, Op::Crowd { machine: 0 });
+        }
     }
     ops
 }
@@ -93,6 +119,7 @@ impl fmt::Display for Op {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Join { viewer, machine } => write!(f, "join {viewer} {machine}"),
+            Self::Crawl { viewer, machine, bytes } => write!(f, "crawl {viewer} {machine} {bytes}"),
             Self::Leave { viewer } => write!(f, "leave {viewer}"),
             Self::Send { viewer } => write!(f, "send {viewer}"),
             Self::Ask { viewer } => write!(f, "ask {viewer}"),
@@ -124,6 +151,7 @@ impl FromStr for Op {
         let mut number = || words.next().and_then(|word| word.parse::<usize>().ok()).ok_or(text.to_owned());
         Ok(match name {
             "join" => Self::Join { viewer: number()?, machine: number()? },
+            "crawl" => Self::Crawl { viewer: number()?, machine: number()?, bytes: number()? },
             "leave" => Self::Leave { viewer: number()? },
             "send" => Self::Send { viewer: number()? },
             "ask" => Self::Ask { viewer: number()? },

@@ -13,29 +13,20 @@ use tokio::time::timeout;
 use madang::eventlog::flaky::{Faults, Flaky};
 use madang::eventlog::memory::Memory;
 use madang::eventlog::{EventLog, LARGEST_PAGE};
-use madang::model::access::Credential;
-use madang::model::event::{Body, Event};
-use madang::model::id::{ChannelId, Cid, Seq, UserId};
-use madang::model::message::{Author, Draft, Line};
+use madang::model::id::{ChannelId, Seq, UserId};
 use madang::model::principal::Role;
-use madang::model::time::Millis;
 use madang::node::{Config, Rules};
 
 use crate::support::reader::Reader;
-use crate::support::yard::{Guest, NOON, Yard};
+use crate::support::yard::{Guest, Yard};
 
+use super::crowd::Stranger;
 use super::planted::Planted;
 use super::script::Op;
 use super::truth::Truth;
 
 pub(super) const MACHINES: usize = 2;
 const VIEWERS: usize = 8;
-
-/// More lines than a channel remembers.
-const FLOOD: u32 = 4_200;
-
-/// More than one step of a flush serves.
-const CROWD: u32 = 300;
 
 /// How long everything may take to settle when nothing more happens.
 const SETTLED: Duration = Duration::from_secs(30);
@@ -50,20 +41,6 @@ pub(super) struct Machine {
     pub(super) hidden: HashSet<u64>,
     /// Others who are there, without anything to say.
     pub(super) strangers: Vec<Stranger>,
-}
-
-/// Somebody who is asked in the end what came.
-pub(super) struct Stranger {
-    guest: Guest,
-    pub(super) reader: Reader,
-    pub(super) cid: String,
-}
-
-impl Stranger {
-    pub(super) fn tells(&mut self) -> &Reader {
-        self.guest.heard_by_now().iter().for_each(|message| self.reader.hear(message));
-        &self.reader
-    }
 }
 
 impl Machine {
@@ -102,6 +79,21 @@ pub(super) struct Sent {
     pub(super) refusals: Vec<u64>,
 }
 
+#[derive(Default)]
+pub(super) struct Scars {
+    lagged: bool,
+    dropped: bool,
+    flooded: bool,
+    erased: bool,
+}
+
+impl Scars {
+    /// Whether a machine may have started again from a snapshot, or lost count of lines that it remembers no more.
+    pub(super) fn make_gaps_fair(&self) -> bool {
+        (self.lagged && self.dropped) || (self.flooded && self.erased)
+    }
+}
+
 pub(super) struct World {
     pub(super) log: Memory,
     pub(super) channel: ChannelId,
@@ -112,8 +104,8 @@ pub(super) struct World {
     /// `msgTypeCode` of each.
     pub(super) kinds: HashMap<u64, u8>,
     pub(super) next_send: u64,
-    /// Whether anything has happened for which a push may tell of a gap.
-    pub(super) gaps_are_fair: bool,
+    /// What has happened to the log for which a push may tell of a gap.
+    pub(super) scars: Scars,
     pub(super) truth: Truth,
     pub(super) seen: Seq,
     pub(super) lives: u64,
@@ -161,7 +153,7 @@ impl World {
             sends: HashMap::new(),
             kinds: HashMap::new(),
             next_send: 0,
-            gaps_are_fair: false,
+            scars: Scars::default(),
             truth: Truth::default(),
             seen: Seq::default(),
             lives: 0,
@@ -193,16 +185,21 @@ impl World {
 
     fn happens(&mut self, op: Op) {
         match op {
-            Op::Join { viewer, machine } => self.join(viewer % VIEWERS, machine % MACHINES),
+            Op::Join { viewer, machine } => self.join(viewer % VIEWERS, machine % MACHINES, usize::MAX),
+            Op::Crawl { viewer, machine, bytes } => self.join(viewer % VIEWERS, machine % MACHINES, bytes),
             Op::Leave { viewer } => self.viewers[viewer % VIEWERS].here = None,
             Op::Send { viewer } => self.send(viewer % VIEWERS, false, 1, 0),
             Op::Ask { viewer } => self.send(viewer % VIEWERS, false, 40, 0),
             Op::Burst { viewer } => (0..70).for_each(|_| self.send(viewer % VIEWERS, false, 1, 480)),
-            Op::Flood => self.flood(),
+            Op::Flood => {
+                self.scars.flooded = true;
+                self.flood();
+            }
             Op::Crowd { machine } => self.crowd(machine % MACHINES),
             Op::Retry { viewer } => self.send(viewer % VIEWERS, true, 1, 0),
             Op::Hide { machine, line } => self.hide(machine % MACHINES, line),
             Op::Erase { machine, viewer, millis } => {
+                self.scars.erased = true;
                 let uid = UserId::parse(&self.viewers[viewer % VIEWERS].uid).unwrap();
                 let Machine { runtime, yard, .. } = &self.machines[machine % MACHINES];
                 runtime.block_on(async {
@@ -211,16 +208,14 @@ impl World {
                 });
             }
             Op::Drop { machine, seconds, millis } => {
+                self.scars.dropped = true;
                 let Machine { runtime, yard, .. } = &self.machines[machine % MACHINES];
                 runtime.block_on(async {
                     let dropping = yard.node.drop_older_than(Duration::from_secs(seconds));
                     let _ = timeout(Duration::from_millis(millis), dropping).await;
                 });
             }
-            Op::Open { machine } => {
-                self.gaps_are_fair = true;
-                self.open(machine % MACHINES);
-            }
+            Op::Open { machine } => self.open(machine % MACHINES),
             Op::Slow { viewer, bytes } => self.room(viewer % VIEWERS, bytes),
             Op::Quick { viewer } => self.room(viewer % VIEWERS, usize::MAX),
             Op::Turn { machine, turns } => self.machines[machine % MACHINES].runtime.block_on(async {
@@ -235,7 +230,7 @@ impl World {
             }
             Op::Crash { machine } => self.crash(machine % MACHINES),
             Op::Lag => {
-                self.gaps_are_fair = true;
+                self.scars.lagged = true;
                 self.log.lag();
             }
         }
@@ -269,7 +264,7 @@ impl World {
         }
     }
 
-    fn join(&mut self, viewer: usize, machine: usize) {
+    fn join(&mut self, viewer: usize, machine: usize, room: usize) {
         self.listen(viewer);
         let Machine { runtime, yard, .. } = &self.machines[machine];
         let someone = &mut self.viewers[viewer];
@@ -281,6 +276,7 @@ impl World {
         }
         let token = yard.token(&someone.uid, Role::Viewer);
         let mut guest = yard.guest();
+        guest.sock.set_room(room);
         let connected = runtime.block_on(async {
             if someone.plain {
                 return guest.connect(&self.cid, Some(&token)).await;
@@ -329,35 +325,6 @@ impl World {
         let message = json!({"cmd": 3101, "cid": cid, "tid": tid, "retry": last.is_some(), "bdy": body});
         self.machines[*machine].runtime.block_on(guest.says(&message.to_string()));
         self.viewers[viewer].last_sent = Some(number);
-    }
-
-    /// More lines than a channel remembers, from a machine that isn't looked at.
-    fn flood(&mut self) {
-        self.gaps_are_fair = true;
-        for number in 0..FLOOD {
-            let text = format!("flood {number} at {}", self.now);
-            let uid = UserId::parse("stranger").unwrap();
-            let author = Author { uid, profile: Arc::default(), role: Role::Viewer };
-            let draft = Draft { text, tid: number.to_string(), ..Draft::default() };
-            let cid = Cid::parse(&self.cid).unwrap();
-            let line = Line { cid, author, draft, members: 0, credential: Credential::default() };
-            let event = Event::new(Millis(NOON + self.now), Body::Line(Arc::new(line)));
-            self.log.append(&self.channel, Arc::new(event)).now_or_never().unwrap().unwrap();
-        }
-    }
-
-    fn crowd(&mut self, machine: usize) {
-        let Machine { runtime, yard, strangers, .. } = &mut self.machines[machine];
-        runtime.block_on(async {
-            for _ in 0..CROWD {
-                let (mut guest, mut reader) = (yard.guest(), Reader::default());
-                let connected = guest.connect_ext(&self.cid, None, reader.ext()).await;
-                if connected["retCode"] == 0 {
-                    reader.connected(&connected);
-                    strangers.push(Stranger { guest, reader, cid: self.cid.clone() });
-                }
-            }
-        });
     }
 
     fn hide(&mut self, machine: usize, line: usize) {
@@ -493,7 +460,7 @@ impl World {
             for viewer in 0..VIEWERS {
                 self.room(viewer, usize::MAX);
                 if round < 4 && (self.viewers[viewer].here.is_none() || self.viewers[viewer].cid != self.cid) {
-                    self.join(viewer, viewer % MACHINES);
+                    self.join(viewer, viewer % MACHINES, usize::MAX);
                 }
             }
             self.look();
