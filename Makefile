@@ -33,7 +33,7 @@ quick: lint
 
 TIMES ?= 1
 
-# A build of its own, in which a scheduler stands behind every lock and wait.
+# A build of its own, in which a scheduler stands behind locks and waits.
 threads: export RUSTFLAGS := --cfg shuttle -D warnings
 threads:
 	@# Its types are larger than the real ones.

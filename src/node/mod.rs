@@ -221,8 +221,8 @@ impl Node {
     }
 
     /// Begins something that a drain waits for, as long as the token is held; not when the gateway leaves. The token is
-    /// taken before it is looked, so that whatever a drain doesn't wait for sees it: nothing is written behind the back of
-    /// the gateway that takes over.
+    /// taken before it is looked, so that whatever a drain doesn't wait for sees it: no event is written or dropped behind
+    /// the back of the gateway that takes over. A snapshot may be; it says nothing that the log doesn't.
     fn begin(&self) -> Result<TaskTrackerToken, Refusal> {
         let token = self.tasks.token();
         // The tracker is none of those whose steps shuttle sees.

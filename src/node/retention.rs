@@ -129,9 +129,8 @@ impl Node {
     pub async fn erase(self: &Arc<Self>, channel: &ChannelId, uid: &UserId) -> Result<u64, StationError> {
         let (node, channel, uid, under_way) = (self.clone(), channel.clone(), uid.clone(), self.begin()?);
         let erasing = tokio::spawn(async move {
-            let ended = node.erase_now(&channel, &uid).await;
-            drop(under_way);
-            ended
+            let _under_way = under_way;
+            node.erase_now(&channel, &uid).await
         });
         // A task that panicked has said so.
         erasing.await.unwrap_or(Err(Refusal::Fault.into()))

@@ -35,9 +35,8 @@ impl Node {
     pub async fn revoke(self: &Arc<Self>, revoked: &Revoked) -> Result<Revocation, StationError> {
         let (node, revoked, under_way) = (self.clone(), revoked.clone(), self.begin()?);
         let revoking = tokio::spawn(async move {
-            let ended = node.revoke_everywhere(&revoked).await;
-            drop(under_way);
-            ended
+            let _under_way = under_way;
+            node.revoke_everywhere(&revoked).await
         });
         revoking.await.unwrap_or(Err(Refusal::Fault.into()))
     }

@@ -81,8 +81,8 @@ enum Act {
     Erase,
 }
 
-/// A line is taken back while somebody hears of it, and another of the next one. Whether they had heard of it before the act
-/// was done.
+/// A line is taken back while somebody hears of it, and another asks for recent chat beside them. Whether the former had heard
+/// of it before the act was done.
 async fn takes_back(act: Act, how: Hears) -> bool {
     let (yard, log) = yard(open_yard()).await;
     let before = Viewer::comes(&yard, Reader::default(), None).await.leaves();
