@@ -11,7 +11,7 @@ use std::task::{Context, Poll, Waker};
 use madang::feed::{About, Batch, Config, Encoder, Feed, Group, Layer, Wire};
 use madang::metrics::Metrics;
 use madang::model::id::{ChannelId, Cid, Epoch, EventId, Seq, UserId};
-use madang::model::item::{Audience, Item};
+use madang::model::item::{Audience, Item, LineView, View};
 use madang::model::message::{Author, Draft, Lane, Line, Status};
 use madang::model::principal::{Profile, Role};
 use madang::model::time::Millis;
@@ -56,7 +56,7 @@ impl Encoder for Counting {
     fn encode(&self, batch: &Batch<'_>, _: &Group) -> Frames {
         self.0.fetch_add(1, Ordering::Relaxed);
         let mut builder = Builder::default();
-        batch.items.iter().for_each(|item| builder.text(item.text()));
+        batch.items.iter().for_each(|item| builder.text(item.line().unwrap().text()));
         builder.finish()
     }
 
@@ -84,7 +84,8 @@ fn item(seq: u64, audience: Audience) -> Item {
     let author = Author { uid: user("author"), profile: Arc::new(Profile::default()), role: Role::Viewer };
     let draft = Draft { text: format!("{seq}"), ..Draft::default() };
     let line = Line { cid: Cid::parse("c").unwrap(), author, draft, members: 1, credential: Default::default() };
-    Item::revealed(Seq(seq), EventId::fresh(), Millis(0), Status::Normal, audience, Arc::new(line))
+    let view = LineView::revealed(Seq(seq), EventId::fresh(), Millis(0), Status::Normal, Arc::new(line));
+    Item::revealed(Seq(seq), true, audience, View::Line(view))
 }
 
 fn sink() -> Arc<Outbox> {

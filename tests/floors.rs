@@ -149,6 +149,8 @@ fn each_wire_and_store_is_spelled_in_one_place() {
         ("tungstenite", &["ws/"]),
         ("rusqlite", &["eventlog/sqlite/"]),
         ("Item::revealed", &["channel/reveal.rs"]),
+        ("LineView::revealed", &["channel/reveal.rs"]),
+        ("NoticeView {", &["channel/reveal.rs", "model/item.rs"]),
         ("msgTypeCode", &["proto/"]),
         ("mbrCnt", &["proto/"]),
         ("\"bdy\"", &["proto/"]),

@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use crate::model::act::Deed;
 use crate::model::broadcast::Broadcast;
 use crate::model::event::{Body, Logged};
 use crate::model::id::{ChannelId, Seq};
@@ -12,8 +13,9 @@ use crate::model::time::Millis;
 use crate::policy::revoked::{Revocation, Revocations};
 
 use super::authors::Authors;
+use super::notice::Notice;
 use super::window::Window;
-use super::{Channel, Hidden, Kept};
+use super::{Channel, Hidden, Kept, KeptAct, Newcomers, Trail};
 
 /// A channel's state at a place in its log.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -30,6 +32,18 @@ pub struct Frozen {
     pub floor: Millis,
     /// Lines of the broadcast behind this place are shown to those who come late or come back.
     pub window: Seq,
+    /// What staff did behind this place is told to those who come back.
+    pub acts_window: Seq,
+    /// What that is, oldest first.
+    pub acts: Vec<FrozenAct>,
+    /// What is pinned.
+    pub notice: Option<FrozenNotice>,
+    /// What was taken down last, and by which act.
+    pub taken: Option<(Seq, FrozenNotice)>,
+    /// Where staff did something.
+    pub trail: Trail,
+    /// Who has said something lately.
+    pub newcomers: Newcomers,
     /// Lines that are withheld.
     pub hidden: Hidden,
     /// Everything up to here is dropped.
@@ -38,6 +52,26 @@ pub struct Frozen {
     pub remembered: Seq,
     /// The lines that matter, oldest first.
     pub marks: Vec<Mark>,
+}
+
+/// Something that members are told of beside lines; what happened stands in the log.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FrozenAct {
+    /// Its place in the log.
+    pub seq: Seq,
+    /// Lines that stand otherwise since then.
+    pub lines: Vec<Seq>,
+    /// Whether another notice is pinned since then, or none.
+    pub notice: bool,
+}
+
+/// A notice; what it says stands in the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FrozenNotice {
+    /// The place of the act that pinned it.
+    pub act: Seq,
+    /// The place of the line that it repeats, and the time that the judge gave that.
+    pub line: Option<(Seq, Millis)>,
 }
 
 /// A line that was accepted.
@@ -75,6 +109,12 @@ impl Channel {
             newest,
             floor,
             window: self.window.begins(),
+            acts_window: self.window.acts_begin(),
+            acts: self.window.acts().map(FrozenAct::from).collect(),
+            notice: self.notice.as_ref().map(FrozenNotice::from),
+            taken: self.taken.as_ref().map(|(act, notice)| (*act, notice.into())),
+            trail: self.trail.clone(),
+            newcomers: self.newcomers.clone(),
             hidden: self.hidden.clone(),
             dropped: self.dropped,
             remembered: first,
@@ -82,24 +122,31 @@ impl Channel {
         })
     }
 
-    /// The state that `frozen` tells of; `lines` are the events at its marks, in order. Those that are missing there, or
-    /// have been erased, are forgotten.
-    pub fn thaw(id: ChannelId, frozen: &Frozen, lines: &[Logged]) -> Self {
+    /// The state that `frozen` tells of; `events` are those at its [`places`](Frozen::places), in order. Those that are
+    /// missing there, or have been erased, are forgotten.
+    pub fn thaw(id: ChannelId, frozen: &Frozen, events: &[Logged]) -> Self {
         let mut authors = Authors::forgetful((frozen.newest, frozen.floor));
-        let mut window = Window::since(frozen.window);
+        let mut window = Window::since_both(frozen.window, frozen.acts_window);
         let mut marks = frozen.marks.iter().peekable();
-        for logged in lines {
+        for logged in events {
             while marks.next_if(|mark| mark.seq < logged.seq).is_some() {}
             let Some(mark) = marks.next_if(|mark| mark.seq == logged.seq) else { continue };
-            let Body::Line(line) = &logged.event.body else { continue };
-            let Mark { seq, time, by } = *mark;
-            if seq >= frozen.remembered {
-                authors.restore(by, line, logged.event.at, Receipt { id: logged.event.id, time, seq });
+            let Some(kept) = kept_line(logged, mark.time) else { continue };
+            if mark.seq >= frozen.remembered {
+                let receipt = Receipt { id: kept.id, time: kept.time, seq: kept.seq };
+                authors.restore(mark.by, &kept.line, logged.event.at, receipt);
             }
-            if seq > frozen.window {
-                window.push(Kept { seq, id: logged.event.id, time, line: Arc::clone(line) });
+            if mark.seq > frozen.window {
+                window.push(kept);
             }
         }
+        for FrozenAct { seq, lines, notice } in &frozen.acts {
+            if let Some(logged) = event_at(events, *seq) {
+                let lines = Arc::from(lines.as_slice());
+                window.push_act(KeptAct { seq: *seq, event: logged.event.clone(), lines, notice: *notice });
+            }
+        }
+        let notice = |frozen: &FrozenNotice| frozen.thaw(events);
         let mut revocations = Revocations::default();
         frozen.revocations.iter().cloned().for_each(|revocation| revocations.add(revocation));
         Self {
@@ -109,9 +156,57 @@ impl Channel {
             authors,
             window,
             hidden: frozen.hidden.clone(),
+            notice: frozen.notice.as_ref().and_then(notice),
+            taken: frozen.taken.as_ref().and_then(|(act, taken)| Some((*act, notice(taken)?))),
+            trail: frozen.trail.clone(),
+            newcomers: frozen.newcomers.clone(),
             dropped: frozen.dropped,
             revocations,
             unreadable: None,
         }
     }
+}
+
+impl Frozen {
+    /// The places of all events that it points at, oldest first.
+    pub fn places(&self) -> Vec<Seq> {
+        let notices = self.notice.iter().chain(self.taken.iter().map(|(_, notice)| notice));
+        let notices = notices.flat_map(|notice| [Some(notice.act), notice.line.map(|(line, _)| line)]).flatten();
+        let marks = self.marks.iter().map(|mark| mark.seq).chain(self.acts.iter().map(|act| act.seq));
+        let mut places: Vec<Seq> = marks.chain(notices).collect();
+        places.sort_unstable();
+        places.dedup();
+        places
+    }
+}
+
+impl From<&KeptAct> for FrozenAct {
+    fn from(act: &KeptAct) -> Self {
+        Self { seq: act.seq, lines: act.lines.to_vec(), notice: act.notice }
+    }
+}
+
+impl From<&Notice> for FrozenNotice {
+    fn from(notice: &Notice) -> Self {
+        Self { act: notice.act, line: notice.line().map(|kept| (kept.seq, kept.time)) }
+    }
+}
+
+impl FrozenNotice {
+    fn thaw(&self, events: &[Logged]) -> Option<Notice> {
+        let pinning = event_at(events, self.act)?;
+        let Body::Act(act) = &pinning.event.body else { return None };
+        let Deed::Pin(pin) = &act.deed else { return None };
+        let line = self.line.and_then(|(seq, time)| kept_line(event_at(events, seq)?, time));
+        Notice::pinned(self.act, pinning.event.at, act, pin, line)
+    }
+}
+
+fn event_at(events: &[Logged], place: Seq) -> Option<&Logged> {
+    events.binary_search_by_key(&place, |logged| logged.seq).ok().and_then(|index| events.get(index))
+}
+
+fn kept_line(logged: &Logged, time: Millis) -> Option<Kept> {
+    let Body::Line(line) = &logged.event.body else { return None };
+    Some(Kept { seq: logged.seq, id: logged.event.id, time, line: Arc::clone(line) })
 }

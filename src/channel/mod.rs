@@ -4,10 +4,14 @@
 //! judge: it sees every event in log order and comes to the same verdict on every machine, because it reads nothing but
 //! the events. [`Channel::reveal`] decides what of a line an audience may see.
 
+mod acts;
 mod authors;
 mod frozen;
 mod hidden;
+mod newcomers;
+mod notice;
 mod reveal;
+mod trail;
 mod window;
 
 use std::sync::Arc;
@@ -15,7 +19,7 @@ use std::sync::Arc;
 use crate::model::broadcast::Broadcast;
 use crate::model::event::{Body, Event, Logged};
 use crate::model::id::{ChannelId, Cid, EventId, Seq, UserId};
-use crate::model::item::{Audience, Item};
+use crate::model::item::LineView;
 use crate::model::message::{Author, Draft, Kind, Lane, Line, Receipt};
 use crate::model::refusal::Refusal;
 use crate::model::time::Millis;
@@ -23,10 +27,14 @@ use crate::policy::revoked::{Revocation, Revocations};
 use crate::policy::text::{self, Limits};
 
 use authors::Authors;
-use window::Window;
+use notice::Notice;
+use window::{Entry, Window};
 
-pub use frozen::{Frozen, Mark};
-pub use hidden::Hidden;
+pub use frozen::{Frozen, FrozenAct, FrozenNotice, Mark};
+pub use hidden::{Everything, Hidden};
+pub use newcomers::Newcomers;
+pub use trail::Trail;
+pub use window::KeptAct;
 
 /// A line that was accepted, as the judge stamped it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,12 +60,12 @@ pub enum Verdict {
     Opened(Cid),
     /// A broadcast ended.
     Closed(Cid),
-    /// A line is shown no more.
-    Hidden(Seq),
+    /// Something that staff did, or that ended by itself.
+    Act(KeptAct),
     /// Everything that somebody has said by now is forgotten.
-    Wiped(UserId),
+    Wiped(UserId, KeptAct),
     /// Everything up to a place is forgotten.
-    Dropped(Seq),
+    Dropped(Seq, KeptAct),
     /// The event is in the log and nowhere else.
     Rejected(Refusal),
     /// Nothing to tell anyone: erased, of another log, or applied before.
@@ -73,6 +81,11 @@ pub struct Channel {
     authors: Authors,
     window: Window,
     hidden: Hidden,
+    notice: Option<Notice>,
+    /// The notice that was taken down last, and by which act.
+    taken: Option<(Seq, Notice)>,
+    trail: Trail,
+    newcomers: Newcomers,
     /// Everything up to here is dropped.
     dropped: Seq,
     revocations: Revocations,
@@ -92,6 +105,10 @@ impl Channel {
             authors: Authors::default(),
             window: Window::default(),
             hidden: Hidden::default(),
+            notice: None,
+            taken: None,
+            trail: Trail::default(),
+            newcomers: Newcomers::default(),
             dropped: Seq::default(),
             revocations: Revocations::default(),
             unreadable: None,
@@ -130,7 +147,7 @@ impl Channel {
             self.may_be_written(cid)?;
         }
         may_say(author, draft)?;
-        text::trim_emojis(limits, draft);
+        text::trim_emojis(limits, &draft.text, &mut draft.extras);
         text::judge(limits, author, draft)
     }
 
@@ -164,13 +181,10 @@ impl Channel {
                 self.revocations.add(Revocation { seq, revoked, at: *at, until: *until });
                 Verdict::Nothing
             }
-            Body::Hidden { seq } => self.hide(*seq),
-            Body::Wiped { uid } => {
-                self.window.forget_author(uid);
-                self.authors.forget_author(uid);
-                Verdict::Wiped(uid.clone())
-            }
-            Body::Dropped { upto } => self.drop_upto(*upto),
+            Body::Act(act) => self.apply_act(logged.seq, &logged.event, act),
+            Body::Lapsed { act } => self.lapse(logged.seq, &logged.event, *act),
+            Body::Wiped { uid } => self.wipe(logged, uid),
+            Body::Dropped { upto } => self.drop_upto(logged, *upto),
             Body::Erased
             | Body::Listed { .. }
             | Body::Unlisted { .. }
@@ -195,18 +209,21 @@ impl Channel {
         }
         let time = self.authors.stamp(&line.author.uid, at, seq);
         self.authors.remember(line, at, Receipt { id, time, seq });
+        self.newcomers.note(&line.author.uid, at);
         let kept = Kept { seq, id, time, line: line.clone() };
         self.window.push(kept.clone());
         Verdict::Line(kept)
     }
 
-    fn hide(&mut self, seq: Seq) -> Verdict {
-        // Nothing is hidden in advance. What is dropped need not be remembered, but may still be on its way to somebody.
-        let there = seq < self.seq && (seq <= self.dropped || self.hidden.hide(seq));
-        if there { Verdict::Hidden(seq) } else { Verdict::Nothing }
+    fn wipe(&mut self, logged: &Logged, uid: &UserId) -> Verdict {
+        self.window.forget_author(uid);
+        self.authors.forget_author(uid);
+        self.newcomers.forget(uid);
+        let act = self.forget(logged.seq, &logged.event, |notice| notice.author().uid == *uid);
+        Verdict::Wiped(uid.clone(), act)
     }
 
-    fn drop_upto(&mut self, upto: Seq) -> Verdict {
+    fn drop_upto(&mut self, logged: &Logged, upto: Seq) -> Verdict {
         // The event itself stays: it is what tells the others.
         if upto <= self.dropped || upto >= self.seq {
             return Verdict::Nothing;
@@ -215,7 +232,9 @@ impl Channel {
         self.window.forget_upto(upto);
         self.authors.forget_upto(upto);
         self.hidden.forget(upto);
-        Verdict::Dropped(upto)
+        self.trail.forget_upto(upto);
+        let gone = |notice: &Notice| notice.act <= upto || notice.line().is_some_and(|kept| kept.seq <= upto);
+        Verdict::Dropped(upto, self.forget(logged.seq, &logged.event, gone))
     }
 
     fn open(&mut self, cid: &Cid, title: &str, at: Millis) -> Verdict {
@@ -229,6 +248,7 @@ impl Channel {
             self.broadcasts.remove(0);
         }
         self.window = Window::since(self.seq);
+        (self.notice, self.taken) = (None, None);
         self.broadcasts.push(Broadcast { cid: cid.clone(), title: title.to_owned(), opened: at, closed: None });
         Verdict::Opened(cid.clone())
     }
@@ -243,17 +263,17 @@ impl Channel {
         }
     }
 
-    /// The last `count` lines of the broadcast as `audience` may see them, oldest first.
-    pub fn recent(&self, cid: &Cid, count: usize, audience: &Audience) -> Vec<Item> {
+    /// The last `count` lines of the broadcast as everybody may see them, oldest first.
+    pub fn recent(&self, cid: &Cid, count: usize) -> Vec<LineView> {
         if self.broadcasts.last().is_none_or(|last| last.cid != *cid) {
             return Vec::new();
         }
-        self.window.last(count).map(|kept| self.reveal(kept, audience.clone())).collect()
+        self.reveal_last(count)
     }
 
-    /// The lines of the broadcast that is the newest, behind `after` and up to `upto`, as `audience` may see them.
-    pub fn between(&self, after: Seq, upto: Seq, audience: &Audience) -> Vec<Item> {
-        self.window.between(after, upto).map(|kept| self.reveal(kept, audience.clone())).collect()
+    /// Where in the log staff did something.
+    pub fn trail(&self) -> &Trail {
+        &self.trail
     }
 
     /// Everything up to here is dropped from its log, or about to be.
@@ -261,29 +281,41 @@ impl Channel {
         self.dropped
     }
 
-    /// The next line of the newest broadcast behind a place that this lane shows.
-    pub fn next_line(&self, place: Seq, lane: Lane) -> Option<Seq> {
-        let mut behind = self.window.between(place, self.seq);
-        behind.find(|kept| lane.shows(kept.line.draft.kind)).map(|kept| kept.seq)
+    /// The next place of the newest broadcast behind this one that has something for this lane.
+    pub fn next_entry(&self, place: Seq, lane: Lane) -> Option<Seq> {
+        self.window.next(place, lane)
     }
 
-    /// The last of the lines from `first` up to `end` that stay within `bytes`, with `each` beside the text of one; `None`
-    /// when all of them do. The first is within in any case.
+    /// The last of the places from `first` up to `end` that stay within `bytes`, by the texts of lines and `each` beside
+    /// them; `None` when all of them do. The first is within in any case.
     pub fn fitting(&self, first: Seq, end: Seq, bytes: usize, each: usize) -> Option<Seq> {
         let (mut last, mut sum) = (first, 0);
-        for kept in self.window.between(Seq(first.0 - 1), end) {
-            sum += kept.line.draft.text.len() + each;
-            if sum > bytes && kept.seq > first {
+        for entry in self.window.between(Seq(first.0 - 1), end) {
+            sum += match entry {
+                Entry::Line(kept) => kept.line.draft.text.len() + each,
+                Entry::Act(act) => act.bytes(),
+            };
+            if sum > bytes && entry.seq() > first {
                 return Some(last);
             }
-            last = kept.seq;
+            last = entry.seq();
         }
         None
+    }
+
+    /// Bytes that what staff did behind `after` and up to `upto` takes once it is encoded, as far as can be told before.
+    pub fn acts_bytes(&self, after: Seq, upto: Seq) -> usize {
+        self.window.acts_between(after, upto).map(KeptAct::bytes).sum()
     }
 
     /// The place behind which every line of the newest broadcast can still be had.
     pub fn remembers_from(&self) -> Seq {
         self.window.begins()
+    }
+
+    /// The place behind which everything can still be had that staff did in the newest broadcast.
+    pub fn remembers_acts_from(&self) -> Seq {
+        self.window.acts_begin()
     }
 
     /// A place with at most `count` lines behind it.

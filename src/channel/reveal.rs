@@ -1,33 +1,161 @@
-//! The one way out: what of a line an audience may see.
+//! The one way out: what of an event an audience may see.
 
-use crate::model::id::Seq;
-use crate::model::item::{Audience, Item};
-use crate::model::message::Status;
+use crate::model::act::{Deed, Lines};
+use crate::model::event::Body;
+use crate::model::id::{Seq, UserId};
+use crate::model::item::{Audience, Item, LineView, NoticeView, Standing, View};
+use crate::model::message::{Kind, Status};
+use crate::model::time::Millis;
 
-use super::{Channel, Kept};
+use super::notice::Says;
+use super::window::Entry;
+use super::{Channel, Kept, KeptAct};
+
+/// Lines that one item tells of: those of one act that has hidden thousands go out in several batches.
+const LINES_IN_ITEM: usize = 256;
 
 impl Channel {
-    /// The line as `audience` may see it now.
-    pub fn reveal(&self, kept: &Kept, audience: Audience) -> Item {
-        Item::revealed(kept.seq, kept.id, kept.time, self.status(kept.seq), audience, kept.line.clone())
+    /// The line as everybody may see it now.
+    pub fn reveal(&self, kept: &Kept) -> Item {
+        Item::revealed(kept.seq, true, Audience::All, View::Line(self.reveal_line(kept)))
+    }
+
+    /// What members are told of an act, as they may see it now.
+    pub fn reveal_act(&self, act: &KeptAct) -> Vec<Item> {
+        self.reveal_parts(act, act.notice)
+    }
+
+    /// The last act of these that has changed what is pinned: the others need not say what is pinned now.
+    fn last_notice(&self, after: Seq, upto: Seq) -> Option<Seq> {
+        self.window.acts_between(after, upto).filter(|act| act.notice).last().map(|act| act.seq)
+    }
+
+    fn reveal_parts(&self, act: &KeptAct, notice: bool) -> Vec<Item> {
+        let user = whose_lines(&act.event.body);
+        let standings = act.lines.iter().filter_map(|place| self.standing(*place, user));
+        // What is shown again since is told by the act that did it.
+        let standings = standings.filter(|line| act.may_show() || line.is_withheld()).collect::<Vec<_>>();
+        let chunks = standings.chunks(LINES_IN_ITEM).map(|lines| (Audience::All, View::Standing(lines.to_vec())));
+        let notice = notice.then(|| (Audience::All, View::Notice(self.notice_view())));
+        let mut views = chunks.chain(notice).peekable();
+        let mut items = Vec::new();
+        while let Some((audience, view)) = views.next() {
+            items.push(Item::revealed(act.seq, views.peek().is_none(), audience, view));
+        }
+        items
     }
 
     /// What was revealed before, as it may be seen now.
     pub fn reveal_again(&self, item: Item) -> Item {
-        if item.seq() <= self.dropped {
-            // Whether it was hidden is forgotten with it: it stays as it was.
-            return item;
-        }
-        let status = self.status(item.seq());
-        item.with_status(status)
+        let view = match item.view().clone() {
+            View::Line(line) => View::Line(self.line_again(line)),
+            View::Notice(_) => View::Notice(self.notice_view()),
+            View::Standing(lines) => View::Standing(lines.into_iter().map(|line| self.standing_again(line)).collect()),
+        };
+        item.with_view(view)
     }
 
     /// What was revealed before, without what it says.
     pub fn conceal(&self, item: Item) -> Item {
-        item.with_status(Status::Hidden)
+        match item.view().clone() {
+            View::Line(line) => item.with_view(View::Line(line.with_status(Status::Hidden))),
+            View::Standing(_) | View::Notice(_) => item,
+        }
     }
 
-    fn status(&self, seq: Seq) -> Status {
-        if self.hidden.holds(seq) { Status::Hidden } else { Status::Normal }
+    /// The line with its text, for staff alone; whether others don't see it, and the act that hides it from them.
+    pub fn reveal_to_staff(&self, kept: &Kept) -> (LineView, bool, Option<Seq>) {
+        let line = LineView::revealed(kept.seq, kept.id, kept.time, Status::Normal, kept.line.clone());
+        let author = &kept.line.author.uid;
+        (line, self.hidden.holds(kept.seq, author), self.hidden.by(kept.seq, author))
+    }
+
+    /// The last `count` lines as everybody may see them, oldest first.
+    pub(super) fn reveal_last(&self, count: usize) -> Vec<LineView> {
+        self.window.last(count).map(|kept| self.reveal_line(kept)).collect()
+    }
+
+    /// The lines and acts of the broadcast that is the newest, behind `after` and up to `upto`.
+    pub fn between(&self, after: Seq, upto: Seq) -> Vec<Item> {
+        let last = self.last_notice(after, upto);
+        let entries = self.window.between(after, upto).into_iter();
+        let items = entries.flat_map(|entry| match entry {
+            Entry::Line(kept) => vec![self.reveal(kept)],
+            Entry::Act(act) => self.reveal_parts(act, last == Some(act.seq)),
+        });
+        items.collect()
+    }
+
+    /// What staff did behind `after` and up to `upto`, without the lines in between.
+    pub fn acts_between(&self, after: Seq, upto: Seq) -> Vec<Item> {
+        let last = self.last_notice(after, upto);
+        let acts = self.window.acts_between(after, upto);
+        acts.flat_map(|act| self.reveal_parts(act, last == Some(act.seq))).collect()
+    }
+
+    /// The pinned notice, unless its time is up.
+    pub fn notice(&self, now: Millis) -> Option<NoticeView> {
+        self.notice_view().filter(|notice| notice.until.is_none_or(|until| now < until))
+    }
+
+    fn notice_view(&self) -> Option<NoticeView> {
+        let notice = self.notice.as_ref()?;
+        let (text, extras) = match &notice.says {
+            Says::Line(kept) => (&kept.line.draft.text, &kept.line.draft.extras),
+            Says::Text(text, extras) => (text, extras),
+        };
+        Some(NoticeView {
+            cid: notice.cid.clone(),
+            time: notice.line().map_or(notice.at, |kept| kept.time),
+            author: notice.author().clone(),
+            by: notice.by.clone(),
+            kind: notice.line().map_or(Kind::Text, |kept| kept.line.draft.kind),
+            text: text.clone(),
+            extras: extras.clone(),
+            until: notice.until,
+        })
+    }
+
+    fn reveal_line(&self, kept: &Kept) -> LineView {
+        let status = self.status(kept.seq, &kept.line.author.uid);
+        LineView::revealed(kept.seq, kept.id, kept.time, status, kept.line.clone())
+    }
+
+    fn line_again(&self, line: LineView) -> LineView {
+        if line.seq() <= self.dropped {
+            // Whether it was hidden is forgotten with it: it stays as it was.
+            return line;
+        }
+        let status = self.status(line.seq(), &line.author().uid);
+        line.with_status(status)
+    }
+
+    /// How a line stands; `None` when nothing is known of it any more that could be told.
+    fn standing(&self, place: Seq, author: Option<&UserId>) -> Option<Standing> {
+        if let Some(kept) = self.window.at(place) {
+            return Some(Standing::Line(self.reveal_line(kept)));
+        }
+        let withheld = author.map_or_else(|| self.hidden.holds_place(place), |author| self.hidden.holds(place, author));
+        withheld.then_some(Standing::Withheld(place))
+    }
+
+    fn standing_again(&self, standing: Standing) -> Standing {
+        match standing {
+            Standing::Line(line) => Standing::Line(self.line_again(line)),
+            withheld @ Standing::Withheld(_) => withheld,
+        }
+    }
+
+    fn status(&self, place: Seq, author: &UserId) -> Status {
+        if self.hidden.holds(place, author) { Status::Hidden } else { Status::Normal }
+    }
+}
+
+/// The user whose lines an act is about, all of them.
+fn whose_lines(body: &Body) -> Option<&UserId> {
+    let Body::Act(act) = body else { return None };
+    match &act.deed {
+        Deed::Hide(Lines::Of(user)) | Deed::Show(Lines::Of(user)) => Some(user),
+        _ => None,
     }
 }

@@ -1,8 +1,12 @@
-//! The broadcast's last lines: for those who come late, and for those who come back.
+//! The broadcast's last lines, and what staff did to them: for those who come late, and for those who come back.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
+use crate::model::act::Deed;
+use crate::model::event::{Body, Event};
 use crate::model::id::{Seq, UserId};
+use crate::model::message::Lane;
 
 use super::Kept;
 
@@ -15,7 +19,69 @@ const MOST_BYTES: usize = 8 * 1024 * 1024;
 /// What a line takes beside its texts: names of fixed length, receipts, pointers.
 const LINE_BYTES: usize = 512;
 
-/// The last lines, oldest first.
+/// Acts that are kept.
+const MOST_ACTS: usize = 2_048;
+
+/// Most places of lines that these acts name, 8 bytes each.
+const MOST_NAMED: usize = 65_536;
+
+/// What an act takes once it is encoded, beside the lines that it names.
+const ACT_BYTES: usize = 512;
+
+/// What it takes for each of them, by its place.
+const NAMED_BYTES: usize = 12;
+
+/// What it takes for each of them, with what it says and what goes with that, as they usually are.
+const SHOWN_BYTES: usize = 1_024;
+
+/// Something that members are told of beside lines.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeptAct {
+    /// Place in the log.
+    pub seq: Seq,
+    /// What happened.
+    pub event: Arc<Event>,
+    /// Lines that stand otherwise since then, oldest first.
+    pub lines: Arc<[Seq]>,
+    /// Whether another notice is pinned since then, or none.
+    pub notice: bool,
+}
+
+impl KeptAct {
+    /// Bytes that telling of it takes, as far as can be told before it is encoded.
+    pub(super) fn bytes(&self) -> usize {
+        let each = if self.may_show() { SHOWN_BYTES } else { NAMED_BYTES };
+        ACT_BYTES + self.lines.len() * each
+    }
+
+    /// Whether lines may be shown again by it: what they say is told then.
+    pub(super) fn may_show(&self) -> bool {
+        matches!(&self.event.body, Body::Act(act) if matches!(act.deed, Deed::Show(_) | Deed::Undo(_)))
+    }
+
+    /// Whether nobody sees anything of it.
+    pub fn is_silent(&self) -> bool {
+        self.lines.is_empty() && !self.notice
+    }
+}
+
+/// A line, or something else that members are told of.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Entry<'a> {
+    Line(&'a Kept),
+    Act(&'a KeptAct),
+}
+
+impl Entry<'_> {
+    pub(super) fn seq(&self) -> Seq {
+        match self {
+            Self::Line(kept) => kept.seq,
+            Self::Act(act) => act.seq,
+        }
+    }
+}
+
+/// The last lines and acts, oldest first.
 #[derive(Debug, Default)]
 pub(super) struct Window {
     lines: VecDeque<Kept>,
@@ -23,12 +89,17 @@ pub(super) struct Window {
     bytes: usize,
     /// Lines that have left it, since it is in this memory.
     rolled: u64,
+    acts: VecDeque<KeptAct>,
+    acts_since: Seq,
+    /// Places of lines that the acts name.
+    named: usize,
 }
 
 /// What it shows makes it; what it has forgotten doesn't.
 impl PartialEq for Window {
     fn eq(&self, other: &Self) -> bool {
-        (&self.lines, self.since, self.bytes) == (&other.lines, other.since, other.bytes)
+        (&self.lines, self.since, self.bytes, &self.acts, self.acts_since)
+            == (&other.lines, other.since, other.bytes, &other.acts, other.acts_since)
     }
 }
 
@@ -37,7 +108,12 @@ impl Eq for Window {}
 impl Window {
     /// A window on what comes behind a place.
     pub(super) fn since(place: Seq) -> Self {
-        Self { since: place, ..Self::default() }
+        Self::since_both(place, place)
+    }
+
+    /// A window on lines that come behind one place, and acts that come behind another.
+    pub(super) fn since_both(since: Seq, acts_since: Seq) -> Self {
+        Self { since, acts_since, ..Self::default() }
     }
 
     pub(super) fn push(&mut self, kept: Kept) {
@@ -51,6 +127,16 @@ impl Window {
         }
     }
 
+    pub(super) fn push_act(&mut self, act: KeptAct) {
+        self.named += act.lines.len();
+        self.acts.push_back(act);
+        while self.acts.len() > MOST_ACTS || self.named > MOST_NAMED {
+            let Some(oldest) = self.acts.pop_front() else { return };
+            self.named -= oldest.lines.len();
+            self.acts_since = oldest.seq;
+        }
+    }
+
     /// Lets go of all up to a place.
     pub(super) fn forget_upto(&mut self, place: Seq) {
         let gone = self.upto(place);
@@ -58,6 +144,11 @@ impl Window {
         self.bytes -= bytes;
         self.since = self.since.max(place);
         self.rolled += gone as u64;
+        let gone = self.acts_upto(place);
+        for act in self.acts.drain(..gone) {
+            self.named -= act.lines.len();
+            self.acts_since = act.seq;
+        }
     }
 
     /// Lets go of what one author said: nobody is owed it.
@@ -71,9 +162,19 @@ impl Window {
         self.since
     }
 
+    /// Every act of the broadcast behind this place is in it.
+    pub(super) fn acts_begin(&self) -> Seq {
+        self.acts_since
+    }
+
     /// The last `count` lines.
     pub(super) fn last(&self, count: usize) -> impl DoubleEndedIterator<Item = &Kept> {
         self.lines.range(self.lines.len().saturating_sub(count)..)
+    }
+
+    /// All acts.
+    pub(super) fn acts(&self) -> impl Iterator<Item = &KeptAct> {
+        self.acts.iter()
     }
 
     /// The place before the last `count` lines.
@@ -83,9 +184,31 @@ impl Window {
     }
 
     /// The lines behind `after`, up to and with `upto`.
-    pub(super) fn between(&self, after: Seq, upto: Seq) -> impl Iterator<Item = &Kept> {
+    pub(super) fn lines_between(&self, after: Seq, upto: Seq) -> impl Iterator<Item = &Kept> {
         let (first, end) = (self.upto(after), self.upto(upto));
         self.lines.range(first..end.max(first))
+    }
+
+    /// The acts behind `after`, up to and with `upto`.
+    pub(super) fn acts_between(&self, after: Seq, upto: Seq) -> impl Iterator<Item = &KeptAct> {
+        let (first, end) = (self.acts_upto(after), self.acts_upto(upto));
+        self.acts.range(first..end.max(first))
+    }
+
+    /// Both, in order.
+    pub(super) fn between(&self, after: Seq, upto: Seq) -> Vec<Entry<'_>> {
+        let lines = self.lines_between(after, upto).map(Entry::Line);
+        let mut entries: Vec<_> = lines.chain(self.acts_between(after, upto).map(Entry::Act)).collect();
+        entries.sort_by_key(Entry::seq);
+        entries
+    }
+
+    /// The next place behind this one with something that this lane may show.
+    pub(super) fn next(&self, place: Seq, lane: Lane) -> Option<Seq> {
+        let end = Seq(u64::MAX);
+        let line = self.lines_between(place, end).find(|kept| lane.shows(kept.line.draft.kind)).map(|kept| kept.seq);
+        let act = self.acts_between(place, end).next().map(|act| act.seq);
+        line.into_iter().chain(act).min()
     }
 
     /// How many lines this memory has had up to a place: their difference says how many have been between two.
@@ -100,6 +223,10 @@ impl Window {
 
     fn upto(&self, place: Seq) -> usize {
         self.lines.partition_point(|kept| kept.seq <= place)
+    }
+
+    fn acts_upto(&self, place: Seq) -> usize {
+        self.acts.partition_point(|act| act.seq <= place)
     }
 }
 

@@ -70,6 +70,8 @@ pub(super) struct LimitsSection {
     pub(super) session_sends_per_second: Option<u32>,
     pub(super) recents_per_second: Option<u32>,
     pub(super) recents_burst: Option<u32>,
+    pub(super) acts_per_second: Option<u32>,
+    pub(super) acts_burst: Option<u32>,
     pub(super) messages_per_second: Option<u32>,
     pub(super) control_frames_per_second: Option<u32>,
     pub(super) connections: Option<usize>,

@@ -158,6 +158,8 @@ impl Config {
             ("limits.session_sends_per_second", wide(rules.session_sends.per_second), 1, 100_000),
             ("limits.recents_per_second", wide(rules.recents.per_second), 1, 1_000),
             ("limits.recents_burst", wide(rules.recents.burst), 1, 10_000),
+            ("limits.acts_per_second", wide(rules.acts.per_second), 1, 1_000),
+            ("limits.acts_burst", wide(rules.acts.burst), 1, 10_000),
             ("limits.messages_per_second", wide(chat.messages_per_second), 10, 1_000_000),
             ("limits.control_frames_per_second", wide(chat.control_frames_per_second), 1, 10_000),
             ("limits.connections", self.connections.unwrap_or(100), 100, 10_000_000),

@@ -7,7 +7,7 @@ use toml::{Table, Value};
 use super::{Config, rooms};
 
 /// Keys that take effect at once.
-const RELOADABLE: [&str; 17] = [
+const RELOADABLE: [&str; 19] = [
     "allowed_origins",
     "trusted_proxies",
     "chat.text_characters",
@@ -19,6 +19,8 @@ const RELOADABLE: [&str; 17] = [
     "limits.session_sends_per_second",
     "limits.recents_per_second",
     "limits.recents_burst",
+    "limits.acts_per_second",
+    "limits.acts_burst",
     "limits.connections",
     "limits.connections_per_address",
     "limits.connections_per_user",

@@ -82,6 +82,7 @@ fn rules(file: &File, dev: bool) -> Rules {
         sends,
         session_sends: rate(usual.session_sends, session, session),
         recents: rate(usual.recents, section.recents_per_second, section.recents_burst),
+        acts: rate(usual.acts, section.acts_per_second, section.acts_burst),
     }
 }
 
@@ -207,6 +208,8 @@ fn written_limits(config: &Config) -> LimitsSection {
         session_sends_per_second: Some(rules.session_sends.per_second),
         recents_per_second: Some(rules.recents.per_second),
         recents_burst: Some(rules.recents.burst),
+        acts_per_second: Some(rules.acts.per_second),
+        acts_burst: Some(rules.acts.burst),
         messages_per_second: Some(chat.messages_per_second),
         control_frames_per_second: Some(chat.control_frames_per_second),
         connections: config.connections,

@@ -3,6 +3,8 @@
 //! It is spelled here and nowhere else, and never by a derive of `model`: a name that changes there must not change
 //! what is on disk. `tests/log-versions/` keeps one file for every released version; every later build reads them all.
 
+mod acts;
+
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -47,8 +49,13 @@ enum StoredBody {
         channel: String,
     },
     Revoked(StoredRevoked),
+    /// A line was hidden by the site, as the first builds wrote it.
     Hidden {
         seq: u64,
+    },
+    Act(Box<acts::StoredAct>),
+    Lapsed {
+        act: u64,
     },
     Wiped {
         uid: String,
@@ -152,7 +159,8 @@ pub fn encode(event: &Event) -> Vec<u8> {
         Body::Unlisted { channel } => StoredBody::Unlisted { channel: channel.to_string() },
         Body::Allotted { cid, channel } => StoredBody::Allotted { cid: cid.to_string(), channel: channel.to_string() },
         Body::Revoked { revoked, until } => StoredBody::Revoked(stored_revoked(revoked, *until)),
-        Body::Hidden { seq } => StoredBody::Hidden { seq: seq.0 },
+        Body::Act(act) => StoredBody::Act(Box::new(acts::stored(act))),
+        Body::Lapsed { act } => StoredBody::Lapsed { act: act.0 },
         Body::Wiped { uid } => StoredBody::Wiped { uid: uid.to_string() },
         Body::Dropped { upto } => StoredBody::Dropped { upto: upto.0 },
         Body::KeyMade(key) => StoredBody::KeyMade(Box::new(stored_key(key))),
@@ -197,28 +205,11 @@ fn stored_key(key: &ApiKey) -> StoredKey {
 
 fn stored_line(line: &Line) -> StoredLine {
     let Line { cid, author, draft, members, credential } = line;
-    let profile = &author.profile;
     StoredLine {
         cid: cid.to_string(),
         uid: author.uid.to_string(),
         role: word(&ROLES, author.role),
-        profile: StoredProfile {
-            nickname: profile.nickname.clone(),
-            image: profile.image_url.clone(),
-            color: profile.color_code.clone(),
-            verified: profile.verified,
-            badge: profile.badge_url.clone(),
-            title: profile.title.as_ref().map(|title| (title.name.clone(), title.color.clone())),
-            subscription: profile
-                .subscription
-                .as_ref()
-                .map(|paid| (paid.months, paid.tier, paid.tier_name.clone(), paid.badge_url.clone())),
-            viewer_badges: profile
-                .viewer_badges
-                .iter()
-                .map(|badge| (badge.id.clone(), badge.site_wide, badge.image_url.clone()))
-                .collect(),
-        },
+        profile: stored_profile(&author.profile),
         kind: word(&KINDS, draft.kind),
         text: draft.text.clone(),
         os: word(&SYSTEMS, draft.extras.os),
@@ -230,6 +221,21 @@ fn stored_line(line: &Line) -> StoredLine {
         token: credential.token_id.clone(),
         issued: credential.issued.0,
         own: credential.own,
+    }
+}
+
+fn stored_profile(profile: &Profile) -> StoredProfile {
+    let badges = profile.viewer_badges.iter();
+    let paid = profile.subscription.as_ref();
+    StoredProfile {
+        nickname: profile.nickname.clone(),
+        image: profile.image_url.clone(),
+        color: profile.color_code.clone(),
+        verified: profile.verified,
+        badge: profile.badge_url.clone(),
+        title: profile.title.as_ref().map(|title| (title.name.clone(), title.color.clone())),
+        subscription: paid.map(|paid| (paid.months, paid.tier, paid.tier_name.clone(), paid.badge_url.clone())),
+        viewer_badges: badges.map(|badge| (badge.id.clone(), badge.site_wide, badge.image_url.clone())).collect(),
     }
 }
 
@@ -251,7 +257,9 @@ fn read_body(body: StoredBody) -> Option<Body> {
             };
             Body::Revoked { revoked, until: Millis(until) }
         }
-        StoredBody::Hidden { seq } => Body::Hidden { seq: Seq(seq) },
+        StoredBody::Hidden { seq } => Body::Act(Arc::new(acts::hidden_by_the_site(Seq(seq))?)),
+        StoredBody::Act(act) => Body::Act(Arc::new(acts::read(*act)?)),
+        StoredBody::Lapsed { act } => Body::Lapsed { act: Seq(act) },
         StoredBody::Wiped { uid } => Body::Wiped { uid: UserId::parse(&uid)? },
         StoredBody::Dropped { upto } => Body::Dropped { upto: Seq(upto) },
         StoredBody::KeyMade(key) => Body::KeyMade(Arc::new(read_key(*key)?)),
@@ -269,30 +277,31 @@ fn read_key(key: StoredKey) -> Option<ApiKey> {
     Some(ApiKey { id, name, digest, permissions, dev })
 }
 
-fn read_line(line: StoredLine) -> Option<Line> {
-    let profile = line.profile;
-    let profile = Profile {
+fn read_profile(profile: StoredProfile) -> Profile {
+    let badges = profile.viewer_badges.into_iter();
+    let paid = profile.subscription;
+    Profile {
         nickname: profile.nickname,
         image_url: profile.image,
         color_code: profile.color,
         verified: profile.verified,
         badge_url: profile.badge,
         title: profile.title.map(|(name, color)| Title { name, color }),
-        subscription: profile.subscription.map(|(months, tier, tier_name, badge_url)| Subscription {
+        subscription: paid.map(|(months, tier, tier_name, badge_url)| Subscription {
             months,
             tier,
             tier_name,
             badge_url,
         }),
-        viewer_badges: profile
-            .viewer_badges
-            .into_iter()
-            .map(|(id, site_wide, image_url)| ViewerBadge { id, site_wide, image_url })
-            .collect(),
-    };
+        viewer_badges: badges.map(|(id, site_wide, image_url)| ViewerBadge { id, site_wide, image_url }).collect(),
+    }
+}
+
+fn read_line(line: StoredLine) -> Option<Line> {
+    let profile = Arc::new(read_profile(line.profile));
     Some(Line {
         cid: Cid::parse(&line.cid)?,
-        author: Author { uid: UserId::parse(&line.uid)?, profile: Arc::new(profile), role: value(&ROLES, &line.role)? },
+        author: Author { uid: UserId::parse(&line.uid)?, profile, role: value(&ROLES, &line.role)? },
         draft: Draft {
             kind: value(&KINDS, &line.kind)?,
             text: line.text,
@@ -336,7 +345,7 @@ mod tests {
     }
 
     #[test]
-    fn acts_keys_and_revocations_come_back_as_they_went() {
+    fn keys_and_revocations_come_back_as_they_went() {
         let key = ApiKey {
             id: "k1".to_owned(),
             name: "bot".to_owned(),
@@ -345,7 +354,6 @@ mod tests {
             dev: true,
         };
         for body in [
-            Body::Hidden { seq: Seq(7) },
             Body::Wiped { uid: UserId::parse("u").unwrap() },
             Body::Dropped { upto: Seq(9) },
             Body::KeyMade(Arc::new(key)),

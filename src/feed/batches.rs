@@ -43,7 +43,7 @@ impl<'a> Batches<'a> {
         items: &'a [Item],
         there: Attendance,
     ) -> Self {
-        let upto = items.last().map_or(told, Item::seq);
+        let upto = items.last().map_or(told, Item::covers);
         let private = items.iter().any(|item| matches!(item.audience(), Audience::User(_)));
         let span = Span { after: told, upto };
         Self { feed, encoder, group, items, span, there, private, made: Vec::new() }

@@ -44,7 +44,7 @@ impl Group {
             Audience::Staff => self.staff,
             Audience::User(only) => user == Some(only),
         };
-        meant && self.lane.shows(item.kind())
+        meant && item.is_in(self.lane)
     }
 }
 

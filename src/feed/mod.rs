@@ -13,6 +13,7 @@ mod headcount;
 mod members;
 mod missed;
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -41,9 +42,6 @@ const STEP: usize = 256;
 /// burst of lines never looks like a slow reader.
 const LARGEST_BATCH: usize = 128 * 1024;
 
-/// What an item has beside its text: profile, extras and names, as they usually are.
-const ITEM_BYTES: usize = 1_024;
-
 /// Pause before the rest of a burst that was more than one batch: 2.5 MB/s for each member, more than any chat needs and
 /// less than what would fill the outbox of a member with a fair connection.
 const BURST_PAUSE: Duration = Duration::from_millis(50);
@@ -59,6 +57,9 @@ const MOST_PENDING: usize = 8_192;
 
 /// A flush may claim one part in this many of the time.
 const FLUSH_SHARE: u32 = 5;
+
+/// Shortest time between a flush and one for the sake of an act: acts don't wait for the window's end, but for each other.
+const BETWEEN_ACTS: Duration = Duration::from_millis(20);
 
 /// Settings of a feed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,17 +92,34 @@ pub struct About {
     pub epoch: Epoch,
 }
 
+/// What waits for the next batch.
+#[derive(Default)]
+struct Pending {
+    items: Vec<Item>,
+    /// When lines were taken back, by the place of the act that did; oldest first.
+    hidden: VecDeque<(Seq, Instant)>,
+}
+
+impl Pending {
+    fn clear(&mut self) {
+        self.items.clear();
+        self.hidden.clear();
+    }
+}
+
 /// What one broadcast sends.
 pub struct Feed {
     about: About,
     encoders: Encoders,
     config: Config,
     metrics: Arc<Metrics>,
-    pending: Mutex<Vec<Item>>,
+    pending: Mutex<Pending>,
     members: Mutex<Members>,
     headcount: Arc<Headcount>,
     missed: Missed,
     due: Notify,
+    /// Something waits that can't wait for the window's end.
+    urgent: Notify,
     flushed: Notify,
     /// Held while a batch is handed out; up to where everything has been.
     flushing: AsyncMutex<Seq>,
@@ -120,6 +138,7 @@ impl Feed {
             headcount: Arc::default(),
             missed: Missed::default(),
             due: Notify::new(),
+            urgent: Notify::new(),
             flushed: Notify::new(),
             flushing: AsyncMutex::default(),
         }
@@ -162,7 +181,7 @@ impl Feed {
         self.members.lock().regroup(place, group, user, |span, outbox| {
             // Nobody in its old group was told anything of it; the next push begins behind it. A member that takes
             // nothing is closing.
-            let _ = outbox.push(&self.skip(group, span, 0));
+            let _ = outbox.push(&self.skip(group, span, 0, &[]));
         })
     }
 
@@ -185,9 +204,10 @@ impl Feed {
         frames
     }
 
-    /// Says that the log goes up to the span's end, with nothing to see in it but `left` lines that are left out.
-    pub fn skip(&self, group: Group, span: Span, left: u64) -> Frames {
-        self.spell(&group, span, &[], left)
+    /// Says that the log goes up to the span's end, with nothing to see in it but `acts`, and `left` lines that are left out.
+    pub fn skip(&self, group: Group, span: Span, left: u64, acts: &[Item]) -> Frames {
+        let seen: Vec<&Item> = acts.iter().filter(|item| group.sees(item, None)).collect();
+        self.spell(&group, span, &seen, left)
     }
 
     fn spell(&self, group: &Group, span: Span, items: &[&Item], left: u64) -> Frames {
@@ -208,7 +228,7 @@ impl Feed {
     /// Waits until the next batch has room: fewer than 8,192 items. Whoever pushes waits here before it takes more
     /// from the log, so that a log that is faster than the flushes backs up in its own bounded tail.
     pub async fn room(&self) {
-        while self.pending.lock().len() >= MOST_PENDING {
+        while self.pending.lock().items.len() >= MOST_PENDING {
             self.flushed.notified().await;
         }
     }
@@ -216,18 +236,27 @@ impl Feed {
     /// Hands over items, in order; they go out with the next batch.
     pub fn push(&self, items: impl IntoIterator<Item = Item>) {
         let mut pending = self.pending.lock();
-        let before = pending.len();
-        pending.extend(items);
-        if pending.len() > before {
-            drop(pending);
+        let before = pending.items.len();
+        pending.items.extend(items);
+        let new = &pending.items[before..];
+        let (some, acts) = (!new.is_empty(), new.iter().any(Item::is_act));
+        let hiding = new.last().filter(|last| new.iter().any(Item::hides) && last.covers() == last.seq());
+        if let Some(place) = hiding.map(Item::seq) {
+            pending.hidden.push_back((place, clock::instant()));
+        }
+        drop(pending);
+        if some {
             self.due.notify_one();
+        }
+        if acts {
+            self.urgent.notify_one();
         }
     }
 
     /// Looks again at every item that waits: it goes out as `amended`, or not at all. Later stretches are made anew.
     pub fn amend(&self, amended: impl Fn(Item) -> Option<Item>) {
         let mut pending = self.pending.lock();
-        *pending = std::mem::take(&mut *pending).into_iter().filter_map(amended).collect();
+        pending.items = std::mem::take(&mut pending.items).into_iter().filter_map(amended).collect();
     }
 
     /// Waits until no batch is on its way; none is sent for as long as the answer is held.
@@ -243,7 +272,7 @@ impl Feed {
         for index in 0..members.groups() {
             let Some((group, _)) = members.occupied(index) else { continue };
             if group.layer == Layer::Ext {
-                let mut gap = self.skip(group, Span { after: upto, upto }, 0);
+                let mut gap = self.skip(group, Span { after: upto, upto }, 0, &[]);
                 let step = members.step(index, 0, usize::MAX, &mut gap);
                 self.metrics.slow_closed.inc_by(step.slow);
             }
@@ -255,7 +284,7 @@ impl Feed {
     /// each feed.
     pub async fn run(&self) {
         let mut next = clock::instant();
-        let (mut count_next, mut count_due) = (next, None);
+        let (mut count_next, mut count_due, mut acts_next) = (next, None, next);
         loop {
             tokio::select! {
                 // What happens once a second at most goes first: what happens all the time would never let it.
@@ -271,9 +300,10 @@ impl Feed {
                 () = self.due.notified() => {
                     // A deadline that is past already costs a turn of the timer; a quiet broadcast shouldn't pay for it.
                     if next > clock::instant() {
-                        sleep_until(next).await;
+                        self.window_ends(next, acts_next).await;
                     }
                     let begun = clock::instant();
+                    acts_next = begun + BETWEEN_ACTS;
                     let rest = self.flush().await;
                     next = self.next_flush(begun);
                     if rest {
@@ -282,6 +312,14 @@ impl Feed {
                     }
                 }
             }
+        }
+    }
+
+    /// Waits for the window's end, or for an act and the earliest time for one.
+    async fn window_ends(&self, end: Instant, acts: Instant) {
+        tokio::select! {
+            () = sleep_until(end) => {}
+            () = self.urgent.notified() => sleep_until(end.min(acts)).await,
         }
     }
 
@@ -297,10 +335,19 @@ impl Feed {
         for index in 0..groups {
             self.flush_group(index, &items, there).await;
         }
-        *flushed = last.seq();
+        *flushed = last.covers();
+        self.note_hidden(*flushed);
         self.metrics.batches.inc();
         self.metrics.flush_seconds.observe(begun.elapsed().as_secs_f64());
         rest
+    }
+
+    /// Takes note of how long it took until every member had been told what was taken back.
+    fn note_hidden(&self, upto: Seq) {
+        let mut pending = self.pending.lock();
+        while let Some((_, applied)) = pending.hidden.pop_front_if(|(place, _)| *place <= upto) {
+            self.metrics.hide_seconds.observe(applied.elapsed().as_secs_f64());
+        }
     }
 
     /// Says how many are there, to those who hear of it, and with it how far the log is.
@@ -329,17 +376,18 @@ impl Feed {
         }
         let mut bytes = 0;
         let fitting = pending
+            .items
             .iter()
             .take_while(|item| {
-                bytes += item.text().len() + ITEM_BYTES;
+                bytes += item.bytes();
                 bytes <= LARGEST_BATCH
             })
             .count()
             .max(1)
-            .min(pending.len());
-        let rest = pending.split_off(fitting);
+            .min(pending.items.len());
+        let rest = pending.items.split_off(fitting);
         let left = !rest.is_empty();
-        (std::mem::replace(&mut *pending, rest), left)
+        (std::mem::replace(&mut pending.items, rest), left)
     }
 
     fn next_flush(&self, begun: Instant) -> Instant {

@@ -73,6 +73,9 @@ pub struct Metrics {
     pub batches: Counter,
     /// Batches times the members they were handed to, since the start.
     pub deliveries: Counter,
+    /// Seconds from the moment that lines were hidden until every member's frame that says so was written, or waits behind
+    /// what a slow reader has not taken yet.
+    pub hide_seconds: Histogram,
     /// Seconds that one batch took to hand to all members.
     pub flush_seconds: Histogram,
     /// Members closed because their outgoing queue was full, since the start.
@@ -110,6 +113,8 @@ impl Default for Metrics {
             histogram
         };
         let flush_seconds = histogram("feed_flush_seconds", "Time to hand one batch to all members", 0.000_05);
+        let hide_seconds =
+            histogram("time_to_hide_seconds", "Time from hiding lines to telling the last member", 0.000_1);
         let ack_seconds = histogram("ack_seconds", "Time from a send to its answer", 0.000_25);
         let log_commit_seconds = histogram("log_commit_seconds", "Time of one commit of the log", 0.000_05);
         let log_drop_seconds =
@@ -165,6 +170,7 @@ impl Default for Metrics {
             lines,
             batches,
             deliveries,
+            hide_seconds,
             flush_seconds,
             slow_closed,
             log_queue,

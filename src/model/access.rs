@@ -18,8 +18,12 @@ pub enum Permission {
     WriteChannels,
     /// Send lines, as anyone.
     WriteMessages,
-    /// Hide lines.
+    /// Hide lines, and show them again.
     HideMessages,
+    /// Look at what staff did, and at what is hidden.
+    ReadModeration,
+    /// Do what staff do.
+    WriteModeration,
     /// Erase what somebody said.
     EraseMessages,
     /// Make chat access tokens, for anyone.
@@ -36,11 +40,13 @@ pub enum Permission {
 
 impl Permission {
     /// Every permission.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
         Self::ReadChannels,
         Self::WriteChannels,
         Self::WriteMessages,
         Self::HideMessages,
+        Self::ReadModeration,
+        Self::WriteModeration,
         Self::EraseMessages,
         Self::WriteTokens,
         Self::ReadRevocations,
@@ -56,6 +62,8 @@ impl Permission {
             Self::WriteChannels => "channels:write",
             Self::WriteMessages => "messages:write",
             Self::HideMessages => "messages:hide",
+            Self::ReadModeration => "moderation:read",
+            Self::WriteModeration => "moderation:write",
             Self::EraseMessages => "messages:erase",
             Self::WriteTokens => "tokens:write",
             Self::ReadRevocations => "revocations:read",

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::access::{ApiKey, Revoked};
+use super::act::Act;
 use super::id::{ChannelId, Cid, EventId, Seq, UserId};
 use super::message::Line;
 use super::time::Millis;
@@ -42,10 +43,12 @@ pub enum Body {
     },
     /// Somebody said something.
     Line(Arc<Line>),
-    /// A line is shown no more.
-    Hidden {
-        /// Its place.
-        seq: Seq,
+    /// Staff did something.
+    Act(Arc<Act>),
+    /// What an act had begun is over, because its time was up.
+    Lapsed {
+        /// The place of that act.
+        act: Seq,
     },
     /// Everything that somebody has said by now is to be erased: the log does it after this event.
     Wiped {

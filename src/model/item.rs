@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use super::id::{Cid, EventId, Seq, UserId};
-use super::message::{Author, Extras, Kind, Line, Status};
+use super::message::{Author, Extras, Kind, Lane, Line, Status};
 use super::time::Millis;
 
 /// Who may see an item.
@@ -20,21 +20,114 @@ pub enum Audience {
     User(UserId),
 }
 
-/// A line as one audience may see it.
+/// What one audience may see of an event, or of a part of it.
 #[derive(Clone, Debug)]
 pub struct Item {
+    seq: Seq,
+    whole: bool,
+    audience: Audience,
+    view: View,
+}
+
+/// What there is to see.
+#[derive(Clone, Debug)]
+pub enum View {
+    /// A line.
+    Line(LineView),
+    /// How lines stand now that were told before.
+    Standing(Vec<Standing>),
+    /// The pinned notice; `None` when nothing is pinned.
+    Notice(Option<NoticeView>),
+}
+
+impl Item {
+    /// The view that `channel::reveal` decided on; `whole` when nothing more of its event follows.
+    pub fn revealed(seq: Seq, whole: bool, audience: Audience, view: View) -> Self {
+        Self { seq, whole, audience, view }
+    }
+
+    /// The same, with another view, by `channel::reveal`'s decision.
+    pub fn with_view(self, view: View) -> Self {
+        Self { view, ..self }
+    }
+
+    /// Place in the channel's log.
+    pub fn seq(&self) -> Seq {
+        self.seq
+    }
+
+    /// Whoever has been told this, and all before it, has everything up to here.
+    pub fn covers(&self) -> Seq {
+        if self.whole { self.seq } else { Seq(self.seq.0.saturating_sub(1)) }
+    }
+
+    /// Who may see it.
+    pub fn audience(&self) -> &Audience {
+        &self.audience
+    }
+
+    /// What there is to see.
+    pub fn view(&self) -> &View {
+        &self.view
+    }
+
+    /// The line, if it is one.
+    pub fn line(&self) -> Option<&LineView> {
+        match &self.view {
+            View::Line(line) => Some(line),
+            View::Standing(_) | View::Notice(_) => None,
+        }
+    }
+
+    /// Whether it is something that staff did: it doesn't wait for others.
+    pub fn is_act(&self) -> bool {
+        self.line().is_none()
+    }
+
+    /// Whether it takes something back.
+    pub fn hides(&self) -> bool {
+        matches!(&self.view, View::Standing(lines) if lines.iter().any(Standing::is_withheld))
+    }
+
+    /// Whether this lane shows it.
+    pub fn is_in(&self, lane: Lane) -> bool {
+        match &self.view {
+            View::Line(line) => lane.shows(line.kind()),
+            // Whoever shows only some lines passes over what is said of others.
+            View::Standing(_) | View::Notice(_) => true,
+        }
+    }
+
+    /// Bytes that it takes once it is encoded, as far as can be told before: more rather than less.
+    pub fn bytes(&self) -> usize {
+        match &self.view {
+            View::Line(line) => LINE_BYTES + line.text().len(),
+            View::Standing(lines) => lines.iter().map(Standing::bytes).sum(),
+            View::Notice(notice) => LINE_BYTES + notice.as_ref().map_or(0, |notice| LINE_BYTES + notice.text.len()),
+        }
+    }
+}
+
+/// What a line has beside its text: profile, extras and names, as they usually are.
+const LINE_BYTES: usize = 1_024;
+
+/// What is said of a line that is shown no more.
+const STANDING_BYTES: usize = 320;
+
+/// A line as one audience may see it.
+#[derive(Clone, Debug)]
+pub struct LineView {
     seq: Seq,
     id: EventId,
     time: Millis,
     status: Status,
-    audience: Audience,
     line: Arc<Line>,
 }
 
-impl Item {
+impl LineView {
     /// The view of `line` that `channel::reveal` decided on.
-    pub fn revealed(seq: Seq, id: EventId, time: Millis, status: Status, audience: Audience, line: Arc<Line>) -> Self {
-        Self { seq, id, time, status, audience, line }
+    pub fn revealed(seq: Seq, id: EventId, time: Millis, status: Status, line: Arc<Line>) -> Self {
+        Self { seq, id, time, status, line }
     }
 
     /// The same line as it stands now, by `channel::reveal`'s decision.
@@ -60,11 +153,6 @@ impl Item {
     /// How the line stands.
     pub fn status(&self) -> Status {
         self.status
-    }
-
-    /// Who may see it.
-    pub fn audience(&self) -> &Audience {
-        &self.audience
     }
 
     /// The broadcast it was said in.
@@ -102,4 +190,59 @@ impl Item {
     pub fn members(&self) -> u32 {
         self.line.members
     }
+}
+
+/// How a line stands that was told before.
+#[derive(Clone, Debug)]
+pub enum Standing {
+    /// It is remembered: shown again, or withheld.
+    Line(LineView),
+    /// It is no longer remembered, and withheld: nothing but its place is known.
+    Withheld(Seq),
+}
+
+impl Standing {
+    /// The line's place.
+    pub fn seq(&self) -> Seq {
+        match self {
+            Self::Line(line) => line.seq(),
+            Self::Withheld(seq) => *seq,
+        }
+    }
+
+    /// Whether it is shown no more.
+    pub fn is_withheld(&self) -> bool {
+        match self {
+            Self::Line(line) => line.status() == Status::Hidden,
+            Self::Withheld(_) => true,
+        }
+    }
+
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Line(line) if line.status() == Status::Normal => LINE_BYTES + line.text().len(),
+            Self::Line(_) | Self::Withheld(_) => STANDING_BYTES,
+        }
+    }
+}
+
+/// The pinned notice as everybody may see it.
+#[derive(Clone, Debug)]
+pub struct NoticeView {
+    /// The broadcast in which it is pinned.
+    pub cid: Cid,
+    /// Its time: of a line that was sent before, the line's.
+    pub time: Millis,
+    /// Whose text it is.
+    pub author: Author,
+    /// Who pinned it.
+    pub by: Author,
+    /// What the line was that it repeats.
+    pub kind: Kind,
+    /// What it says.
+    pub text: String,
+    /// What goes with the text.
+    pub extras: Extras,
+    /// When it goes by itself.
+    pub until: Option<Millis>,
 }

@@ -4,6 +4,7 @@
 //! `eventlog::codec`.
 
 pub mod access;
+pub mod act;
 pub mod broadcast;
 pub mod event;
 pub mod id;

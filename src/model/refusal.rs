@@ -41,6 +41,18 @@ pub enum Refusal {
     /// This principal may not send lines of this kind.
     #[error("lines of this kind can't be sent here")]
     KindNotAllowed,
+    /// An act of somebody who is no staff here.
+    #[error("only the streamer and managers of this channel may do that")]
+    NotStaff,
+    /// An act against somebody with the same rights or more.
+    #[error("only the streamer or the site may do that to a manager, and nobody to the streamer but the site")]
+    Outranked,
+    /// There is no such line, or it can be dealt with no more.
+    #[error("no such line in this channel")]
+    NoSuchLine,
+    /// Nothing of an act holds any more.
+    #[error("nothing of that act is left to take back")]
+    NothingToUndo,
     /// Nothing to see in the text.
     #[error("the text is empty")]
     EmptyText,

@@ -166,7 +166,8 @@ impl State {
             Body::Opened { .. }
             | Body::Closed { .. }
             | Body::Line(_)
-            | Body::Hidden { .. }
+            | Body::Act(_)
+            | Body::Lapsed { .. }
             | Body::Wiped { .. }
             | Body::Dropped { .. }
             | Body::Erased

@@ -9,18 +9,20 @@ use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tracing::{error, warn};
 
-use crate::channel::{Channel, Verdict};
+use crate::channel::{Channel, KeptAct, Verdict};
 use crate::clock;
 use crate::eventlog::tail::{Tail, TailEnd};
 use crate::eventlog::{EventLog, LARGEST_PAGE, LogError};
-use crate::model::event::Logged;
-use crate::model::id::{ChannelId, Cid, Seq};
-use crate::model::item::Audience;
+use crate::model::act::Deed;
+use crate::model::event::{Body, Event, Logged};
+use crate::model::id::{ChannelId, Cid, Seq, UserId};
+use crate::model::item::Item;
 use crate::model::message::Receipt;
+use crate::model::time::Millis;
 
 use super::append::{Waiters, WaitersOf};
 use super::stage::Stage;
-use super::{Outcome, Parts, snapshot};
+use super::{Outcome, Parts, lapse, snapshot};
 
 /// Wait before a store that failed is asked again.
 const AFTER_FAILURE: Duration = Duration::from_millis(200);
@@ -43,7 +45,8 @@ pub(super) struct Live {
     telling: RwLock<()>,
     /// Held while a snapshot is taken, so that one is at a time.
     keeping: Arc<AsyncMutex<()>>,
-    /// Ends the task that follows its log.
+    over: CancellationToken,
+    /// Ends the tasks that follow its log.
     _over: DropGuard,
 }
 
@@ -60,6 +63,8 @@ pub(super) struct State {
     pub(super) readings: u64,
     /// A snapshot covers everything up to here.
     covered: Seq,
+    /// Whether somebody waits for what ends by itself.
+    watched: bool,
 }
 
 impl State {
@@ -68,20 +73,25 @@ impl State {
         matches!((&self.stage, stage), (Some(newest), Some(stage)) if Arc::ptr_eq(newest, stage))
     }
 
-    /// Takes back of what waits to be sent whatever an act has changed.
-    fn reveal_again(&mut self, act: &Verdict) {
+    /// Takes back of what waits to be sent whatever an act has changed, and tells of it.
+    fn reveal_again(&mut self, verdict: &Verdict, act: &KeptAct) {
         self.revision += 1;
-        if matches!(act, Verdict::Wiped(_)) {
+        if matches!(verdict, Verdict::Wiped(..)) {
             // Lines that are no more can't be counted any more.
             self.readings += 1;
         }
+        let hides = matches!(&act.event.body, Body::Act(act) if matches!(act.deed, Deed::Hide(_)));
+        let theirs = |item: &Item, uid: &UserId| item.line().is_some_and(|line| line.author().uid == *uid);
         for stage in self.stages() {
             stage.feed.forget_stretches();
-            stage.feed.amend(|item| match act {
-                Verdict::Wiped(uid) if item.author().uid == *uid => None,
-                Verdict::Hidden(seq) if item.seq() == *seq => Some(self.channel.conceal(item)),
+            stage.feed.amend(|item| match verdict {
+                Verdict::Wiped(uid, _) if theirs(&item, uid) => None,
+                _ if hides && act.lines.binary_search(&item.seq()).is_ok() => Some(self.channel.conceal(item)),
                 _ => Some(self.channel.reveal_again(item)),
             });
+        }
+        if let Some(stage) = &self.stage {
+            stage.feed.push(self.channel.reveal_act(act));
         }
     }
 
@@ -118,16 +128,26 @@ impl Live {
         let over = over.child_token();
         let live = Arc::new(Self {
             id: id.clone(),
-            state: Mutex::new(State { channel, stage, earlier: Vec::new(), revision: 0, readings: 1, covered }),
+            state: Mutex::new(State {
+                channel,
+                stage,
+                earlier: Vec::new(),
+                revision: 0,
+                readings: 1,
+                covered,
+                watched: false,
+            }),
             waiters: Waiters::default(),
             telling: RwLock::default(),
             used: Mutex::new(clock::instant()),
             keeping: Arc::default(),
+            over: over.clone(),
             _over: over.clone().drop_guard(),
         });
         tokio::spawn(over.run_until_cancelled_owned(deliver(Arc::downgrade(&live), parts.clone(), tail)));
         parts.metrics.channels.inc();
         live.keep_if_due(parts);
+        live.watch_if_due(parts);
         Ok(live)
     }
 
@@ -186,21 +206,23 @@ impl Live {
             match &verdict {
                 Verdict::Line(kept) => {
                     parts.metrics.lines.inc();
-                    let item = state.channel.reveal(kept, Audience::All);
+                    let item = state.channel.reveal(kept);
                     if let Some(stage) = &state.stage {
                         stage.feed.push([item]);
                     }
                 }
                 Verdict::Opened(cid) => state.change_stage(Stage::set_up(parts, &self.id, cid)),
-                Verdict::Hidden(_) | Verdict::Wiped(_) | Verdict::Dropped(_) => state.reveal_again(&verdict),
+                Verdict::Act(act) | Verdict::Wiped(_, act) | Verdict::Dropped(_, act) => {
+                    state.reveal_again(&verdict, act);
+                }
                 Verdict::Rejected(_) | Verdict::Closed(_) | Verdict::Repeat(_) | Verdict::Nothing => {}
             }
-            verdicts.push((logged.event.id, verdict));
+            verdicts.push((logged.event.clone(), logged.seq, verdict));
         }
         let stage = state.stage.clone();
         drop(state);
-        for (id, verdict) in verdicts {
-            self.waiters.answer(id, || outcome(verdict));
+        for (event, seq, verdict) in verdicts {
+            self.waiters.answer(event.id, || outcome(&event, seq, verdict));
         }
         stage
     }
@@ -241,6 +263,24 @@ impl Live {
                 warn!(%failure, channel = %self.id, "a snapshot could not be kept");
                 false
             }
+        }
+    }
+
+    /// What ends by itself next.
+    pub(super) fn next_lapse(&self) -> Option<(Millis, Seq)> {
+        let mut state = self.state.lock();
+        let next = state.channel.next_lapse();
+        state.watched = next.is_some();
+        next
+    }
+
+    /// Sees to it that what ends by itself is written down when its time is up.
+    fn watch_if_due(self: &Arc<Self>, parts: &Arc<Parts>) {
+        let mut state = self.state.lock();
+        if !state.watched && state.channel.next_lapse().is_some() {
+            state.watched = true;
+            let watching = lapse::watch(Arc::downgrade(self), parts.clone());
+            tokio::spawn(self.over.clone().run_until_cancelled_owned(watching));
         }
     }
 
@@ -295,17 +335,15 @@ impl WaitersOf for Arc<Live> {
     }
 }
 
-fn outcome(verdict: Verdict) -> Outcome {
+fn outcome(event: &Event, seq: Seq, verdict: Verdict) -> Outcome {
     match verdict {
         Verdict::Line(kept) => Outcome::Sent(Receipt { id: kept.id, time: kept.time, seq: kept.seq }),
         Verdict::Repeat(first) => Outcome::Sent(first),
         Verdict::Rejected(refusal) => Outcome::Refused(refusal),
-        Verdict::Opened(_)
-        | Verdict::Closed(_)
-        | Verdict::Hidden(_)
-        | Verdict::Wiped(_)
-        | Verdict::Dropped(_)
-        | Verdict::Nothing => Outcome::Done,
+        Verdict::Act(_) => Outcome::Acted(Receipt { id: event.id, time: event.at, seq }),
+        Verdict::Opened(_) | Verdict::Closed(_) | Verdict::Wiped(..) | Verdict::Dropped(..) | Verdict::Nothing => {
+            Outcome::Done
+        }
     }
 }
 
@@ -344,6 +382,7 @@ async fn deliver(live: Weak<Live>, parts: Arc<Parts>, mut tail: Tail) {
             Ok(events) => {
                 let stage = live.apply(&events, &parts);
                 live.keep_if_due(&parts);
+                live.watch_if_due(&parts);
                 drop(live);
                 if let Some(stage) = stage {
                     stage.feed.room().await;

@@ -7,10 +7,12 @@
 //! Locks: hub, then a channel's state, then its feed; never back, and none is held across an await.
 
 mod access;
+mod act;
 mod append;
 mod directory;
 mod hub;
 mod keys;
+mod lapse;
 mod ledger;
 mod live;
 mod resume;
@@ -50,6 +52,7 @@ use ledger::Ledger;
 
 pub use crate::auth::Grant;
 pub use crate::policy::revoked::Revocation;
+pub use act::{Done, Withheld};
 pub use append::Answer;
 pub use keys::Access;
 pub use ledger::{EndedBy, Farewell, FarewellQuery};
@@ -69,6 +72,8 @@ pub struct Rules {
     pub session_sends: Rate,
     /// How fast one session asks for recent lines.
     pub recents: Rate,
+    /// How fast one of staff acts, in all their sessions together.
+    pub acts: Rate,
 }
 
 impl Default for Rules {
@@ -78,6 +83,7 @@ impl Default for Rules {
             sends: Some(Rate { per_second: 5, burst: 10 }),
             session_sends: Rate { per_second: 1_000, burst: 1_000 },
             recents: Rate { per_second: 2, burst: 10 },
+            acts: Rate { per_second: 20, burst: 100 },
         }
     }
 }
@@ -141,7 +147,9 @@ pub struct Parts {
 pub enum Outcome {
     /// A line: durable, judged, and on its way to everybody.
     Sent(Receipt),
-    /// Something else: durable and applied.
+    /// Something that staff did: durable, and in force.
+    Acted(Receipt),
+    /// Something else: durable and applied, or so already.
     Done,
     /// Not done.
     Refused(Refusal),
@@ -155,6 +163,7 @@ pub struct Node {
     rules: ArcSwap<Rules>,
     users: Paces<String>,
     programs: Paces<String>,
+    actors: Paces<String>,
     ledger: Ledger,
     turns: Arc<Semaphore>,
     tasks: TaskTracker,
@@ -176,6 +185,7 @@ impl Node {
             rules: ArcSwap::from_pointee(parts.config.rules.clone()),
             users: Paces::default(),
             programs: Paces::default(),
+            actors: Paces::default(),
             ledger: Ledger::default(),
             turns: Arc::new(Semaphore::new(resume::AT_ONCE)),
             parts,

@@ -13,7 +13,7 @@ use crate::channel::Channel;
 use crate::clock;
 use crate::feed::{Group, Span};
 use crate::model::id::{Epoch, Seq};
-use crate::model::item::{Audience, Item};
+use crate::model::item::Item;
 use crate::model::message::Lane;
 use crate::ws::frames::Frames;
 use crate::ws::outbox::Outbox;
@@ -29,6 +29,9 @@ const STRETCH: u64 = 32;
 /// Largest stretch in bytes, as far as they can be told before it is encoded; one line is taken in any case. Whatever its
 /// lines look like, it fits into an empty outgoing queue.
 const LARGEST_STRETCH: usize = 32 * 1024;
+
+/// Largest act in bytes, as far as they can be told: one that shows more lines again is a gap to those who come back.
+const LARGEST_ACT: usize = 128 * 1024;
 
 /// What a line has beside its text: profile, extras and names, as they usually are.
 const LINE_BYTES: usize = 1_024;
@@ -117,7 +120,7 @@ impl Node {
         let place = resume.map(|resume| match resume? {
             (life, _) if life != epoch => Err(Lost::Epoch),
             (_, place) if place > seq => Err(Lost::Ahead),
-            (_, place) if place < channel.remembers_from() => Err(Lost::TooOld),
+            (_, place) if place < channel.remembers_from().max(channel.remembers_acts_from()) => Err(Lost::TooOld),
             (_, place) => Ok(place),
         });
         let after = match place {
@@ -136,8 +139,8 @@ impl Node {
 enum Next {
     /// Nothing: all is heard live from now on.
     Live,
-    /// That the log goes so far, with nothing to see in between but lines that are left out.
-    Skip(Span, u64),
+    /// That the log goes so far, with nothing to see in between but what staff did, and lines that are left out.
+    Skip(Span, u64, Vec<Item>),
     /// A stretch with something to see, which was made for somebody else already or is to be made of these items.
     Stretch(Span, Result<Frames, Vec<Item>>),
 }
@@ -147,12 +150,12 @@ impl Seat {
     /// must be empty, or there is none left. Whether everything is heard live from now on.
     pub fn catch_up(&mut self, group: Group, outbox: &Arc<Outbox>) -> bool {
         let (Some(stage), Some(mut trail)) = (self.stage.clone(), self.trail.as_deref().copied()) else { return true };
-        let (audience, user, feed) = (self.audience(), self.user().cloned(), &stage.feed);
+        let (user, feed) = (self.user().cloned(), &stage.feed);
         let mut state = self.live.state.lock();
         let (revision, seq) = (state.revision, state.channel.seq());
-        let frames = match trail.next(&state, &stage, group, &audience) {
+        let frames = match trail.next(&state, &stage, group) {
             Next::Live => None,
-            Next::Skip(span, left) => Some(feed.skip(group, span, left)),
+            Next::Skip(span, left, acts) => Some(feed.skip(group, span, left, &acts)),
             Next::Stretch(_, Ok(made)) => Some(made),
             Next::Stretch(span, Err(items)) => {
                 // Not while all others of the channel wait.
@@ -192,30 +195,40 @@ fn hand_over(outbox: &Outbox, frames: &Frames) {
 
 impl Trail {
     /// What is next to be told, and takes note that it was.
-    fn next(&mut self, state: &State, stage: &Arc<Stage>, group: Group, audience: &Audience) -> Next {
+    fn next(&mut self, state: &State, stage: &Arc<Stage>, group: Group) -> Next {
         let (channel, seq) = (&state.channel, state.channel.seq());
         if !state.is_newest(Some(stage)) {
             // Another broadcast has begun, and what was missed of this one is forgotten: a gap, and nothing after it.
             let lost = self.told < seq;
             self.told = seq;
-            return if lost { Next::Skip(Span { after: seq, upto: seq }, 0) } else { Next::Live };
+            return if lost { Next::Skip(Span { after: seq, upto: seq }, 0, Vec::new()) } else { Next::Live };
         }
         let begins = channel.remembers_from();
         if self.told < begins {
-            let left = (self.readings == state.readings).then(|| channel.lines_upto(begins).saturating_sub(self.lines));
-            // Where nobody has counted, it is a gap.
-            let after = if left.is_some() { self.told } else { begins };
+            // Where nobody has counted, or has forgotten what was hidden, or it is too much, it is a gap.
+            let counted = self.readings == state.readings
+                && self.told >= channel.remembers_acts_from()
+                && channel.acts_bytes(self.told, begins) <= LARGEST_STRETCH;
+            let left = counted.then(|| channel.lines_upto(begins).saturating_sub(self.lines));
+            let (after, acts) = match left {
+                Some(_) => (self.told, channel.acts_between(self.told, begins)),
+                None => (begins, Vec::new()),
+            };
             self.advance(state, begins);
-            return Next::Skip(Span { after, upto: begins }, left.unwrap_or_default());
+            return Next::Skip(Span { after, upto: begins }, left.unwrap_or_default(), acts);
         }
         let Some(upto) = stretch_end(channel, self.told, group.lane) else {
             let span = Span { after: self.told, upto: seq };
             self.advance(state, seq);
-            return if span.after < seq { Next::Skip(span, 0) } else { Next::Live };
+            return if span.after < seq { Next::Skip(span, 0, Vec::new()) } else { Next::Live };
         };
+        if channel.acts_bytes(self.told, upto) > LARGEST_ACT {
+            self.advance(state, upto);
+            return Next::Skip(Span { after: upto, upto }, 0, Vec::new());
+        }
         let span = Span { after: self.told, upto };
         let made = stage.feed.stretch(group, span, state.revision);
-        let stretch = made.ok_or_else(|| channel.between(span.after, upto, audience));
+        let stretch = made.ok_or_else(|| channel.between(span.after, upto));
         self.advance(state, upto);
         Next::Stretch(span, stretch)
     }
@@ -228,7 +241,7 @@ impl Trail {
 
 /// Where the next stretch behind a place ends that has something for this lane; `None` when nothing comes any more.
 fn stretch_end(channel: &Channel, told: Seq, lane: Lane) -> Option<Seq> {
-    let first = channel.next_line(told, lane)?;
+    let first = channel.next_entry(told, lane)?;
     let block = Seq((first.0 / STRETCH + 1) * STRETCH - 1);
     let fits = channel.fitting(first, block, LARGEST_STRETCH, LINE_BYTES);
     // A stretch that isn't cut short covers what is no line, too.

@@ -113,17 +113,6 @@ impl Node {
         Ok(true)
     }
 
-    /// Shows a line no more: when this is done its text has left the gateway for the last time, but for what waits for
-    /// slow readers. A line that is hidden already stays so.
-    pub async fn hide(&self, channel: &ChannelId, seq: Seq) -> Result<(), StationError> {
-        let id = self.channel(channel).await?.id;
-        let live = self.hub.live(&id).await.map_err(|failure| refusal(&failure))?;
-        let event = Event::new(self.parts.clock.now(), Body::Hidden { seq });
-        self.append_and_wait(&id, event, Arc::clone(&live)).await?;
-        live.told().await;
-        Ok(())
-    }
-
     /// Erases everything that somebody has said in a channel by now, from memory and from the log. How many lines that
     /// were. It goes on when nobody waits for it; asked again after a failure, it does what is left.
     pub async fn erase(self: &Arc<Self>, channel: &ChannelId, uid: &UserId) -> Result<u64, StationError> {

@@ -95,7 +95,7 @@ impl Node {
             Outcome::Sent(receipt) => Ok((cid, receipt)),
             Outcome::Refused(refusal) => Err(refusal.into()),
             // It was sent before, and so long ago that nobody remembers when.
-            Outcome::Done => Err(StationError::DoneBefore),
+            Outcome::Acted(_) | Outcome::Done => Err(StationError::DoneBefore),
         }
     }
 }

@@ -1,8 +1,10 @@
 //! The stored form of a channel's state: JSON, read by the build that wrote it and by those that know its version.
 
+use std::collections::HashMap;
+
 use serde::{Deserialize, Serialize};
 
-use crate::channel::{Channel, Frozen, Hidden, Mark};
+use crate::channel::{Channel, Everything, Frozen, FrozenAct, FrozenNotice, Hidden, Mark, Newcomers, Trail};
 use crate::eventlog::{EventLog, LARGEST_PAGE, LogError, Snapshot};
 use crate::model::access::Revoked;
 use crate::model::broadcast::Broadcast;
@@ -11,8 +13,9 @@ use crate::model::id::{ChannelId, Cid, Seq, UserId};
 use crate::model::time::Millis;
 use crate::policy::revoked::Revocation;
 
-/// The version that this build writes. Version 1 has no acts in it; this build reads both.
-const VERSION: u8 = 2;
+/// The version that this build writes. Version 1 has nothing hidden in it, version 2 not by what it was hidden, and none of
+/// what staff did beside; this build reads all three.
+const VERSION: u8 = 3;
 
 #[derive(Serialize, Deserialize)]
 struct Stored {
@@ -24,14 +27,55 @@ struct Stored {
     /// Each by what it is more than the one before.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     hidden: Vec<u64>,
+    /// The acts that hide them, in their order; missing before version 3.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    hidden_by: Vec<u64>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    hidden_users: Vec<StoredUser>,
     #[serde(default, skip_serializing_if = "is_zero")]
     hidden_floor: u64,
     #[serde(default, skip_serializing_if = "is_zero")]
     dropped: u64,
+    /// Missing before version 3: nothing is remembered of acts before the snapshot.
+    #[serde(default)]
+    acts_window: Option<u64>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    acts: Vec<StoredAct>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    notice: Option<StoredNotice>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    taken: Option<(u64, StoredNotice)>,
+    /// Each by what it is more than the one before.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    trail: Vec<u64>,
+    #[serde(default)]
+    newcomers: [Vec<(String, i64)>; 2],
     remembered: u64,
     /// Each by what it is more than the one before: numbers of one or two digits, mostly.
     marks: Vec<(u64, i64, i64)>,
 }
+
+/// Of whom everything is hidden: up to where, by which act, and but for what.
+#[derive(Serialize, Deserialize)]
+struct StoredUser {
+    uid: String,
+    upto: u64,
+    act: u64,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    shown: Vec<u64>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct StoredAct {
+    seq: u64,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    lines: Vec<u64>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    notice: bool,
+}
+
+/// The place of the act that pinned it, and of the line that it repeats, with its time.
+type StoredNotice = (u64, Option<(u64, i64)>);
 
 #[derive(Serialize, Deserialize)]
 struct StoredBroadcast {
@@ -68,11 +112,15 @@ pub(super) fn take(frozen: &Frozen) -> Snapshot {
         newest: frozen.newest.0,
         floor: frozen.floor.0,
         window: frozen.window.0,
-        hidden: frozen
-            .hidden
-            .places()
-            .scan(0, |before, Seq(place)| Some(place - std::mem::replace(before, place)))
-            .collect(),
+        hidden: steps(frozen.hidden.places().map(|(place, _)| place)),
+        hidden_by: frozen.hidden.places().map(|(_, act)| act.0).collect(),
+        hidden_users: hidden_users(&frozen.hidden),
+        acts_window: Some(frozen.acts_window.0),
+        acts: frozen.acts.iter().map(stored_act).collect(),
+        notice: frozen.notice.as_ref().map(stored_notice),
+        taken: frozen.taken.as_ref().map(|(act, notice)| (act.0, stored_notice(notice))),
+        trail: steps(frozen.trail.places()),
+        newcomers: frozen.newcomers.parts().map(stored_newcomers),
         hidden_floor: frozen.hidden.floor().0,
         dropped: frozen.dropped.0,
         remembered: frozen.remembered.0,
@@ -95,10 +143,14 @@ pub(super) fn read(snapshot: &Snapshot) -> Option<Frozen> {
         before = (before.0.checked_add(seq)?, before.1.checked_add(time)?, before.2.checked_add(by)?);
         marks.push(Mark { seq: Seq(before.0), time: Millis(before.1), by: Millis(before.2) });
     }
-    let mut hidden = Vec::with_capacity(stored.hidden.len());
-    for more in stored.hidden {
-        hidden.push(Seq(hidden.last().map_or(Some(more), |Seq(before): &Seq| before.checked_add(more))?));
-    }
+    // Before version 3 nobody wrote down what a line was hidden by.
+    let acts = stored.hidden_by.into_iter().map(Seq).chain(std::iter::repeat(Seq::default()));
+    let hidden = Hidden::new(
+        places(stored.hidden)?.into_iter().zip(acts),
+        Seq(stored.hidden_floor),
+        stored.hidden_users.into_iter().map(read_user).collect::<Option<Vec<_>>>()?,
+    );
+    let [lately, before] = stored.newcomers.map(read_newcomers);
     Some(Frozen {
         seq: snapshot.seq,
         broadcasts: stored.broadcasts.into_iter().map(read_broadcast).collect::<Option<_>>()?,
@@ -106,7 +158,13 @@ pub(super) fn read(snapshot: &Snapshot) -> Option<Frozen> {
         newest: Millis(stored.newest),
         floor: Millis(stored.floor),
         window: Seq(stored.window),
-        hidden: Hidden::new(hidden, Seq(stored.hidden_floor)),
+        acts_window: stored.acts_window.map_or(snapshot.seq, Seq),
+        acts: stored.acts.into_iter().map(read_act).collect(),
+        notice: stored.notice.map(read_notice),
+        taken: stored.taken.map(|(act, notice)| (Seq(act), read_notice(notice))),
+        trail: Trail::new(places(stored.trail)?),
+        newcomers: Newcomers::new(lately?, before?),
+        hidden,
         dropped: Seq(stored.dropped),
         remembered: Seq(stored.remembered),
         marks,
@@ -118,21 +176,81 @@ pub(super) async fn restore(log: &dyn EventLog, id: &ChannelId) -> Result<Channe
     let Some(frozen) = log.snapshot(id).await?.as_ref().and_then(read) else {
         return Ok(Channel::new(id.clone()));
     };
-    let mut lines: Vec<Logged> = Vec::with_capacity(frozen.marks.len());
-    let mut marks = frozen.marks.iter().map(|mark| mark.seq).collect::<Vec<_>>().into_iter().peekable();
+    let mut events: Vec<Logged> = Vec::with_capacity(frozen.marks.len());
+    let mut marks = frozen.places().into_iter().peekable();
     while let Some(next) = marks.peek() {
         let page = log.read(id, Seq(next.0 - 1), LARGEST_PAGE).await?;
         let Some(last) = page.events.last().map(|logged| logged.seq) else { break };
         for logged in page.events {
             while marks.next_if(|mark| *mark < logged.seq).is_some() {}
             if marks.next_if_eq(&logged.seq).is_some() {
-                lines.push(logged);
+                events.push(logged);
             }
         }
         // What isn't there is gone from the log.
         while marks.next_if(|mark| *mark <= last).is_some() {}
     }
-    Ok(Channel::thaw(id.clone(), &frozen, &lines))
+    Ok(Channel::thaw(id.clone(), &frozen, &events))
+}
+
+/// Places in rising order, each by what it is more than the one before.
+fn steps(places: impl Iterator<Item = Seq>) -> Vec<u64> {
+    places.scan(0, |before, Seq(place)| Some(place - std::mem::replace(before, place))).collect()
+}
+
+/// What [`steps`] made of places.
+fn places(steps: Vec<u64>) -> Option<Vec<Seq>> {
+    let sums = steps.into_iter().scan(Some(0_u64), |before, more| {
+        *before = before.and_then(|before| before.checked_add(more));
+        Some(before.map(Seq))
+    });
+    sums.collect()
+}
+
+/// In the order of their names, so that one state is one snapshot.
+fn hidden_users(hidden: &Hidden) -> Vec<StoredUser> {
+    let stored = |(uid, all): (&UserId, &Everything)| StoredUser {
+        uid: uid.to_string(),
+        upto: all.upto.0,
+        act: all.act.0,
+        shown: steps(all.shown.iter().copied()),
+    };
+    let mut users: Vec<_> = hidden.users().map(stored).collect();
+    users.sort_by(|one, other| one.uid.cmp(&other.uid));
+    users
+}
+
+fn read_user(stored: StoredUser) -> Option<(UserId, Everything)> {
+    let StoredUser { uid, upto, act, shown } = stored;
+    let shown = places(shown)?.into_iter().collect();
+    Some((UserId::parse(&uid)?, Everything { upto: Seq(upto), act: Seq(act), shown }))
+}
+
+fn stored_act(act: &FrozenAct) -> StoredAct {
+    StoredAct { seq: act.seq.0, lines: act.lines.iter().map(|place| place.0).collect(), notice: act.notice }
+}
+
+fn read_act(stored: StoredAct) -> FrozenAct {
+    let StoredAct { seq, lines, notice } = stored;
+    FrozenAct { seq: Seq(seq), lines: lines.into_iter().map(Seq).collect(), notice }
+}
+
+fn stored_notice(notice: &FrozenNotice) -> StoredNotice {
+    (notice.act.0, notice.line.map(|(Seq(place), Millis(time))| (place, time)))
+}
+
+fn read_notice((act, line): StoredNotice) -> FrozenNotice {
+    FrozenNotice { act: Seq(act), line: line.map(|(place, time)| (Seq(place), Millis(time))) }
+}
+
+fn stored_newcomers(users: &HashMap<UserId, i64>) -> Vec<(String, i64)> {
+    let mut stored: Vec<_> = users.iter().map(|(user, minute)| (user.to_string(), *minute)).collect();
+    stored.sort();
+    stored
+}
+
+fn read_newcomers(stored: Vec<(String, i64)>) -> Option<Vec<(UserId, i64)>> {
+    stored.into_iter().map(|(uid, minute)| Some((UserId::parse(&uid)?, minute))).collect()
 }
 
 fn is_zero(number: &u64) -> bool {
@@ -179,6 +297,10 @@ mod tests {
 
     use super::*;
 
+    fn user(uid: &str) -> UserId {
+        UserId::parse(uid).unwrap()
+    }
+
     fn frozen() -> Frozen {
         let mark = |seq, time, by| Mark { seq: Seq(seq), time: Millis(time), by: Millis(by) };
         let broadcast = |cid: &str, closed: Option<i64>| Broadcast {
@@ -191,14 +313,21 @@ mod tests {
         Frozen {
             seq: Seq(70),
             broadcasts: vec![broadcast("one", Some(5)), broadcast("two", None)],
-            revocations: vec![
-                revocation(3, Revoked::User(UserId::parse("u").unwrap())),
-                revocation(4, Revoked::Token("t".to_owned())),
-            ],
+            revocations: vec![revocation(3, Revoked::User(user("u"))), revocation(4, Revoked::Token("t".to_owned()))],
             newest: Millis(1_790_000_000_000),
             floor: Millis(-5),
             window: Seq(8),
-            hidden: Hidden::new([Seq(9), Seq(12)], Seq(7)),
+            acts_window: Seq(6),
+            acts: vec![FrozenAct { seq: Seq(13), lines: vec![Seq(9), Seq(12)], notice: true }],
+            notice: Some(FrozenNotice { act: Seq(14), line: Some((Seq(10), Millis(7))) }),
+            taken: Some((Seq(14), FrozenNotice { act: Seq(11), line: None })),
+            trail: Trail::new([Seq(11), Seq(13), Seq(14)]),
+            newcomers: Newcomers::new([(user("u"), 4)], [(user("v"), 3), (user("w"), 2)]),
+            hidden: Hidden::new(
+                [(Seq(9), Seq(13)), (Seq(12), Seq(13))],
+                Seq(7),
+                [(user("bad"), Everything { upto: Seq(8), act: Seq(8), shown: [Seq(7), Seq(8)].into() })],
+            ),
             dropped: Seq(4),
             remembered: Seq(u64::MAX),
             marks: vec![mark(9, 1_790_000_000_000, 0), mark(12, 1_789_999_999_000, 1_790_000_000_000)],

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::feed::{Group, Place};
 use crate::model::event::{Body, Event};
 use crate::model::id::{ChannelId, Cid, EventId, Seq, UserId};
-use crate::model::item::{Audience, Item};
+use crate::model::item::{LineView, NoticeView};
 use crate::model::message::Author;
 use crate::model::principal::{Principal, Standing};
 use crate::model::refusal::Refusal;
@@ -81,11 +81,6 @@ impl Seat {
         self.principal().is_some_and(|principal| principal.role.is_staff())
     }
 
-    /// What it is shown of a line.
-    pub(super) fn audience(&self) -> Audience {
-        if self.is_staff() { Audience::Staff } else { Audience::All }
-    }
-
     pub(super) fn user(&self) -> Option<&UserId> {
         self.principal().map(|principal| &principal.uid)
     }
@@ -145,7 +140,12 @@ impl Node {
 
     /// Who acts in this broadcast, with the role that holds there; the outer error is for whom this token is refused,
     /// the inner one for whom it lets only read.
-    fn settle(&self, live: &Live, cid: &Cid, standing: Standing) -> Result<Result<Box<Principal>, Refusal>, Refusal> {
+    pub(super) fn settle(
+        &self,
+        live: &Live,
+        cid: &Cid,
+        standing: Standing,
+    ) -> Result<Result<Box<Principal>, Refusal>, Refusal> {
         let (mut principal, expired) = match standing {
             Standing::Valid(principal) => (principal, false),
             Standing::Expired(principal) => (principal, true),
@@ -164,16 +164,22 @@ impl Node {
         Ok(Ok(Box::new(principal)))
     }
 
-    /// Tells the last `count` lines as the seat's holder may see them, oldest first, and how far the log is.
-    pub fn recent(&self, seat: &Seat, count: usize, tell: impl FnOnce(Vec<Item>, Seq)) -> Result<(), Refusal> {
+    /// Tells the last `count` lines as everybody may see them, oldest first, what is pinned, and how far the log is.
+    pub fn recent(
+        &self,
+        seat: &Seat,
+        count: usize,
+        tell: impl FnOnce(Vec<LineView>, Option<NoticeView>, Seq),
+    ) -> Result<(), Refusal> {
         let paced = seat.recents.take(self.parts.clock.now(), self.rules().recents);
         paced.map_err(|retry_after_ms| Refusal::TooFast { retry_after_ms })?;
         // Whoever hides something waits for those who are telling what they saw before.
         let state = seat.live.state.lock();
         let _telling = seat.live.tells();
-        let (items, seq) = (state.channel.recent(&seat.cid, count, &seat.audience()), state.channel.seq());
+        let (lines, seq) = (state.channel.recent(&seat.cid, count), state.channel.seq());
+        let notice = state.channel.notice(self.parts.clock.now()).filter(|notice| notice.cid == seat.cid);
         drop(state);
-        tell(items, seq);
+        tell(lines, notice, seq);
         Ok(())
     }
 

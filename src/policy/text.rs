@@ -2,7 +2,7 @@
 
 use unicode_segmentation::UnicodeSegmentation;
 
-use crate::model::message::{Author, Draft};
+use crate::model::message::{Author, Draft, Extras};
 use crate::model::refusal::Refusal;
 
 /// Limits of a line.
@@ -27,25 +27,29 @@ impl Default for Limits {
 /// Fixed names and punctuation around the variable parts of an item, measured from the wire and rounded up.
 const ITEM_FRAME_BYTES: usize = 1_024;
 
-/// Refuses a text that shows nothing or is too long.
+/// Refuses a line that shows nothing or is too long.
 pub fn judge(limits: &Limits, author: &Author, draft: &Draft) -> Result<(), Refusal> {
-    if !shows_something(&draft.text) {
+    judge_text(limits, author, &draft.text, &draft.extras)
+}
+
+/// Refuses a text that shows nothing or is too long, with what goes with it and whose it is.
+pub fn judge_text(limits: &Limits, author: &Author, text: &str, extras: &Extras) -> Result<(), Refusal> {
+    if !shows_something(text) {
         return Err(Refusal::EmptyText);
     }
-    let too_long = draft.text.len() > limits.bytes || draft.text.graphemes(true).nth(limits.graphemes).is_some();
+    let too_long = text.len() > limits.bytes || text.graphemes(true).nth(limits.graphemes).is_some();
     if too_long {
         return Err(Refusal::TextTooLong { graphemes: limits.graphemes, bytes: limits.bytes });
     }
-    if encoded_bytes(author, draft) > limits.item_bytes {
+    if encoded_bytes(author, text, extras) > limits.item_bytes {
         return Err(Refusal::ItemTooLarge(limits.item_bytes));
     }
     Ok(())
 }
 
 /// Drops emojis whose picture the site doesn't serve, and those the text doesn't use.
-pub fn trim_emojis(limits: &Limits, draft: &mut Draft) {
-    let text = &draft.text;
-    draft.extras.emojis.retain(|(name, picture)| {
+pub fn trim_emojis(limits: &Limits, text: &str, extras: &mut Extras) {
+    extras.emojis.retain(|(name, picture)| {
         limits.emoji_prefixes.iter().any(|prefix| picture.starts_with(prefix.as_str()))
             && text.contains(&format!("{{:{name}:}}"))
     });
@@ -65,14 +69,14 @@ fn shows_something(text: &str) -> bool {
 }
 
 /// An upper bound of the item's size as JSON, in which profile and extras are strings inside a string.
-fn encoded_bytes(author: &Author, draft: &Draft) -> usize {
+fn encoded_bytes(author: &Author, text: &str, extras: &Extras) -> usize {
     let profile = &author.profile;
     let names =
         [Some(&profile.nickname), Some(&profile.image_url), Some(&profile.color_code), profile.badge_url.as_ref()];
     let title = profile.title.iter().flat_map(|title| [&title.name, &title.color]);
     let subscription = profile.subscription.iter().flat_map(|paid| [&paid.tier_name, &paid.badge_url]);
     let badges = profile.viewer_badges.iter().flat_map(|badge| [&badge.id, &badge.image_url]);
-    let emojis = draft.extras.emojis.iter().flat_map(|(name, picture)| [name, picture]);
+    let emojis = extras.emojis.iter().flat_map(|(name, picture)| [name, picture]);
     let nested: usize = names
         .into_iter()
         .flatten()
@@ -82,7 +86,7 @@ fn encoded_bytes(author: &Author, draft: &Draft) -> usize {
         .chain(emojis)
         .map(|text| escaped_len(text, true) + 64)
         .sum();
-    ITEM_FRAME_BYTES + nested + escaped_len(&draft.text, false)
+    ITEM_FRAME_BYTES + nested + escaped_len(text, false)
 }
 
 /// Bytes of `text` as JSON, or as JSON inside a JSON string.
@@ -143,7 +147,7 @@ mod tests {
         draft.extras.emojis = [("a", "https://site/a.png"), ("b", "https://evil/b.png"), ("c", "https://site/c.png")]
             .map(|(name, picture)| (name.to_owned(), picture.to_owned()))
             .to_vec();
-        trim_emojis(&limits, &mut draft);
+        trim_emojis(&limits, &draft.text, &mut draft.extras);
         assert_eq!(draft.extras.emojis, [("a".to_owned(), "https://site/a.png".to_owned())]);
     }
 }

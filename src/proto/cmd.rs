@@ -15,26 +15,40 @@ impl Cmd {
     pub const REFRESH: Self = Self(200);
     /// Send a line.
     pub const SEND_CHAT: Self = Self(3101);
+    /// Hide lines, or show them again; and the push that says so.
+    pub const HIDE: Self = Self(4008);
+    /// Pin a notice, or take it down; and the push that says so.
+    pub const PIN: Self = Self(4010);
     /// Ask for the last lines.
     pub const RECENT_CHAT: Self = Self(5101);
     /// Answer to [`PING`](Self::PING), either way.
     pub const PONG: Self = Self::PING.reply();
     /// Lines, pushed to every member.
     pub const CHAT: Self = Self::SEND_CHAT.push();
+    /// Lines are hidden, or shown again.
+    pub const BLIND: Self = Self::HIDE.push();
+    /// The pinned notice is another one now.
+    pub const NOTICE: Self = Self::PIN.push();
+    /// Ask for a line that is hidden, and what it is hidden by.
+    pub const HIDDEN_LINE: Self = Self(5008);
     /// Something that is no line (facts, 2.8). It has no request.
     pub const EVENT: Self = Self(93_006);
 
     /// Every request that is answered, with its name.
-    pub const REQUESTS: [(Self, &'static str); 5] = [
+    pub const REQUESTS: [(Self, &'static str); 8] = [
         (Self::PING, "PING"),
         (Self::CONNECT, "CONNECT"),
         (Self::REFRESH, "REFRESH"),
         (Self::SEND_CHAT, "SEND_CHAT"),
+        (Self::HIDE, "BLIND"),
+        (Self::PIN, "NOTICE"),
+        (Self::HIDDEN_LINE, "HIDDEN_LINE"),
         (Self::RECENT_CHAT, "RECENT_CHAT"),
     ];
 
     /// Every push, with its name.
-    pub const PUSHES: [(Self, &'static str); 2] = [(Self::CHAT, "CHAT"), (Self::EVENT, "EVENT")];
+    pub const PUSHES: [(Self, &'static str); 4] =
+        [(Self::CHAT, "CHAT"), (Self::EVENT, "EVENT"), (Self::BLIND, "BLIND"), (Self::NOTICE, "NOTICE")];
 
     /// The number of the reply to this request.
     pub const fn reply(self) -> Self {
@@ -59,9 +73,18 @@ mod tests {
 
     #[test]
     fn numbers_are_those_of_the_wire() {
-        let replies = [(0, 10_000), (100, 10_100), (200, 10_200), (3101, 13_101), (5101, 15_101)];
+        let replies = [
+            (0, 10_000),
+            (100, 10_100),
+            (200, 10_200),
+            (3101, 13_101),
+            (4008, 14_008),
+            (4010, 14_010),
+            (5008, 15_008),
+            (5101, 15_101),
+        ];
         assert_eq!(Cmd::REQUESTS.map(|(cmd, _)| (cmd.0, cmd.reply().0)), replies);
-        assert_eq!(Cmd::PUSHES.map(|(cmd, _)| cmd.0), [93_101, 93_006]);
+        assert_eq!(Cmd::PUSHES.map(|(cmd, _)| cmd.0), [93_101, 93_006, 94_008, 94_010]);
     }
 
     #[test]

@@ -16,6 +16,8 @@ impl Code {
     pub const UNAUTHORIZED: Self = Self(401);
     /// This session may not do that.
     pub const FORBIDDEN: Self = Self(403);
+    /// What is named isn't there.
+    pub const NOT_FOUND: Self = Self(404);
     /// Out of turn: before CONNECT, or a second one.
     pub const OUT_OF_TURN: Self = Self(409);
     /// The broadcast is over.
@@ -42,8 +44,13 @@ impl Code {
                 Self::INCORRECT_PARAMETER
             }
             Refusal::TokenRefused(_) | Refusal::TokenExpired | Refusal::TokenRevoked => Self::UNAUTHORIZED,
-            Refusal::ReadOnly | Refusal::KindNotAllowed | Refusal::OtherAccount => Self::FORBIDDEN,
-            Refusal::NotJoined | Refusal::AlreadyJoined => Self::OUT_OF_TURN,
+            Refusal::ReadOnly
+            | Refusal::KindNotAllowed
+            | Refusal::OtherAccount
+            | Refusal::NotStaff
+            | Refusal::Outranked => Self::FORBIDDEN,
+            Refusal::NoSuchLine => Self::NOT_FOUND,
+            Refusal::NotJoined | Refusal::AlreadyJoined | Refusal::NothingToUndo => Self::OUT_OF_TURN,
             Refusal::BroadcastEnded => Self::ENDED,
             Refusal::TextTooLong { .. } | Refusal::ExtrasTooLarge(_) | Refusal::ItemTooLarge(_) => Self::TOO_LARGE,
             Refusal::EmptyText => Self::EMPTY,

@@ -4,6 +4,7 @@
 //! else. Shapes follow what published clients of the Chzzk wire need; `proto-docs/` is the published description and
 //! its examples are decoded and encoded again by a test.
 
+mod acts;
 pub mod cmd;
 pub mod code;
 pub mod envelope;

@@ -131,6 +131,8 @@ struct ExtrasJson<'a> {
     os_type: &'static str,
     streaming_channel_id: &'a str,
     emojis: Pairs<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    register_profile: Option<&'a ProfileJson<'a>>,
 }
 
 struct Pairs<'a>(&'a [(String, String)]);
@@ -152,17 +154,27 @@ pub fn profile_string(author: &Author) -> String {
 
 /// The `extras` string of a line: rebuilt, so that one sender can't break another's client.
 pub fn extras_string(extras: &Extras, channel: &ChannelId) -> String {
+    json(&extras_json(extras, channel))
+}
+
+/// The `extras` string of a notice: with who pinned it, as an object inside (facts, 2.3).
+pub(super) fn extras_with_register(extras: &Extras, channel: &ChannelId, register: &ProfileJson<'_>) -> String {
+    json(&ExtrasJson { register_profile: Some(register), ..extras_json(extras, channel) })
+}
+
+fn extras_json<'a>(extras: &'a Extras, channel: &'a ChannelId) -> ExtrasJson<'a> {
     let os_type = match extras.os {
         Os::Pc => "PC",
         Os::Android => "AOS",
         Os::Ios => "IOS",
     };
-    json(&ExtrasJson {
+    ExtrasJson {
         chat_type: "STREAMING",
         os_type,
         streaming_channel_id: channel.as_str(),
         emojis: Pairs(&extras.emojis),
-    })
+        register_profile: None,
+    }
 }
 
 /// JSON of a type whose serialisation can't fail: no maps with keys that aren't text, no failing `Serialize`.

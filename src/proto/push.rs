@@ -3,9 +3,10 @@
 use serde::Serialize;
 
 use crate::model::id::{ChannelId, Cid, Epoch, Seq};
-use crate::model::item::Item;
+use crate::model::item::{Item, LineView, View};
 use crate::model::time::Millis;
 
+use super::acts::{self, Where};
 use super::cmd::Cmd;
 use super::profile::{extras_string, json, profile_string};
 use super::word::{Dialect, SERVICE};
@@ -71,49 +72,113 @@ struct ChatItem<'a> {
     seq: Option<u64>,
 }
 
-/// Encodes `items` as as few CHAT (93101) messages as stay within `limit` bytes each, and hands each to `message`. With a
-/// stretch there is at least one, and they cover it without a gap; what is left out stands in the first.
+/// Encodes `items` as as few messages as stay within `limit` bytes each, and hands each to `message`: lines together in
+/// CHAT (93101), what staff did each by itself, in order. With a stretch there is at least one, and they cover it without a
+/// gap; what is left out stands in the first.
 ///
 /// An item alone may be larger than `limit` only if it was admitted under a larger one; it then travels alone.
 /// `ctime` = `utime` = `msgTime`, because clients moderate by `ctime`.
-pub fn chat(place: &Place<'_>, items: &[&Item], limit: usize, mut message: impl FnMut(&str)) {
-    let mut text = head();
-    let (mut stretch, mut count) = (place.stretch, 0);
-    let mut last = Seq::default();
+pub fn items(place: &Place<'_>, items: &[&Item], limit: usize, message: impl FnMut(&str)) {
+    let mut writer = Writer { place, limit, message, stretch: place.stretch, held: None };
     for item in items {
-        let encoded = json(&chat_item(item, place));
-        if count > 0 && text.len() + 1 + encoded.len() + LONGEST_TAIL > limit {
-            // The rest begins where this one ends.
-            let part = stretch.map(|whole| Stretch { upto: last, ..whole });
-            stretch = stretch.map(|whole| Stretch { after: last, left: 0, ..whole });
-            text.push_str(&tail(place, last, part));
-            message(&text);
-            (text, count) = (head(), 0);
+        match item.view() {
+            View::Line(line) => writer.line(&json(&chat_item(line, place)), item.seq()),
+            View::Standing(lines) => {
+                let here = Where { channel: place.channel, cid: place.cid, dialect: place.dialect() };
+                let bodies = acts::blinds(here, lines);
+                let last = bodies.len().saturating_sub(1);
+                for (index, body) in bodies.into_iter().enumerate() {
+                    let covers = if index == last { item.covers() } else { Seq(item.seq().0.saturating_sub(1)) };
+                    writer.act(Cmd::BLIND, &body, covers);
+                }
+            }
+            View::Notice(notice) => {
+                let notice = notice.as_ref().map(|notice| acts::notice(place.channel, notice, place.dialect()));
+                // Nothing pinned is an empty object: one published client can't read anything else (facts, 2.7).
+                writer.act(Cmd::NOTICE, &notice.map_or_else(|| "{}".to_owned(), |notice| json(&notice)), item.covers());
+            }
         }
-        if count > 0 {
-            text.push(',');
-        }
-        text.push_str(&encoded);
-        (last, count) = (item.seq(), count + 1);
     }
-    if count > 0 || stretch.is_some() {
-        text.push_str(&tail(place, last.max(stretch.map_or(last, |stretch| stretch.upto)), stretch));
-        message(&text);
-    }
+    writer.finish();
 }
 
-/// More than any [`tail`]: names, a `cid` of 64 bytes, three places of 20 digits, an epoch.
-const LONGEST_TAIL: usize = 256;
+/// Puts messages together, of which each says what it covers.
+struct Writer<'a, M> {
+    place: &'a Place<'a>,
+    limit: usize,
+    message: M,
+    /// What is not told yet.
+    stretch: Option<Stretch>,
+    /// A message that may be the last one, or may get another line.
+    held: Option<Held>,
+}
+
+struct Held {
+    cmd: Cmd,
+    /// Without what follows the body; of lines, without the bracket that closes their list.
+    text: String,
+    /// Whoever has been told this has everything up to here.
+    covers: Seq,
+}
+
+impl<M: FnMut(&str)> Writer<'_, M> {
+    fn line(&mut self, line: &str, seq: Seq) {
+        if let Some(held) = &mut self.held
+            && held.cmd == Cmd::CHAT
+            && held.text.len() + 1 + line.len() + LONGEST_TAIL <= self.limit
+        {
+            held.text.push(',');
+            held.text.push_str(line);
+            held.covers = seq;
+            return;
+        }
+        self.let_go();
+        self.held = Some(Held { cmd: Cmd::CHAT, text: format!("{}[{line}", head()), covers: seq });
+    }
+
+    fn act(&mut self, cmd: Cmd, body: &str, covers: Seq) {
+        self.let_go();
+        self.held = Some(Held { cmd, text: head() + body, covers });
+    }
+
+    /// Hands over what is held: the rest begins where it ends.
+    fn let_go(&mut self) {
+        let Some(held) = self.held.take() else { return };
+        let part = self.stretch.map(|whole| Stretch { upto: held.covers.max(whole.after), ..whole });
+        self.stretch = part.zip(self.stretch).map(|(part, whole)| Stretch { after: part.upto, left: 0, ..whole });
+        self.write(held, part);
+    }
+
+    fn finish(mut self) {
+        let held = match (self.held.take(), self.stretch) {
+            (Some(held), _) => held,
+            (None, Some(stretch)) => Held { cmd: Cmd::CHAT, text: head() + "[", covers: stretch.upto },
+            (None, None) => return,
+        };
+        let stretch = self.stretch;
+        self.write(held, stretch);
+    }
+
+    /// Real pushes of lines carry a text `tid` that clients don't read; ours is the last line's place in the log.
+    fn write(&mut self, held: Held, stretch: Option<Stretch>) {
+        let Held { cmd, mut text, covers } = held;
+        let (end, tid) = match cmd == Cmd::CHAT {
+            true => ("]", format!(r#""{}""#, stretch.map_or(covers, |stretch| stretch.upto.max(covers)))),
+            false => ("", "null".to_owned()),
+        };
+        let fields = stretch.map(Stretch::fields).unwrap_or_default();
+        let (cmd, cid) = (cmd.0, self.place.cid);
+        text.push_str(&format!(r#"{end},"cmd":{cmd},"tid":{tid},"cid":"{cid}"{fields}}}"#));
+        (self.message)(&text);
+    }
+}
 
 fn head() -> String {
-    format!(r#"{{"svcid":"{SERVICE}","ver":"{VERSION}","bdy":["#)
+    format!(r#"{{"svcid":"{SERVICE}","ver":"{VERSION}","bdy":"#)
 }
 
-/// Real pushes of lines carry a text `tid` that clients don't read; ours is the last line's place in the log.
-fn tail(place: &Place<'_>, last: Seq, stretch: Option<Stretch>) -> String {
-    let stretch = stretch.map(|stretch| stretch.fields()).unwrap_or_default();
-    format!(r#"],"cmd":{},"tid":"{last}","cid":"{}"{stretch}}}"#, Cmd::CHAT.0, place.cid)
-}
+/// More than what stands behind a body: names, a `cid` of 64 bytes, three places of 20 digits, an epoch.
+const LONGEST_TAIL: usize = 256;
 
 impl Stretch {
     /// As fields of an envelope.
@@ -124,25 +189,25 @@ impl Stretch {
     }
 }
 
-fn chat_item<'a>(item: &'a Item, place: &Place<'a>) -> ChatItem<'a> {
+fn chat_item<'a>(line: &'a LineView, place: &Place<'a>) -> ChatItem<'a> {
     let dialect = place.dialect();
     ChatItem {
         service: SERVICE,
-        cid: item.cid().as_str(),
+        cid: line.cid().as_str(),
         members: place.members,
-        uid: item.author().uid.as_str(),
-        profile: profile_string(item.author()),
-        msg: item.text(),
-        msg_type_code: dialect.kind(item.kind()),
-        msg_status_type: dialect.status(item.kind(), item.status()),
-        extras: extras_string(&item.extras(), place.channel),
-        ctime: item.time().0,
-        utime: item.time().0,
+        uid: line.author().uid.as_str(),
+        profile: profile_string(line.author()),
+        msg: line.text(),
+        msg_type_code: dialect.kind(line.kind()),
+        msg_status_type: dialect.status(line.kind(), line.status()),
+        extras: extras_string(&line.extras(), place.channel),
+        ctime: line.time().0,
+        utime: line.time().0,
         msg_tid: None,
         cuid: None,
-        msg_time: item.time().0,
-        msg_id: (dialect == Dialect::Ext).then(|| item.id().to_string()),
-        seq: (dialect == Dialect::Ext).then(|| item.seq().0),
+        msg_time: line.time().0,
+        msg_id: (dialect == Dialect::Ext).then(|| line.id().to_string()),
+        seq: (dialect == Dialect::Ext).then(|| line.seq().0),
     }
 }
 

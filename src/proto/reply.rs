@@ -3,11 +3,14 @@
 
 use serde::Serialize;
 
+use crate::model::act::Act;
 use crate::model::id::{ChannelId, Cid, Epoch, Seq};
-use crate::model::item::Item;
+use crate::model::item::{LineView, NoticeView};
 use crate::model::message::Receipt;
 use crate::model::refusal::Refusal;
+use crate::model::time::Millis;
 
+use super::acts::{self, NoticeJson};
 use super::cmd::Cmd;
 use super::code::{self, Code};
 use super::profile::{extras_string, json, profile_string};
@@ -176,10 +179,28 @@ pub fn sent(to: &Address, receipt: &Receipt) -> String {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
+struct ActedBody {
+    act_id: String,
+    act_time: i64,
+    seq: u64,
+}
+
+/// The answer to something that staff did: it is durable and in force. Without a receipt it was so already.
+pub fn acted(request: Cmd, to: &Address, receipt: Option<&Receipt>) -> String {
+    match receipt {
+        Some(Receipt { id, time, seq: Seq(seq) }) => {
+            success(request, to, ActedBody { act_id: id.to_string(), act_time: time.0, seq: *seq })
+        }
+        None => success(request, to, Empty {}),
+    }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
 struct RecentBody<'a> {
     message_list: &'a [RecentItem<'a>],
     user_count: u32,
-    notice: Option<()>,
+    notice: Option<NoticeJson<'a>>,
     #[serde(flatten)]
     ext: Option<RecentExt>,
 }
@@ -219,7 +240,9 @@ pub struct Recent<'a> {
     /// Whose broadcast it is.
     pub channel: &'a ChannelId,
     /// Oldest first.
-    pub items: &'a [Item],
+    pub lines: &'a [LineView],
+    /// What is pinned.
+    pub notice: Option<&'a NoticeView>,
     /// Connections in the broadcast now.
     pub members: u32,
     /// For sessions of our own layer: how far the log is.
@@ -231,9 +254,10 @@ pub fn recent_chat(to: &Address, recent: &Recent<'_>, limit: usize) -> String {
     let ext = recent.place.map(|(epoch, seq)| RecentExt { epoch: epoch.to_string(), seq: seq.0 });
     let dialect = if ext.is_some() { Dialect::Ext } else { Dialect::Plain };
     let mut lines: Vec<RecentItem<'_>> =
-        recent.items.iter().map(|item| recent_item(item, recent.channel, dialect)).collect();
+        recent.lines.iter().map(|line| recent_item(line, recent.channel, dialect)).collect();
     loop {
-        let body = RecentBody { message_list: &lines, user_count: recent.members, notice: None, ext: ext.clone() };
+        let notice = recent.notice.map(|notice| acts::notice(recent.channel, notice, dialect));
+        let body = RecentBody { message_list: &lines, user_count: recent.members, notice, ext: ext.clone() };
         let text = success(Cmd::RECENT_CHAT, to, body);
         if text.len() <= limit || lines.is_empty() {
             return text;
@@ -244,24 +268,62 @@ pub fn recent_chat(to: &Address, recent: &Recent<'_>, limit: usize) -> String {
     }
 }
 
-fn recent_item<'a>(item: &'a Item, channel: &ChannelId, dialect: Dialect) -> RecentItem<'a> {
+fn recent_item<'a>(line: &'a LineView, channel: &ChannelId, dialect: Dialect) -> RecentItem<'a> {
     RecentItem {
         service_id: SERVICE,
-        channel_id: item.cid().as_str(),
-        message_time: item.time().0,
-        user_id: item.author().uid.as_str(),
-        profile: profile_string(item.author()),
-        content: item.text(),
-        extras: extras_string(&item.extras(), channel),
-        member_count: item.members(),
-        message_type_code: dialect.kind(item.kind()),
-        message_status_type: dialect.status(item.kind(), item.status()),
-        create_time: item.time().0,
-        update_time: item.time().0,
+        channel_id: line.cid().as_str(),
+        message_time: line.time().0,
+        user_id: line.author().uid.as_str(),
+        profile: profile_string(line.author()),
+        content: line.text(),
+        extras: extras_string(&line.extras(), channel),
+        member_count: line.members(),
+        message_type_code: dialect.kind(line.kind()),
+        message_status_type: dialect.status(line.kind(), line.status()),
+        create_time: line.time().0,
+        update_time: line.time().0,
         msg_tid: None,
-        msg_id: (dialect == Dialect::Ext).then(|| item.id().to_string()),
-        seq: (dialect == Dialect::Ext).then(|| item.seq().0),
+        msg_id: (dialect == Dialect::Ext).then(|| line.id().to_string()),
+        seq: (dialect == Dialect::Ext).then(|| line.seq().0),
     }
+}
+
+/// A line with its text for staff, and by whom and why it is hidden.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct HiddenLineBody<'a> {
+    #[serde(flatten)]
+    line: RecentItem<'a>,
+    hidden_by: Option<HiddenByJson<'a>>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct HiddenByJson<'a> {
+    seq: u64,
+    act_time: i64,
+    user_id: &'a str,
+    nickname: &'a str,
+    reason: &'a str,
+}
+
+/// HIDDEN_LINE's answer (15008).
+pub fn hidden_line(
+    to: &Address,
+    channel: &ChannelId,
+    (line, hidden): (&LineView, bool),
+    by: Option<(Seq, Millis, &Act)>,
+) -> String {
+    let hidden_by = by.map(|(Seq(seq), Millis(act_time), act)| HiddenByJson {
+        seq,
+        act_time,
+        user_id: act.by.uid.as_str(),
+        nickname: &act.by.profile.nickname,
+        reason: &act.reason,
+    });
+    let mut line = recent_item(line, channel, Dialect::Ext);
+    line.message_status_type = if hidden { "HIDDEN" } else { line.message_status_type };
+    success(Cmd::HIDDEN_LINE, to, HiddenLineBody { line, hidden_by })
 }
 
 /// A refusal in the shape of the reply it stands for.

@@ -1,5 +1,7 @@
 //! Bodies that clients send.
 
+pub mod acts;
+
 use std::collections::HashSet;
 use std::fmt;
 

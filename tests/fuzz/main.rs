@@ -183,7 +183,6 @@ fn a_snapshot() {
             node.list_channel(&channel, "c").await.unwrap();
             // Readable or not, the channel is there and goes on.
             node.open_broadcast(&channel, "goes on").await.unwrap();
-            node.hide(&channel, Seq(u64::MAX)).await.unwrap();
             assert!(node.channel(&channel).await.unwrap().on_air().is_some());
         });
     });

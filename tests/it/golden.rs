@@ -1,5 +1,7 @@
 //! `proto-docs/examples` are real: each is decoded by the program's own types, encoded again, and compared.
 
+mod acts;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
@@ -9,7 +11,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use madang::model::id::{ChannelId, Cid, Epoch, EventId, Seq, UserId};
-use madang::model::item::{Audience, Item};
+use madang::model::item::{Audience, Item, LineView, View};
 use madang::model::message::{Author, Draft, Extras, Kind, Lane, Line, Os, Receipt, Status};
 use madang::model::principal::{Profile, Subscription, Title, ViewerBadge};
 use madang::model::refusal::Refusal;
@@ -48,12 +50,16 @@ fn round_trip(example: &Value) -> Value {
         (None, _) => reply::unreadable(),
         (Some(0), _) => reply::ping(),
         (Some(10_000), _) => reply::pong(),
-        (Some(cmd @ (100 | 200 | 3101 | 5101)), _) => return request_again(cmd, example),
+        (Some(cmd @ (100 | 200 | 3101 | 4008 | 4010 | 5008 | 5101)), _) => return request_again(cmd, example),
         (Some(cmd), Some(code @ 1..)) => refused_again(cmd - 10_000, code, example),
         (Some(10_100), _) => connected_again(example),
         (Some(10_200), _) => reply::refreshed(&address(example)),
         (Some(13_101), _) => sent_again(example),
+        (Some(cmd @ (14_008 | 14_010)), _) => acts::acted_again(cmd, example),
+        (Some(15_008), _) => acts::hidden_line_again(example),
         (Some(15_101), _) => recent_again(example),
+        (Some(94_008), _) => acts::blind_again(example),
+        (Some(94_010), _) => acts::notice_again(example),
         (Some(93_101), _) => chat_again(example),
         (Some(93_006), _) => event_again(example),
         other => panic!("{other:?}"),
@@ -116,6 +122,7 @@ fn request_again(cmd: u64, example: &Value) -> Value {
             body["msgTypeCode"] = type_code(draft.kind).into();
             body
         }
+        4008 | 4010 | 5008 => acts::asked_again(cmd, &envelope, example),
         _ => {
             let mut body = known(&example["bdy"], &RECENT);
             body["recentMessageCount"] = request::recent_chat(envelope.body).unwrap().count.into();
@@ -179,6 +186,10 @@ fn refused_again(request: u64, code: u64, example: &Value) -> String {
         Refusal::TooManyConnections("this account"),
         Refusal::OtherAccount,
         Refusal::DiskFull,
+        Refusal::NotStaff,
+        Refusal::Outranked,
+        Refusal::NoSuchLine,
+        Refusal::NothingToUndo,
     ];
     let address = address(example);
     all.iter()
@@ -254,19 +265,21 @@ fn sent_again(example: &Value) -> String {
 
 fn recent_again(example: &Value) -> String {
     let body = &example["bdy"];
-    let items: Vec<Item> = body["messageList"]
+    let lines: Vec<LineView> = body["messageList"]
         .as_array()
         .unwrap()
         .iter()
         .map(|line| {
             let members = line["memberCount"].as_u64().unwrap();
             let keys = ["userId", "profile", "content", "extras", "messageTime", "channelId", "messageTypeCode"];
-            item(line, keys, members, 1)
+            line_view(line, keys, members, 1)
         })
         .collect();
+    let notice = body["notice"].as_object().map(|_| acts::notice(&body["notice"]));
     let recent = Recent {
         channel: &channel(&body["messageList"][0]["extras"]),
-        items: &items,
+        lines: &lines,
+        notice: notice.as_ref(),
         members: body["userCount"].as_u64().unwrap().try_into().unwrap(),
         place: body.get("epoch").map(|life| (epoch(life), place(&body["seq"]))),
     };
@@ -277,7 +290,9 @@ fn chat_again(example: &Value) -> String {
     let lines = example["bdy"].as_array().unwrap();
     let seq = text(&example["tid"]).parse().unwrap();
     let keys = ["uid", "profile", "msg", "extras", "msgTime", "cid", "msgTypeCode"];
-    let items: Vec<Item> = lines.iter().map(|line| item(line, keys, 0, seq)).collect();
+    let views = lines.iter().map(|line| line_view(line, keys, 0, seq));
+    let items: Vec<Item> =
+        views.map(|line| Item::revealed(line.seq(), true, Audience::All, View::Line(line))).collect();
     let items: Vec<&Item> = items.iter().collect();
     let place = Place {
         channel: &lines.first().map_or(ChannelId::directory(), |line| channel(&line["extras"])),
@@ -286,7 +301,7 @@ fn chat_again(example: &Value) -> String {
         stretch: stretch(example),
     };
     let mut messages: Vec<String> = Vec::new();
-    push::chat(&place, &items, 32_768, |message| messages.push(message.to_owned()));
+    push::items(&place, &items, 32_768, |message| messages.push(message.to_owned()));
     assert_eq!(messages.len(), 1);
     messages.remove(0)
 }
@@ -296,7 +311,7 @@ fn channel(extras: &Value) -> ChannelId {
     ChannelId::parse(extras["streamingChannelId"].as_str().unwrap()).unwrap()
 }
 
-fn item(line: &Value, keys: [&str; 7], members: u64, seq: u64) -> Item {
+fn line_view(line: &Value, keys: [&str; 7], members: u64, seq: u64) -> LineView {
     let [uid, profile, msg, extras_key, time, cid, kind] = keys;
     let shown: Value = serde_json::from_str(&text(&line[profile])).unwrap();
     let author = Author {
@@ -317,7 +332,7 @@ fn item(line: &Value, keys: [&str; 7], members: u64, seq: u64) -> Item {
     let time = Millis(line[time].as_i64().unwrap());
     let id = line["msgId"].as_str().map_or_else(EventId::fresh, |id| EventId(Uuid::parse_str(id).unwrap()));
     let seq = line["seq"].as_u64().unwrap_or(seq);
-    Item::revealed(Seq(seq), id, time, Status::Normal, Audience::All, Arc::new(line_of))
+    LineView::revealed(Seq(seq), id, time, Status::Normal, Arc::new(line_of))
 }
 
 fn extras(json: &str) -> Extras {

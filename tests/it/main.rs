@@ -6,6 +6,7 @@
 mod support;
 
 mod access;
+mod acts;
 mod api;
 mod bad_input;
 mod chat;

@@ -114,7 +114,7 @@ async fn takes_back(act: Act, how: Hears) -> bool {
     });
     let channel = channel(&log).await;
     match act {
-        Act::Hide => yard.node.hide(&channel, Seq(place)).await.unwrap(),
+        Act::Hide => drop(yard.hides(&channel, place).await.unwrap()),
         Act::Erase => {
             let mina = UserId::parse("mina").unwrap();
             assert_eq!(yard.node.erase(&channel, &mina).await.unwrap(), 1);

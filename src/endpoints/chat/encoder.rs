@@ -11,7 +11,8 @@ pub(super) const WIRE: Wire = Wire("chat");
 /// Bytes that a line usually takes, so that the buffer rarely grows.
 const USUAL_LINE: usize = 1_024;
 
-/// Spells items as CHAT (93101) messages: several lines in one, as many messages as the group's limit asks for.
+/// Spells lines as CHAT (93101) messages, several in one and as many messages as the group's limit asks for, and what staff
+/// did as messages of their own, in order.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ChatEncoder;
 
@@ -28,7 +29,7 @@ impl Encoder for ChatEncoder {
             members: batch.members,
             stretch: (group.layer == Layer::Ext).then(|| stretch(batch)),
         };
-        push::chat(&place, batch.items, group.frame_limit, |message| builder.text(message));
+        push::items(&place, batch.items, group.frame_limit, |message| builder.text(message));
         builder.finish()
     }
 

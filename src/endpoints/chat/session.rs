@@ -1,5 +1,7 @@
 //! One client's conversation: text in, frames into its outbox, no socket.
 
+mod acts;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -173,6 +175,8 @@ impl Session {
             Some(Cmd::REFRESH) => Box::pin(self.refresh(&envelope)).await,
             Some(Cmd::SEND_CHAT) => self.send(&envelope),
             Some(Cmd::RECENT_CHAT) => self.recent_chat(&envelope),
+            Some(cmd @ (Cmd::HIDE | Cmd::PIN)) => self.act(cmd, &envelope),
+            Some(Cmd::HIDDEN_LINE) => Box::pin(self.hidden_line(&envelope)).await,
             Some(other) if other.may_be_refused() => self.refuse(other, &envelope, &Refusal::UnknownCommand),
             // PONG, or something that only a server says: nobody waits for an answer.
             Some(_) => {}
@@ -329,9 +333,10 @@ impl Session {
         let asked = request::recent_chat(envelope.body).map_err(Refusal::BadRequest);
         let answer = || {
             let (seat, asked) = (self.seat(envelope)?, asked?);
-            self.node.recent(seat, asked.count, |items, seq| {
+            self.node.recent(seat, asked.count, |lines, notice, seq| {
                 let place = self.is_ext().then(|| (self.node.epoch(), seq));
-                let recent = Recent { channel: seat.channel(), items: &items, members: seat.members(), place };
+                let (channel, members) = (seat.channel(), seat.members());
+                let recent = Recent { channel, lines: &lines, notice: notice.as_ref(), members, place };
                 self.push(&reply::recent_chat(&address(envelope, seat), &recent, self.config.recent_bytes));
             })
         };
@@ -418,7 +423,7 @@ fn answer_to_send(address: &Address, outcome: Outcome) -> String {
         Outcome::Sent(receipt) => reply::sent(address, &receipt),
         Outcome::Refused(refusal) => reply::refused(Cmd::SEND_CHAT, address, &refusal),
         // A line is never merely done.
-        Outcome::Done => reply::refused(Cmd::SEND_CHAT, address, &Refusal::Fault),
+        Outcome::Acted(_) | Outcome::Done => reply::refused(Cmd::SEND_CHAT, address, &Refusal::Fault),
     }
 }
 

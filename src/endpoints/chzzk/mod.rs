@@ -1,17 +1,18 @@
-//! Chzzk-shaped HTTP around the chat: what published clients call before and while they are connected.
+//! Chzzk-shaped HTTP around the chat: what published clients call before and while they are connected, and to moderate.
 //!
 //! HTTP 200 with the wrapper `{code, message, content}` whatever happens, since clients read the wrapper and not the
 //! status; bodies of GET requests are ignored, because one client sends them (facts, 4.1).
 
 mod live;
 mod login;
+mod moderate;
 
 use std::sync::Arc;
 
 use axum::extract::{Path, Query, State};
 use axum::http::HeaderMap;
 use axum::http::header::HOST;
-use axum::routing::get;
+use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -38,6 +39,8 @@ impl Chzzk {
             .route("/nng_main/v1/chats/access-token", get(access_token))
             .route("/nng_main/v1/user/getUserStatus", get(user_status))
             .route("/nng_main/v1/chats/{cid}/users/{uid}/profile-card", get(profile_card))
+            .route("/nng_main/v1/chats/notices", post(moderate::pin).delete(moderate::unpin))
+            .route("/nng_main/v1/chats/blind-message", post(moderate::blind))
             .route("/routing/getRouting", get(routing));
         for version in ["v2", "v3", "v3.1"] {
             router = router.route(&format!("/polling/{version}/channels/{{channel}}/live-status"), get(live_status));
@@ -78,6 +81,11 @@ fn station_failure(error: &StationError) -> Answer {
 fn refused(refusal: &Refusal) -> Answer {
     match refusal {
         Refusal::UnknownChannel => failure(404, "no such chat channel"),
+        Refusal::NoSuchLine => failure(404, &refusal.to_string()),
+        Refusal::NotStaff | Refusal::Outranked => failure(403, &refusal.to_string()),
+        Refusal::TokenExpired | Refusal::TokenRevoked | Refusal::TokenRefused(_) => failure(401, &refusal.to_string()),
+        Refusal::BroadcastEnded => failure(410, &refusal.to_string()),
+        Refusal::TooFast { .. } => failure(429, &refusal.to_string()),
         Refusal::Busy { .. } | Refusal::Draining => failure(503, &refusal.to_string()),
         other => failure(500, &other.to_string()),
     }

@@ -22,7 +22,8 @@ use super::problem::{Failure, Problem};
 #[serde(deny_unknown_fields)]
 pub(super) struct MakeKey {
     name: String,
-    /// `channels:read`, `channels:write`, `messages:write`, `tokens:write`, `revocations:read`, `revocations:write`,
+    /// `channels:read`, `channels:write`, `messages:write`, `messages:hide`, `messages:erase`, `moderation:read`,
+    /// `moderation:write`, `tokens:write`, `revocations:read`, `revocations:write`,
     /// `keys:write`, `diagnostics:read`
     scopes: Vec<String>,
 }

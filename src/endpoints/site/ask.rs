@@ -1,6 +1,7 @@
 //! What requests are made of, and what is wrong with them.
 
 use axum::Json;
+use axum::body::HttpBody as _;
 use axum::extract::{FromRequest, FromRequestParts, Query, Request};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
@@ -8,6 +9,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use utoipa::IntoParams;
 
+use crate::model::act::LONGEST_REASON;
 use crate::model::id::{ChannelId, Cid, EventId, UserId};
 use crate::node::Access;
 
@@ -51,6 +53,20 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
         let body = Json::<T>::from_request(request, state).await;
         body.map(|Json(body)| Self(body)).map_err(|error| Problem::new(error.status(), &error.body_text()))
+    }
+}
+
+/// A request's body, which may be left out.
+pub(super) struct BodyIfAny<T>(pub(super) T);
+
+impl<T: DeserializeOwned + Default, S: Send + Sync> FromRequest<S> for BodyIfAny<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        if request.body().is_end_stream() {
+            return Ok(Self(T::default()));
+        }
+        Body::from_request(request, state).await.map(|Body(body)| Self(body))
     }
 }
 
@@ -120,6 +136,14 @@ pub(super) fn number(cursor: &str) -> Answer<u64> {
 pub(super) fn user_id(text: &str) -> Answer<UserId> {
     let wanted = "a uid is 1 to 64 printable ASCII characters without blanks or quotes";
     UserId::parse(text).ok_or_else(|| Problem::new(StatusCode::BAD_REQUEST, wanted))
+}
+
+/// Why something is done.
+pub(super) fn reason(text: &str) -> Answer<String> {
+    let text = text.trim();
+    let fits = text.chars().count() <= LONGEST_REASON && !text.chars().any(char::is_control);
+    let wanted = "a reason has 200 characters at most, and no control characters";
+    fits.then(|| text.to_owned()).ok_or_else(|| Problem::new(StatusCode::BAD_REQUEST, wanted))
 }
 
 pub(super) fn channel_id(text: &str) -> Answer<ChannelId> {

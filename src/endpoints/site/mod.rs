@@ -2,6 +2,7 @@
 //! `/v1/openapi.json` describes it all. Beside it, without a key: metrics and health.
 
 mod access;
+mod acts;
 mod ask;
 mod channels;
 mod diagnostics;
@@ -90,12 +91,28 @@ fn paths() -> Paths {
         .routes(routes!(channels::open_broadcast))
         .routes(routes!(channels::close_broadcast));
     let keys = Paths::new().routes(routes!(access::make_key, access::list_keys)).routes(routes!(access::revoke_key));
+    let hiding = Paths::new()
+        .routes(routes!(lines::hide_message))
+        .routes(routes!(lines::show_message))
+        .routes(routes!(lines::hide_user))
+        .routes(routes!(lines::show_user));
+    let looking = Paths::new()
+        .routes(routes!(lines::read_message))
+        .routes(routes!(acts::read_notice))
+        .routes(routes!(acts::list_acts));
+    let moderating = Paths::new()
+        .routes(routes!(acts::sweep_channel))
+        .routes(routes!(acts::pin_notice))
+        .routes(routes!(acts::unpin_notice))
+        .routes(routes!(acts::undo_act));
     let one = |route| Paths::new().routes(route);
     [
         (Permission::ReadChannels, reading),
         (Permission::WriteChannels, writing),
         (Permission::WriteMessages, one(routes!(people::send_message))),
-        (Permission::HideMessages, one(routes!(lines::hide_message))),
+        (Permission::HideMessages, hiding),
+        (Permission::ReadModeration, looking),
+        (Permission::WriteModeration, moderating),
         (Permission::EraseMessages, one(routes!(lines::erase_messages))),
         (Permission::WriteTokens, one(routes!(people::make_token))),
         (Permission::ReadRevocations, one(routes!(access::list_revocations))),

@@ -200,6 +200,14 @@ fn about_the_user(refusal: Refusal) -> Problem {
     }
 }
 
+/// In whose name something is done: the site's own, if the request names nobody.
+pub(super) async fn person(site: &Site, named: Option<PersonJson>) -> Answer<Author> {
+    let Some(person) = named else { return Ok(site.author.clone()) };
+    // By way of a token, so that the backend can name nobody whom the gateway would not let in.
+    let grant = person.grant(Scope::Everywhere, 60)?;
+    Ok(Author::from(&site.node.token_for(&grant).await.map_err(about_the_user)?.1))
+}
+
 /// What a line is.
 #[derive(Clone, Copy, Default, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
@@ -242,14 +250,7 @@ pub(super) async fn send_message(
     Body(asked): Body<SendMessage>,
 ) -> Answer<(StatusCode, Json<MessageJson>)> {
     let channel = channel_id(&channel)?;
-    let author = match asked.user {
-        None => site.author.clone(),
-        // By way of a token, so that the backend can send nobody whom the gateway would not let in.
-        Some(person) => {
-            let grant = person.grant(Scope::Everywhere, 60)?;
-            Author::from(&site.node.token_for(&grant).await.map_err(about_the_user)?.1)
-        }
-    };
+    let author = person(&site, asked.user).await?;
     let kind = match asked.kind {
         KindJson::Text => Kind::Text,
         KindJson::Question => Kind::Question,

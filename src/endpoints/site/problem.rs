@@ -38,6 +38,10 @@ impl From<StationError> for Problem {
     fn from(error: StationError) -> Self {
         let status = match &error {
             StationError::NoChannel | StationError::NoBroadcast | StationError::NoKey => StatusCode::NOT_FOUND,
+            StationError::Refused(Refusal::NoSuchLine) => StatusCode::NOT_FOUND,
+            StationError::Refused(Refusal::NotStaff | Refusal::Outranked) => StatusCode::FORBIDDEN,
+            StationError::Refused(Refusal::NothingToUndo) => StatusCode::CONFLICT,
+            StationError::Refused(Refusal::BadRequest(_)) => StatusCode::BAD_REQUEST,
             StationError::TooMany(_) | StationError::DoneBefore => StatusCode::CONFLICT,
             StationError::Refused(Refusal::Busy { .. } | Refusal::Draining) => StatusCode::SERVICE_UNAVAILABLE,
             StationError::Refused(Refusal::ChannelReadOnly | Refusal::BroadcastEnded) => StatusCode::CONFLICT,

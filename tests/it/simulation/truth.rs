@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use madang::model::act::{Deed, Lines};
 use madang::model::event::{Body, Logged};
 use madang::model::message::{Kind, Line};
 
@@ -64,9 +65,11 @@ impl Truth {
             Body::Opened { cid, .. } => self.on_air = Some(cid.to_string()),
             Body::Closed { cid } if self.on_air.as_deref() == Some(cid.as_str()) => self.on_air = None,
             Body::Line(line) => self.line(seq, logged.event.at.0, line),
-            Body::Hidden { seq: hidden } => {
-                self.acts.push((seq, hidden.0));
-                self.lines.get_mut(&hidden.0).into_iter().for_each(|line| line.hidden = true);
+            Body::Act(act) => {
+                if let Deed::Hide(Lines::One(hidden)) = &act.deed {
+                    self.acts.push((seq, hidden.0));
+                    self.lines.get_mut(&hidden.0).into_iter().for_each(|line| line.hidden = true);
+                }
             }
             Body::Wiped { uid } => {
                 self.lines.values_mut().filter(|line| line.uid == uid.as_str()).for_each(|line| line.erased = true);

@@ -331,7 +331,7 @@ impl World {
         let places: Vec<u64> = self.truth.lines.keys().copied().collect();
         let Some(seq) = (!places.is_empty()).then(|| places[line % places.len()]) else { return };
         let Machine { runtime, yard, .. } = &self.machines[machine];
-        if runtime.block_on(yard.node.hide(&self.channel, Seq(seq))).is_err() {
+        if runtime.block_on(yard.hides(&self.channel, seq)).is_err() {
             return;
         }
         // Whatever has left by now has left; so has what waits for a slow reader.
@@ -406,7 +406,7 @@ impl World {
         for message in self.tamper(viewer, message) {
             match message["cmd"].as_u64() {
                 Some(13101) => self.answered(&message),
-                Some(93101 | 93006) => self.pushed(viewer, machine, &message),
+                Some(93101 | 93006 | 94008 | 94010) => self.pushed(viewer, machine, &message),
                 _ => {}
             }
         }

@@ -1,5 +1,7 @@
 //! What the contract of our own layer asks of a client, kept by one that trusts nothing.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 
 /// Somebody who notes down all that is pushed, and whether it was told honestly.
@@ -11,6 +13,10 @@ pub(crate) struct Reader {
     pub(crate) upto: u64,
     /// Lines with their places, in the order in which they came.
     pub(crate) lines: Vec<(u64, String)>,
+    /// What a client shows by now, by place.
+    pub(crate) screen: BTreeMap<u64, String>,
+    /// The pinned notice.
+    pub(crate) notice: Value,
     /// Stretches that a push left out.
     pub(crate) gaps: Vec<(u64, u64)>,
     /// Lines that a push said it left out.
@@ -56,7 +62,8 @@ impl Reader {
 
     /// Takes any other message.
     pub(crate) fn hear(&mut self, message: &Value) {
-        let of_the_log = message["cmd"] == 93101 || message["bdy"]["type"] == "MEMBER_COUNT";
+        let commands = [93101, 94008, 94010];
+        let of_the_log = commands.iter().any(|cmd| message["cmd"] == *cmd) || message["bdy"]["type"] == "MEMBER_COUNT";
         assert_eq!(of_the_log, message["after"].is_u64(), "{message}");
         let Some(after) = message["after"].as_u64() else { return };
         let upto = message["upto"].as_u64().unwrap();
@@ -74,11 +81,14 @@ impl Reader {
             if seq > self.upto {
                 let before = self.lines.last().map_or(0, |(before, _)| *before);
                 assert!(before < seq, "out of order: {message}");
-                self.lines.push((seq, line["msg"].as_str().unwrap().to_owned()));
+                let text = line["msg"].as_str().unwrap().to_owned();
+                self.lines.push((seq, text.clone()));
+                self.screen.insert(seq, text);
             } else {
                 self.repeats += 1;
             }
         }
+        self.hear_act(message);
         match message["left"].as_u64() {
             None => self.spans.push(((after, upto), places)),
             Some(left) => self.lefts.push(((after, upto), left)),
@@ -88,6 +98,23 @@ impl Reader {
             self.members = Some((number("mbrCnt"), number("userCnt")));
         }
         self.upto = self.upto.max(upto);
+    }
+
+    fn hear_act(&mut self, message: &Value) {
+        let body = &message["bdy"];
+        if message["cmd"] == 94010 {
+            self.notice = body.clone();
+        }
+        if message["cmd"] != 94008 {
+            return;
+        }
+        let shown = body["message"]["content"].as_str();
+        assert_eq!(shown.is_some(), body["blindType"] == "CANCEL", "{message}");
+        for seq in body["seqs"].as_array().unwrap() {
+            if let Some(text) = self.screen.get_mut(&seq.as_u64().unwrap()) {
+                shown.unwrap_or_default().clone_into(text);
+            }
+        }
     }
 
     /// Nothing was lost, nothing came twice, and every push held what it said: of all lines that there were for this reader

@@ -16,9 +16,12 @@ use madang::eventlog::memory::Memory;
 use madang::feed::Encoder;
 use madang::gate::{Config as GateConfig, Gate};
 use madang::metrics::Metrics;
+use madang::model::act::{Asked, Name, Which, Wish};
+use madang::model::id::{ChannelId, EventId, Seq, UserId};
+use madang::model::message::{Author, Receipt};
 use madang::model::principal::{Role, Scope};
 use madang::model::time::Millis;
-use madang::node::{Config as NodeConfig, Node, Parts, Rules};
+use madang::node::{Config as NodeConfig, Node, Parts, Rules, StationError};
 use madang::ws::outbox::Outbox;
 use madang::ws::sock;
 
@@ -82,6 +85,19 @@ impl Yard {
 
     pub(crate) fn token(&self, uid: &str, role: Role) -> String {
         self.tokens.issue(&Grant::plain(uid, uid, role, Scope::Everywhere, 3_600))
+    }
+
+    /// Does in the site's name what is wished for.
+    pub(crate) async fn moderates(&self, channel: &ChannelId, wish: Wish) -> Result<Option<Receipt>, StationError> {
+        let by = Author { uid: UserId::parse("site").unwrap(), profile: Arc::default(), role: Role::SiteManager };
+        let access = self.node.access("root").unwrap();
+        let asked = Asked { reason: String::new(), wish };
+        self.node.act_as_site(channel, asked, by, &access, EventId::fresh()).await
+    }
+
+    /// Hides a line.
+    pub(crate) async fn hides(&self, channel: &ChannelId, place: u64) -> Result<Option<Receipt>, StationError> {
+        self.moderates(channel, Wish::Hide(Which::Line(Name::Place(Seq(place))))).await
     }
 
     /// Somebody at the gate, not joined.

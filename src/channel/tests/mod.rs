@@ -1,5 +1,8 @@
+mod acts;
+
 use super::*;
 use crate::model::access::{Credential, Revoked};
+use crate::model::act::{Act, Deed, Lines};
 use crate::model::id::UserId;
 use crate::model::principal::{Profile, Role};
 
@@ -39,6 +42,22 @@ impl Scene {
     fn says(&mut self, at: i64, uid: &str, draft: Draft) -> Verdict {
         let line = Line { cid: cid("one"), author: author(uid), draft, members: 1, credential: Credential::default() };
         self.happens(at, Body::Line(Arc::new(line)))
+    }
+
+    fn acts(&mut self, at: i64, deed: Deed) -> Verdict {
+        self.acts_by(at, Role::Streamer, deed)
+    }
+
+    fn acts_by(&mut self, at: i64, role: Role, deed: Deed) -> Verdict {
+        let by = Author { role, ..author("staff") };
+        let act = Act { by, credential: Credential::default(), key: String::new(), reason: "why".to_owned(), deed };
+        self.happens(at, Body::Act(Arc::new(act)))
+    }
+
+    /// Which lines an act is told of.
+    fn told(&mut self, at: i64, deed: Deed) -> Vec<Seq> {
+        let Verdict::Act(act) = self.acts(at, deed) else { panic!() };
+        act.lines.to_vec()
     }
 
     fn stamped(&mut self, at: i64, uid: &str) -> i64 {
@@ -93,8 +112,8 @@ fn nothing_is_said_outside_a_broadcast() {
     assert!(matches!(scene.says(1, "a", draft("before", false)), Verdict::Line(_)));
     assert_eq!(scene.happens(2, Body::Opened { cid: cid("two"), title: String::new() }), Verdict::Opened(cid("two")));
     assert_eq!(scene.says(3, "a", draft("late", false)), Verdict::Rejected(Refusal::BroadcastEnded));
-    assert_eq!(scene.channel.recent(&cid("one"), 10, &Audience::All).len(), 0);
-    assert_eq!(scene.channel.recent(&cid("two"), 10, &Audience::All).len(), 0);
+    assert_eq!(scene.channel.recent(&cid("one"), 10).len(), 0);
+    assert_eq!(scene.channel.recent(&cid("two"), 10).len(), 0);
     assert_eq!(scene.happens(4, Body::Closed { cid: cid("two") }), Verdict::Closed(cid("two")));
     assert_eq!(scene.happens(5, Body::Closed { cid: cid("two") }), Verdict::Nothing);
     assert_eq!(scene.channel.on_air(), None);
@@ -158,8 +177,7 @@ fn a_line_behind_the_revocation_of_its_token_is_rejected() {
 /// The state after a nap, from the log as a store would give it.
 fn thawed(scene: &Scene) -> Channel {
     let frozen = scene.channel.freeze().unwrap();
-    let lines: Vec<Logged> =
-        scene.log.iter().filter(|logged| frozen.marks.iter().any(|mark| mark.seq == logged.seq)).cloned().collect();
+    let lines: Vec<Logged> = scene.log.iter().filter(|logged| frozen.places().contains(&logged.seq)).cloned().collect();
     Channel::thaw(ChannelId::parse("c").unwrap(), &frozen, &lines)
 }
 
@@ -212,7 +230,7 @@ fn what_is_shown_to_those_who_come_late_is_bounded_by_lines_and_bytes() {
     for turn in 0..5_000 {
         scene.says(turn, "a", draft("x", false));
     }
-    let shown = |scene: &Scene| scene.channel.recent(&cid("one"), usize::MAX, &Audience::All);
+    let shown = |scene: &Scene| scene.channel.recent(&cid("one"), usize::MAX);
     assert_eq!(shown(&scene).len(), 4_096);
     scene.says(400_000, "a", draft("much later", false));
     assert_eq!(scene.channel.freeze().unwrap().marks.len(), 4_096, "what nobody remembers needs no mark");
@@ -235,16 +253,16 @@ fn what_has_been_missed_is_told_from_any_place_that_is_remembered() {
     let channel = &scene.channel;
     let begins = channel.remembers_from();
     assert_eq!(channel.place_before(4_096), begins);
-    assert_eq!(channel.between(begins, channel.seq(), &Audience::All).len(), 4_096);
+    assert_eq!(channel.between(begins, channel.seq()).len(), 4_096);
     let place = channel.place_before(10);
-    let missed = channel.between(place, channel.seq(), &Audience::All);
+    let missed = channel.between(place, channel.seq());
     assert_eq!(
-        missed.iter().map(Item::text).collect::<Vec<_>>(),
+        missed.iter().map(|item| item.line().unwrap().text()).collect::<Vec<_>>(),
         (4_990..5_000).map(|n| n.to_string()).collect::<Vec<_>>()
     );
     assert_eq!(channel.lines_upto(channel.seq()) - channel.lines_upto(place), 10);
     assert_eq!(channel.lines_upto(begins), 904, "lines that are forgotten are counted");
-    assert_eq!(channel.between(channel.seq(), place, &Audience::All).len(), 0);
+    assert_eq!(channel.between(channel.seq(), place).len(), 0);
 }
 
 #[test]
@@ -256,7 +274,7 @@ fn lines_that_are_gone_from_the_log_are_forgotten() {
     let frozen = scene.channel.freeze().unwrap();
     let thawed = Channel::thaw(ChannelId::parse("c").unwrap(), &frozen, &scene.log[6..]);
     assert_eq!(thawed.seq(), scene.channel.seq());
-    assert_eq!(thawed.recent(&cid("one"), 99, &Audience::All).len(), 5);
+    assert_eq!(thawed.recent(&cid("one"), 99).len(), 5);
 }
 
 #[test]
@@ -274,20 +292,23 @@ fn acts_are_frozen_and_go_on_the_same() {
     }
     let place = |index: usize, scene: &Scene| scene.log[index].seq;
     let (one, old, never) = (place(21, &scene), place(10, &scene), Seq(9_999));
-    assert_eq!(scene.happens(50, Body::Hidden { seq: one }), Verdict::Hidden(one));
-    assert_eq!(scene.happens(50, Body::Hidden { seq: one }), Verdict::Nothing, "it is hidden");
-    assert_eq!(scene.happens(50, Body::Hidden { seq: never }), Verdict::Nothing, "nothing is hidden in advance");
-    assert_eq!(scene.happens(50, Body::Hidden { seq: Seq(u64::MAX) }), Verdict::Nothing);
+    let hide = |place| Deed::Hide(Lines::One(place));
+    assert_eq!(scene.told(50, hide(one)), [one]);
+    assert_eq!(scene.acts(50, hide(one)), Verdict::Nothing, "it is hidden");
+    let none = Verdict::Rejected(Refusal::NoSuchLine);
+    assert_eq!(scene.acts(50, hide(never)), none, "nothing is hidden in advance");
+    assert_eq!(scene.acts(50, hide(Seq(u64::MAX))), none);
     let wiped = UserId::parse("b").unwrap();
-    assert_eq!(scene.happens(51, Body::Wiped { uid: wiped.clone() }), Verdict::Wiped(wiped));
-    assert_eq!(scene.happens(52, Body::Dropped { upto: old }), Verdict::Dropped(old));
+    let Verdict::Wiped(who, told) = scene.happens(51, Body::Wiped { uid: wiped.clone() }) else { panic!() };
+    assert!(who == wiped && told.is_silent());
+    assert!(matches!(scene.happens(52, Body::Dropped { upto: old }), Verdict::Dropped(upto, _) if upto == old));
     assert_eq!(scene.happens(52, Body::Dropped { upto: Seq(u64::MAX) }), Verdict::Nothing);
-    assert_eq!(scene.happens(53, Body::Hidden { seq: old }), Verdict::Hidden(old), "it may still be on its way");
+    assert_eq!(scene.told(53, hide(old)), [old], "it may still be on its way");
     assert_eq!(thawed(&scene), scene.channel);
     assert_eq!(scene.channel.remembers_from(), old);
-    let shown = scene.channel.recent(&cid("one"), 99, &Audience::All);
-    assert!(shown.iter().all(|item| item.seq() > old && item.author().uid.as_str() != "b"));
-    assert_eq!(shown.iter().filter(|item| item.text().is_empty()).map(Item::seq).collect::<Vec<_>>(), [one]);
+    let shown = scene.channel.recent(&cid("one"), 99);
+    assert!(shown.iter().all(|line| line.seq() > old && line.author().uid.as_str() != "b"));
+    assert_eq!(shown.iter().filter(|line| line.text().is_empty()).map(LineView::seq).collect::<Vec<_>>(), [one]);
 
     // Whoever was erased can't have a time twice, and their retry is a line of its own.
     let mut later = thawed(&scene);

@@ -1,0 +1,279 @@
+//! What staff do, judged in the order of the log.
+
+use std::sync::Arc;
+
+use crate::model::act::{Act, Deed, Lines, Pin, PinContent};
+use crate::model::event::Event;
+use crate::model::id::{Seq, UserId};
+use crate::model::message::Author;
+use crate::model::principal::Role;
+use crate::model::refusal::Refusal;
+use crate::model::time::Millis;
+use crate::policy::text::{self, Limits};
+
+use super::notice::Notice;
+use super::{Channel, Kept, KeptAct, Verdict};
+
+/// What an act has changed.
+#[derive(Default)]
+struct Changed {
+    /// Lines that stand otherwise now.
+    lines: Vec<Seq>,
+    /// Whether another notice is pinned, or none.
+    notice: bool,
+    /// Whether anything is otherwise than before, shown or not.
+    something: bool,
+}
+
+impl Channel {
+    /// Looks at an act before it becomes an event.
+    pub fn admit_act(&self, limits: &Limits, act: &Act) -> Result<(), Refusal> {
+        if let Deed::Pin(pin) = &act.deed
+            && let PinContent::Text(content, extras) = &pin.content
+        {
+            text::judge_text(limits, &act.by, content, extras)?;
+        }
+        self.may_act(act)
+    }
+
+    /// Judges an act that stands in the log at this place.
+    pub(super) fn apply_act(&mut self, seq: Seq, event: &Arc<Event>, act: &Act) -> Verdict {
+        if let Err(refusal) = self.may_act(act) {
+            return Verdict::Rejected(refusal);
+        }
+        let mut changed = match &act.deed {
+            Deed::Hide(lines) => self.hide(lines, seq, event.at, &act.by),
+            Deed::Show(lines) => self.show(lines),
+            Deed::Pin(pin) => self.pin(seq, event.at, act, pin),
+            Deed::Unpin => self.unpin(seq),
+            Deed::Undo(place) => self.undo(*place),
+        };
+        changed.notice |= self.take_down_hidden();
+        if !changed.something {
+            return Verdict::Nothing;
+        }
+        self.trail.push(seq);
+        Verdict::Act(self.keep_act(seq, event, changed))
+    }
+
+    /// What an act had begun is over.
+    pub(super) fn lapse(&mut self, seq: Seq, event: &Arc<Event>, act: Seq) -> Verdict {
+        let over = |notice: &Notice| notice.act == act && notice.until.is_some_and(|until| until <= event.at);
+        if !self.notice.as_ref().is_some_and(over) {
+            return Verdict::Nothing;
+        }
+        self.notice = None;
+        Verdict::Act(self.keep_act(seq, event, Changed { notice: true, ..Changed::default() }))
+    }
+
+    /// What ends by itself next: when, and the place of the act that began it.
+    pub fn next_lapse(&self) -> Option<(Millis, Seq)> {
+        self.notice.as_ref().and_then(|notice| Some((notice.until?, notice.act)))
+    }
+
+    /// The place of a line of this user, by the time that it has.
+    pub fn place_of(&self, user: &UserId, time: Millis) -> Option<Seq> {
+        let mut newest_first = self.window.last(usize::MAX).rev();
+        newest_first.find(|kept| kept.time == time && kept.line.author.uid == *user).map(|kept| kept.seq)
+    }
+
+    /// The remembered line at this place.
+    pub fn line_at(&self, place: Seq) -> Option<&Kept> {
+        self.window.at(place)
+    }
+
+    /// What of it has been forgotten is forgotten; what was pinned of it is taken down.
+    pub(super) fn forget(&mut self, seq: Seq, event: &Arc<Event>, gone: impl Fn(&Notice) -> bool) -> KeptAct {
+        self.taken = self.taken.take().filter(|(_, notice)| !gone(notice));
+        let notice = self.notice.take_if(|notice| gone(notice)).is_some();
+        self.keep_act(seq, event, Changed { notice, ..Changed::default() })
+    }
+
+    fn keep_act(&mut self, seq: Seq, event: &Arc<Event>, changed: Changed) -> KeptAct {
+        let act = KeptAct { seq, event: event.clone(), lines: changed.lines.into(), notice: changed.notice };
+        if !act.is_silent() {
+            self.window.push_act(act.clone());
+        }
+        act
+    }
+
+    fn may_act(&self, act: &Act) -> Result<(), Refusal> {
+        if self.unreadable.is_some() {
+            return Err(Refusal::ChannelReadOnly);
+        }
+        if self.revocations.hold(&act.by.uid, &act.credential) {
+            return Err(Refusal::TokenRevoked);
+        }
+        if !act.by.role.is_staff() {
+            return Err(Refusal::NotStaff);
+        }
+        match &act.deed {
+            Deed::Hide(Lines::One(place)) => {
+                let author = self.line_that_may_be(*place)?.map(|kept| &kept.line.author);
+                author.map_or(Ok(()), |author| may_moderate(&act.by, author))
+            }
+            Deed::Hide(Lines::Of(user)) => {
+                self.author(user.as_str()).map_or(Ok(()), |author| may_moderate(&act.by, author))
+            }
+            Deed::Show(Lines::One(place)) => match self.line_that_may_be(*place)? {
+                _ if *place <= self.hidden.floor() => Err(Refusal::NoSuchLine),
+                _ => Ok(()),
+            },
+            Deed::Show(Lines::Sweep { .. }) => Err(Refusal::BadRequest("a sweep is taken back by undo".to_owned())),
+            Deed::Hide(Lines::Sweep { .. }) | Deed::Show(Lines::Of(_)) | Deed::Unpin => Ok(()),
+            Deed::Pin(pin) => self.may_pin(pin),
+            Deed::Undo(place) if self.has_of(*place) => Ok(()),
+            Deed::Undo(_) => Err(Refusal::NothingToUndo),
+        }
+    }
+
+    fn may_pin(&self, pin: &Pin) -> Result<(), Refusal> {
+        self.may_be_written(&pin.cid)?;
+        match &pin.content {
+            PinContent::Text(..) => Ok(()),
+            PinContent::Line(place) => match self.window.at(*place) {
+                Some(kept) if !self.hidden.holds(*place, &kept.line.author.uid) => Ok(()),
+                _ => Err(Refusal::NoSuchLine),
+            },
+        }
+    }
+
+    /// The line at this place; none where one may be that isn't remembered. Nothing is done in advance.
+    fn line_that_may_be(&self, place: Seq) -> Result<Option<&Kept>, Refusal> {
+        let remembered = place > self.window.begins();
+        match self.window.at(place) {
+            None if remembered || place > self.seq || place == Seq::default() => Err(Refusal::NoSuchLine),
+            found => Ok(found),
+        }
+    }
+
+    fn hide(&mut self, lines: &Lines, act: Seq, at: Millis, by: &Author) -> Changed {
+        match lines {
+            Lines::One(place) => {
+                // What is dropped need not be remembered, but may still be on its way to somebody.
+                let hidden = self.window.at(*place).map_or_else(
+                    || self.hidden.holds_place(*place),
+                    |kept| self.hidden.holds(*place, &kept.line.author.uid),
+                );
+                if hidden {
+                    return Changed::default();
+                }
+                if *place > self.dropped {
+                    self.hidden.hide(*place, act);
+                }
+                Changed { lines: vec![*place], something: true, ..Changed::default() }
+            }
+            Lines::Of(user) => {
+                let lines = self.places(|kept| kept.line.author.uid == *user && !self.is_hidden(kept));
+                self.hidden.hide_all(user, act);
+                Changed { lines, something: true, ..Changed::default() }
+            }
+            Lines::Sweep { seconds, newcomer_minutes } => {
+                let since = at - i64::from(*seconds) * 1_000;
+                let lines = self.places(|kept| {
+                    let author = &kept.line.author;
+                    kept.time >= since
+                        && may_moderate(by, author).is_ok()
+                        && !author.role.is_staff()
+                        && self.newcomers.is_one(&author.uid, at, *newcomer_minutes)
+                        && !self.is_hidden(kept)
+                });
+                lines.iter().for_each(|place| self.hidden.hide(*place, act));
+                Changed { something: !lines.is_empty(), lines, ..Changed::default() }
+            }
+        }
+    }
+
+    fn show(&mut self, lines: &Lines) -> Changed {
+        let (lines, shown) = match lines {
+            Lines::One(place) => match self.window.at(*place).cloned() {
+                Some(kept) if self.is_hidden(&kept) => {
+                    let shown = self.hidden.show(*place, &kept.line.author.uid);
+                    (vec![*place], shown)
+                }
+                Some(_) => (Vec::new(), false),
+                None => (Vec::new(), self.hidden.unhide(*place)),
+            },
+            Lines::Of(user) => {
+                let lines = self.places(|kept| kept.line.author.uid == *user && self.is_hidden(kept));
+                let shown = self.hidden.show_all(user, &lines) || !lines.is_empty();
+                (lines, shown)
+            }
+            Lines::Sweep { .. } => (Vec::new(), false),
+        };
+        Changed { lines, something: shown, ..Changed::default() }
+    }
+
+    fn pin(&mut self, seq: Seq, at: Millis, act: &Act, pin: &Pin) -> Changed {
+        let line = match &pin.content {
+            PinContent::Line(place) => self.window.at(*place).cloned(),
+            PinContent::Text(..) => None,
+        };
+        let Some(notice) = Notice::pinned(seq, at, act, pin, line) else { return Changed::default() };
+        self.taken = self.notice.replace(notice).map(|before| (seq, before));
+        Changed { notice: true, something: true, ..Changed::default() }
+    }
+
+    fn unpin(&mut self, seq: Seq) -> Changed {
+        let Some(before) = self.notice.take() else { return Changed::default() };
+        self.taken = Some((seq, before));
+        Changed { notice: true, something: true, ..Changed::default() }
+    }
+
+    /// Whether something of what was done at this place still holds.
+    fn has_of(&self, act: Seq) -> bool {
+        self.hidden.is_by(act) || self.pinned_by(act)
+    }
+
+    /// Whether what is pinned now, or that nothing is, is due to this act.
+    fn pinned_by(&self, act: Seq) -> bool {
+        match (&self.notice, &self.taken) {
+            (Some(notice), _) => notice.act == act,
+            (None, Some((by, _))) => *by == act,
+            (None, None) => false,
+        }
+    }
+
+    fn undo(&mut self, act: Seq) -> Changed {
+        let lines = self.places(|kept| self.hidden.by(kept.seq, &kept.line.author.uid) == Some(act));
+        let shown = self.hidden.undo(act);
+        // Others may hide them, too.
+        let lines = lines.into_iter().filter(|place| self.window.at(*place).is_some_and(|kept| !self.is_hidden(kept)));
+        let lines = lines.collect();
+        let notice = self.pinned_by(act);
+        if notice {
+            let before = self.taken.take_if(|(by, _)| *by == act).map(|(_, before)| before);
+            self.notice = before;
+        }
+        Changed { lines, notice, something: shown || notice }
+    }
+
+    /// Takes down a notice whose line is hidden. Whether there was one.
+    fn take_down_hidden(&mut self) -> bool {
+        let hidden = |notice: &Notice| notice.line().is_some_and(|kept| self.is_hidden(kept));
+        let (down, taken) =
+            (self.notice.as_ref().is_some_and(hidden), self.taken.as_ref().is_some_and(|(_, notice)| hidden(notice)));
+        if down {
+            self.notice = None;
+        }
+        if taken {
+            self.taken = None;
+        }
+        down
+    }
+
+    fn is_hidden(&self, kept: &Kept) -> bool {
+        self.hidden.holds(kept.seq, &kept.line.author.uid)
+    }
+
+    /// Places of the remembered lines for which this holds.
+    fn places(&self, of: impl Fn(&Kept) -> bool) -> Vec<Seq> {
+        self.window.last(usize::MAX).filter(|kept| of(kept)).map(|kept| kept.seq).collect()
+    }
+}
+
+/// Nobody moderates whoever has the same rights or more, but the streamer and the site; oneself always.
+fn may_moderate(by: &Author, author: &Author) -> Result<(), Refusal> {
+    let may = by.role >= Role::Streamer || by.role > author.role || by.uid == author.uid;
+    if may { Ok(()) } else { Err(Refusal::Outranked) }
+}

@@ -1,0 +1,65 @@
+//! What staff ask for over the socket.
+
+use std::sync::atomic::Ordering;
+
+use crate::model::act::Asked;
+use crate::model::refusal::Refusal;
+use crate::proto::cmd::Cmd;
+use crate::proto::code::Code;
+use crate::proto::envelope::Envelope;
+use crate::proto::reply::{self, Address};
+use crate::proto::request::acts;
+
+use super::{IN_FLIGHT_RETRY_MS, Session, address, push_to};
+
+impl Session {
+    /// Takes a request of staff: it is under way when this returns, in the order of the requests, and answered later.
+    pub(super) fn act(&self, cmd: Cmd, envelope: &Envelope<'_>) {
+        let read = match cmd {
+            Cmd::HIDE => acts::hide(envelope.body),
+            _ => acts::pin(envelope.body, self.config.extras_bytes),
+        };
+        if let Err(refusal) = self.begin_act(cmd, envelope, read.map_err(Refusal::BadRequest)) {
+            self.refuse(cmd, envelope, &refusal);
+        }
+    }
+
+    fn begin_act(&self, cmd: Cmd, envelope: &Envelope<'_>, read: Result<Asked, Refusal>) -> Result<(), Refusal> {
+        let (seat, asked) = (self.seat(envelope)?, read?);
+        if self.in_flight.load(Ordering::Relaxed) >= self.config.sends_in_flight {
+            return Err(Refusal::Busy { retry_after_ms: IN_FLIGHT_RETRY_MS });
+        }
+        let acting = self.node.act(seat, asked)?;
+        self.in_flight.fetch_add(1, Ordering::Relaxed);
+        let (address, outbox, in_flight) = (address(envelope, seat), self.outbox.clone(), self.in_flight.clone());
+        let metrics = self.node.metrics().clone();
+        tokio::spawn(async move {
+            let answer = match acting.await {
+                Ok(receipt) => reply::acted(cmd, &address, receipt.as_ref()),
+                Err(refusal) => {
+                    metrics.refusals.get_or_create(&Code::of(&refusal).0.into()).inc();
+                    reply::refused(cmd, &address, &refusal)
+                }
+            };
+            in_flight.fetch_sub(1, Ordering::Relaxed);
+            push_to(&outbox, &answer);
+        });
+        Ok(())
+    }
+
+    /// Tells staff what a line says that may be hidden, and by whom.
+    pub(super) async fn hidden_line(&self, envelope: &Envelope<'_>) {
+        match self.find_hidden(envelope).await {
+            Ok(answer) => self.push(&answer),
+            Err(refusal) => self.refuse(Cmd::HIDDEN_LINE, envelope, &refusal),
+        }
+    }
+
+    async fn find_hidden(&self, envelope: &Envelope<'_>) -> Result<String, Refusal> {
+        let seat = self.seat(envelope)?;
+        let name = acts::hidden_line(envelope.body).map_err(Refusal::BadRequest)?;
+        let found = self.node.withheld_from(seat, &name).await?;
+        let to: Address = address(envelope, seat);
+        Ok(reply::hidden_line(&to, seat.channel(), (&found.line, found.hidden), found.act()))
+    }
+}

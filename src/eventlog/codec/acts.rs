@@ -1,0 +1,193 @@
+//! The stored form of what staff did.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::access::Credential;
+use crate::model::act::{Act, Deed, Lines, Pin, PinContent};
+use crate::model::id::{Cid, Seq, UserId};
+use crate::model::message::{Author, Extras};
+use crate::model::principal::{Profile, Role};
+use crate::model::time::Millis;
+
+use super::{ROLES, StoredProfile, is_zero, read_profile, stored_profile, value, word};
+
+#[derive(Serialize, Deserialize)]
+pub(super) struct StoredAct {
+    by: StoredPerson,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    token: String,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    issued: i64,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    own: bool,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    key: String,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    reason: String,
+    deed: StoredDeed,
+}
+
+#[derive(Serialize, Deserialize)]
+struct StoredPerson {
+    uid: String,
+    role: String,
+    profile: StoredProfile,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum StoredDeed {
+    Hide(StoredLines),
+    Show(StoredLines),
+    Pin(StoredPin),
+    Unpin,
+    Undo { act: u64 },
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum StoredLines {
+    One(u64),
+    Of(String),
+    Sweep { seconds: u32, newcomer_minutes: u32 },
+}
+
+/// With a line or a text.
+#[derive(Serialize, Deserialize)]
+struct StoredPin {
+    cid: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    until: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    line: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    text: Option<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    emojis: Vec<(String, String)>,
+}
+
+pub(super) fn stored(act: &Act) -> StoredAct {
+    let Act { by, credential, key, reason, deed } = act;
+    StoredAct {
+        by: StoredPerson { uid: by.uid.to_string(), role: word(&ROLES, by.role), profile: stored_profile(&by.profile) },
+        token: credential.token_id.clone(),
+        issued: credential.issued.0,
+        own: credential.own,
+        key: key.clone(),
+        reason: reason.clone(),
+        deed: match deed {
+            Deed::Hide(lines) => StoredDeed::Hide(stored_lines(lines)),
+            Deed::Show(lines) => StoredDeed::Show(stored_lines(lines)),
+            Deed::Pin(pin) => StoredDeed::Pin(stored_pin(pin)),
+            Deed::Unpin => StoredDeed::Unpin,
+            Deed::Undo(act) => StoredDeed::Undo { act: act.0 },
+        },
+    }
+}
+
+fn stored_lines(lines: &Lines) -> StoredLines {
+    match lines {
+        Lines::One(place) => StoredLines::One(place.0),
+        Lines::Of(user) => StoredLines::Of(user.to_string()),
+        Lines::Sweep { seconds, newcomer_minutes } => {
+            StoredLines::Sweep { seconds: *seconds, newcomer_minutes: *newcomer_minutes }
+        }
+    }
+}
+
+fn stored_pin(pin: &Pin) -> StoredPin {
+    let (line, text, emojis) = match &pin.content {
+        PinContent::Line(place) => (Some(place.0), None, Vec::new()),
+        PinContent::Text(text, extras) => (None, Some(text.clone()), extras.emojis.clone()),
+    };
+    StoredPin { cid: pin.cid.to_string(), until: pin.until.map(|until| until.0), line, text, emojis }
+}
+
+pub(super) fn read(stored: StoredAct) -> Option<Act> {
+    let StoredAct { by, token, issued, own, key, reason, deed } = stored;
+    Some(Act {
+        by: Author {
+            uid: UserId::parse(&by.uid)?,
+            profile: Arc::new(read_profile(by.profile)),
+            role: value(&ROLES, &by.role)?,
+        },
+        credential: Credential { token_id: token, issued: Millis(issued), own },
+        key,
+        reason,
+        deed: match deed {
+            StoredDeed::Hide(lines) => Deed::Hide(read_lines(lines)?),
+            StoredDeed::Show(lines) => Deed::Show(read_lines(lines)?),
+            StoredDeed::Pin(pin) => Deed::Pin(Arc::new(read_pin(pin)?)),
+            StoredDeed::Unpin => Deed::Unpin,
+            StoredDeed::Undo { act } => Deed::Undo(Seq(act)),
+        },
+    })
+}
+
+fn read_lines(stored: StoredLines) -> Option<Lines> {
+    Some(match stored {
+        StoredLines::One(place) => Lines::One(Seq(place)),
+        StoredLines::Of(user) => Lines::Of(UserId::parse(&user)?),
+        StoredLines::Sweep { seconds, newcomer_minutes } => Lines::Sweep { seconds, newcomer_minutes },
+    })
+}
+
+fn read_pin(stored: StoredPin) -> Option<Pin> {
+    let StoredPin { cid, until, line, text, emojis } = stored;
+    let content = match (line, text) {
+        (Some(place), None) => PinContent::Line(Seq(place)),
+        (None, Some(text)) => PinContent::Text(text, Extras { emojis, ..Extras::default() }),
+        _ => return None,
+    };
+    Some(Pin { cid: Cid::parse(&cid)?, content, until: until.map(Millis) })
+}
+
+/// What the first builds wrote down when the site hid a line: only which.
+pub(super) fn hidden_by_the_site(place: Seq) -> Option<Act> {
+    let by = Author { uid: UserId::parse("site")?, profile: Arc::new(Profile::default()), role: Role::SiteManager };
+    let deed = Deed::Hide(Lines::One(place));
+    Some(Act { by, credential: Credential::of_the_site(), key: String::new(), reason: String::new(), deed })
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::eventlog::codec::{decode, encode};
+    use crate::model::event::{Body, Event};
+
+    use super::*;
+
+    #[test]
+    fn acts_come_back_as_they_went() {
+        let user = UserId::parse("u").unwrap();
+        let pin = |content, until| Deed::Pin(Arc::new(Pin { cid: Cid::parse("c").unwrap(), content, until }));
+        let emojis = vec![("a".to_owned(), "https://site/a.png".to_owned())];
+        for deed in [
+            Deed::Hide(Lines::One(Seq(7))),
+            Deed::Hide(Lines::Of(user.clone())),
+            Deed::Hide(Lines::Sweep { seconds: 60, newcomer_minutes: 5 }),
+            Deed::Show(Lines::One(Seq(7))),
+            Deed::Show(Lines::Of(user.clone())),
+            pin(PinContent::Line(Seq(8)), None),
+            pin(PinContent::Text("t".to_owned(), Extras { emojis, ..Extras::default() }), Some(Millis(9))),
+            Deed::Unpin,
+            Deed::Undo(Seq(9)),
+        ] {
+            let by = Author { uid: user.clone(), profile: Arc::default(), role: Role::ChatManager };
+            let credential = Credential { token_id: "t".to_owned(), issued: Millis(4), own: true };
+            let act = Act { by, credential, key: "k".to_owned(), reason: "spam".to_owned(), deed };
+            for body in [Body::Act(Arc::new(act)), Body::Lapsed { act: Seq(3) }] {
+                let event = Event::new(Millis(5), body);
+                assert_eq!(decode(event.id, &encode(&event)), event);
+            }
+        }
+    }
+
+    #[test]
+    fn what_the_first_builds_hid_stays_hidden() {
+        let event = decode(Event::new(Millis(0), Body::Erased).id, b"\x01{\"at\":5,\"type\":\"hidden\",\"seq\":7}");
+        let Body::Act(act) = event.body else { panic!("{event:?}") };
+        assert_eq!((act.by.role, &act.deed), (Role::SiteManager, &Deed::Hide(Lines::One(Seq(7)))));
+    }
+}

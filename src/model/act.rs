@@ -1,0 +1,157 @@
+//! What staff do in a channel: who, what, why. Each act is one event, judged in the order of the log.
+
+use std::sync::Arc;
+
+use super::access::Credential;
+use super::id::{Cid, Seq, UserId};
+use super::message::{Author, Extras};
+use super::time::Millis;
+
+/// Longest reason in characters.
+pub const LONGEST_REASON: usize = 200;
+
+/// Longest look back of a sweep in seconds.
+pub const LONGEST_SWEEP_SECONDS: u32 = 600;
+
+/// Oldest newcomer that a sweep may look for, in minutes: a day.
+pub const OLDEST_NEWCOMER_MINUTES: u32 = 1_440;
+
+/// Longest time that a notice stays pinned by itself, in seconds: a day.
+pub const LONGEST_NOTICE_SECONDS: u32 = 86_400;
+
+/// Something that staff did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Act {
+    /// Who did it, with the role that they act by.
+    pub by: Author,
+    /// The token they act by.
+    pub credential: Credential,
+    /// The API key with which the site's backend asked for it; empty when it came from a session.
+    pub key: String,
+    /// Why, in their own words; may be empty.
+    pub reason: String,
+    /// What they did.
+    pub deed: Deed,
+}
+
+/// What was done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Deed {
+    /// Lines are shown no more.
+    Hide(Lines),
+    /// Lines that were hidden are shown again.
+    Show(Lines),
+    /// A notice is pinned; one that was there is replaced.
+    Pin(Arc<Pin>),
+    /// Nothing is pinned any more.
+    Unpin,
+    /// What was done at this place is taken back.
+    Undo(Seq),
+}
+
+impl Deed {
+    /// Its name, in the API and in the log.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Hide(_) => "hide",
+            Self::Show(_) => "show",
+            Self::Pin(_) => "pin",
+            Self::Unpin => "unpin",
+            Self::Undo(_) => "undo",
+        }
+    }
+}
+
+/// Which lines an act is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Lines {
+    /// The one at this place.
+    One(Seq),
+    /// All that this user has said by now.
+    Of(UserId),
+    /// What newcomers have said lately.
+    Sweep {
+        /// In so many seconds, up to [`LONGEST_SWEEP_SECONDS`].
+        seconds: u32,
+        /// Who said something here for the first time at most so many minutes ago, up to [`OLDEST_NEWCOMER_MINUTES`].
+        newcomer_minutes: u32,
+    },
+}
+
+/// A notice that is to be pinned.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pin {
+    /// The broadcast in which it is pinned.
+    pub cid: Cid,
+    /// What it says.
+    pub content: PinContent,
+    /// When it goes by itself.
+    pub until: Option<Millis>,
+}
+
+/// What a pinned notice says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PinContent {
+    /// What a line says that was sent before, as long as it isn't hidden.
+    Line(Seq),
+    /// A text of whoever pins it.
+    Text(String, Extras),
+}
+
+/// What somebody asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Asked {
+    /// Why; may be empty.
+    pub reason: String,
+    /// What.
+    pub wish: Wish,
+}
+
+/// What is asked for, with lines named as a client names them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Wish {
+    /// Lines shall be shown no more.
+    Hide(Which),
+    /// Lines shall be shown again.
+    Show(Which),
+    /// A notice shall be pinned, for so many seconds when it says how many.
+    Pin(Notice, Option<u32>),
+    /// Nothing shall be pinned any more.
+    Unpin,
+    /// What was done at this place shall be taken back.
+    Undo(Seq),
+}
+
+/// Which lines somebody means.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Which {
+    /// One.
+    Line(Name),
+    /// All of a user's.
+    Of(UserId),
+    /// What newcomers have said lately: see [`Lines::Sweep`].
+    Sweep {
+        /// In so many seconds.
+        seconds: u32,
+        /// Newcomers for at most so many minutes.
+        newcomer_minutes: u32,
+    },
+}
+
+/// What a line is called.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Name {
+    /// By its place.
+    Place(Seq),
+    /// By who said it, and when.
+    Said(UserId, Millis),
+}
+
+/// What shall be pinned.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Notice {
+    /// A line that was sent before.
+    Line(Name),
+    /// A text.
+    Text(String, Extras),
+}

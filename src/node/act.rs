@@ -1,0 +1,256 @@
+//! What staff ask for, over any wire.
+
+use std::sync::Arc;
+
+use tokio::sync::oneshot;
+
+use crate::channel::Channel;
+use crate::eventlog::LogError;
+use crate::model::access::Credential;
+use crate::model::act::{Act, Asked, Deed, Lines, Name, Notice, Pin, PinContent, Which, Wish};
+use crate::model::event::{Body, Event, Logged};
+use crate::model::id::{ChannelId, Cid, EventId, Seq};
+use crate::model::item::{LineView, NoticeView};
+use crate::model::message::{Author, Receipt};
+use crate::model::principal::{Principal, Standing};
+use crate::model::refusal::Refusal;
+use crate::model::time::Millis;
+use crate::policy::text;
+
+use super::append::refusal;
+use super::live::Live;
+use super::{Access, Node, Outcome, Seat, StationError};
+
+/// Who asks, and by what right.
+struct Staff {
+    by: Author,
+    credential: Credential,
+    key: String,
+}
+
+impl From<&Principal> for Staff {
+    fn from(principal: &Principal) -> Self {
+        Self { by: Author::from(principal), credential: principal.credential(), key: String::new() }
+    }
+}
+
+/// Something that staff did: its place, when, and what.
+pub type Done = (Seq, Millis, Arc<Act>);
+
+/// A line that may be hidden, for staff; with the act that hides it.
+#[derive(Clone, Debug)]
+pub struct Withheld {
+    /// The line with its text.
+    pub line: LineView,
+    /// Whether others see the text.
+    pub hidden: bool,
+    /// Where in the log the act stands that hides it, and what it was.
+    pub by: Option<Logged>,
+}
+
+impl Withheld {
+    /// The act that hides it: its place, when it was done, and what was done.
+    pub fn act(&self) -> Option<(Seq, Millis, &Act)> {
+        let Logged { seq, event } = self.by.as_ref()?;
+        match &event.body {
+            Body::Act(act) => Some((*seq, event.at, act)),
+            _ => None,
+        }
+    }
+}
+
+impl Node {
+    /// Does what a session asks for. Acts of one caller keep the order of the calls; what is given is waited for: it ends
+    /// when the act is in force, and what it hides has left for the last time, but for what waits for slow readers. `None`
+    /// when it was so already.
+    pub fn act(
+        &self,
+        seat: &Seat,
+        asked: Asked,
+    ) -> Result<impl Future<Output = Result<Option<Receipt>, Refusal>> + use<>, Refusal> {
+        let principal = seat.principal().ok_or(Refusal::ReadOnly)?;
+        self.still_holds(principal)?;
+        self.pace_acts(principal)?;
+        let event = self.admit_act(&seat.live, seat.cid(), Staff::from(principal), asked, EventId::fresh())?;
+        Ok(self.carry_out(&seat.live, event))
+    }
+
+    /// Does what somebody asks for who has no session, in the broadcast that they name.
+    pub async fn act_as(&self, principal: Principal, cid: &Cid, asked: Asked) -> Result<Option<Receipt>, Refusal> {
+        let live = self.channel_of(cid).await?;
+        let principal = self.settle(&live, cid, Standing::Valid(principal))??;
+        self.pace_acts(&principal)?;
+        let event = self.admit_act(&live, cid, Staff::from(&*principal), asked, EventId::fresh())?;
+        self.carry_out(&live, event).await
+    }
+
+    /// Does what the site's backend asks for.
+    pub async fn act_as_site(
+        &self,
+        channel: &ChannelId,
+        asked: Asked,
+        by: Author,
+        access: &Access,
+        id: EventId,
+    ) -> Result<Option<Receipt>, StationError> {
+        self.pace_program(&access.id)?;
+        let view = self.channel(channel).await?;
+        let live = self.hub.live(&view.id).await.map_err(|failure| refusal(&failure))?;
+        if let Wish::Hide(Which::Line(Name::Place(place))) = &asked.wish {
+            self.there_is_a_line(&live, *place).await?;
+        }
+        let cid = view.broadcasts.last().map(|broadcast| broadcast.cid.clone()).ok_or(Refusal::BroadcastEnded)?;
+        let staff = Staff { by, credential: Credential::of_the_site(), key: access.id.clone() };
+        let event = self.admit_act(&live, &cid, staff, asked, id)?;
+        Ok(self.carry_out(&live, event).await?)
+    }
+
+    /// How fast one of staff acts, in all their sessions.
+    fn pace_acts(&self, principal: &Principal) -> Result<(), Refusal> {
+        let taken = self.actors.take(principal.uid.as_str(), self.parts.clock.now(), self.rules().acts);
+        taken.map_err(|retry_after_ms| Refusal::TooFast { retry_after_ms })
+    }
+
+    /// A line of the last ones with its text, whether it is hidden or not, for a session of staff.
+    pub async fn withheld_from(&self, seat: &Seat, name: &Name) -> Result<Withheld, Refusal> {
+        let principal = seat.principal().ok_or(Refusal::ReadOnly)?;
+        self.still_holds(principal)?;
+        self.pace_acts(principal)?;
+        if !principal.role.is_staff() {
+            return Err(Refusal::NotStaff);
+        }
+        self.withheld(&seat.live, name).await
+    }
+
+    /// The same for the site's backend.
+    pub async fn withheld_from_site(&self, channel: &ChannelId, name: &Name) -> Result<Withheld, StationError> {
+        let view = self.channel(channel).await?;
+        let live = self.hub.live(&view.id).await.map_err(|failure| refusal(&failure))?;
+        Ok(self.withheld(&live, name).await?)
+    }
+
+    async fn withheld(&self, live: &Live, name: &Name) -> Result<Withheld, Refusal> {
+        let (line, hidden, act) = {
+            let channel = &live.state.lock().channel;
+            let place = place_of(channel, name)?;
+            channel.line_at(place).map(|kept| channel.reveal_to_staff(kept)).ok_or(Refusal::NoSuchLine)?
+        };
+        let by = match act {
+            Some(place) => self.event_at(live.id(), place).await.map_err(|failure| refusal(&failure))?,
+            None => None,
+        };
+        Ok(Withheld { line, hidden, by })
+    }
+
+    /// What is pinned in the newest broadcast.
+    pub async fn notice(&self, channel: &ChannelId) -> Result<Option<NoticeView>, StationError> {
+        let view = self.channel(channel).await?;
+        let live = self.hub.live(&view.id).await.map_err(|failure| refusal(&failure))?;
+        Ok(live.state.lock().channel.notice(self.parts.clock.now()))
+    }
+
+    /// Up to `limit` things that staff did before a place, newest first; and the place behind which to go on.
+    pub async fn acts(
+        &self,
+        channel: &ChannelId,
+        before: Option<Seq>,
+        limit: usize,
+    ) -> Result<(Vec<Done>, Option<Seq>), StationError> {
+        let view = self.channel(channel).await?;
+        let live = self.hub.live(&view.id).await.map_err(|failure| refusal(&failure))?;
+        let places = live.state.lock().channel.trail().before(before, limit);
+        let mut acts = Vec::with_capacity(places.len());
+        for place in &places {
+            let found = self.event_at(live.id(), *place).await.map_err(|failure| refusal(&failure))?;
+            if let Some((at, Body::Act(act))) = found.map(|logged| (logged.event.at, logged.event.body.clone())) {
+                acts.push((*place, at, act));
+            }
+        }
+        let next = places.last().copied().filter(|_| places.len() == limit);
+        Ok((acts, next))
+    }
+
+    /// The event at this place, unless it is gone.
+    pub(super) async fn event_at(&self, channel: &ChannelId, place: Seq) -> Result<Option<Logged>, LogError> {
+        let page = self.parts.log.read(channel, Seq(place.0.saturating_sub(1)), 1).await?;
+        Ok(page.events.into_iter().next().filter(|logged| logged.seq == place))
+    }
+
+    async fn there_is_a_line(&self, live: &Live, place: Seq) -> Result<(), Refusal> {
+        if live.state.lock().channel.line_at(place).is_some() {
+            return Ok(());
+        }
+        let found = self.event_at(live.id(), place).await.map_err(|failure| refusal(&failure))?;
+        let is_line = found.is_some_and(|logged| matches!(logged.event.body, Body::Line(_)));
+        if is_line { Ok(()) } else { Err(Refusal::NoSuchLine) }
+    }
+
+    fn admit_act(&self, live: &Live, cid: &Cid, staff: Staff, asked: Asked, id: EventId) -> Result<Event, Refusal> {
+        if self.is_draining() {
+            return Err(Refusal::Draining);
+        }
+        let (now, rules) = (self.parts.clock.now(), self.rules());
+        let channel = &live.state.lock().channel;
+        let deed = match asked.wish {
+            Wish::Hide(which) => Deed::Hide(lines(channel, which)?),
+            Wish::Show(which) => Deed::Show(lines(channel, which)?),
+            Wish::Unpin => Deed::Unpin,
+            Wish::Undo(place) => Deed::Undo(place),
+            Wish::Pin(notice, seconds) => {
+                let content = match notice {
+                    Notice::Line(name) => PinContent::Line(place_of(channel, &name)?),
+                    Notice::Text(says, mut extras) => {
+                        text::trim_emojis(&rules.limits, &says, &mut extras);
+                        PinContent::Text(says, extras)
+                    }
+                };
+                let until = seconds.map(|seconds| now + i64::from(seconds) * 1_000);
+                Deed::Pin(Arc::new(Pin { cid: cid.clone(), content, until }))
+            }
+        };
+        let Staff { by, credential, key } = staff;
+        let act = Act { by, credential, key, reason: asked.reason, deed };
+        channel.admit_act(&rules.limits, &act)?;
+        Ok(Event { id, at: now, body: Body::Act(Arc::new(act)) })
+    }
+
+    /// Appends an act now, and waits for it.
+    fn carry_out(
+        &self,
+        live: &Arc<Live>,
+        event: Event,
+    ) -> impl Future<Output = Result<Option<Receipt>, Refusal>> + use<> {
+        let (tell, told) = oneshot::channel();
+        let answer = Box::new(move |outcome| {
+            // Whoever asked may have hung up; the act stands all the same.
+            let _ = tell.send(outcome);
+        });
+        self.append(live.id(), event, Arc::clone(live), answer);
+        let live = Arc::clone(live);
+        async move {
+            let receipt = match told.await.unwrap_or(Outcome::Refused(Refusal::Fault)) {
+                Outcome::Refused(refusal) => return Err(refusal),
+                Outcome::Acted(receipt) => Some(receipt),
+                Outcome::Sent(_) | Outcome::Done => None,
+            };
+            // Somebody may be telling what was revealed before.
+            live.told().await;
+            Ok(receipt)
+        }
+    }
+}
+
+fn lines(channel: &Channel, which: Which) -> Result<Lines, Refusal> {
+    Ok(match which {
+        Which::Line(name) => Lines::One(place_of(channel, &name)?),
+        Which::Of(user) => Lines::Of(user),
+        Which::Sweep { seconds, newcomer_minutes } => Lines::Sweep { seconds, newcomer_minutes },
+    })
+}
+
+fn place_of(channel: &Channel, name: &Name) -> Result<Seq, Refusal> {
+    match name {
+        Name::Place(place) => Ok(*place),
+        Name::Said(user, time) => channel.place_of(user, *time).ok_or(Refusal::NoSuchLine),
+    }
+}

@@ -1,0 +1,195 @@
+//! What staff ask for, and what members are told of it.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use madang::model::act::{Act, Deed, Lines, Name, Notice, Which, Wish};
+use madang::model::id::{Cid, EventId, Seq, UserId};
+use madang::model::item::{Audience, Item, LineView, NoticeView, Standing, View};
+use madang::model::message::{Author, Draft, Extras, Kind, Line, Receipt, Status};
+use madang::model::principal::Role;
+use madang::model::time::Millis;
+use madang::proto::cmd::Cmd;
+use madang::proto::envelope::Envelope;
+use madang::proto::profile::role_of;
+use madang::proto::push::{self, Place};
+use madang::proto::reply;
+use madang::proto::request::acts;
+
+use super::{address, channel, extras, kind_of, known, line_view, place, profile_of, stretch, text};
+
+const HIDE: [&str; 8] = ["seq", "userId", "messageTime", "blindType", "all", "sweep", "undo", "reason"];
+const PIN: [&str; 8] = ["seq", "userId", "messageTime", "message", "extras", "seconds", "undo", "reason"];
+const NAME: [&str; 3] = ["seq", "userId", "messageTime"];
+
+/// What the gateway decodes of a request of staff, put back in the example's place.
+pub(super) fn asked_again(cmd: u64, envelope: &Envelope<'_>, example: &Value) -> Value {
+    let body = &example["bdy"];
+    if cmd == 5008 {
+        return named(known(body, &NAME), acts::hidden_line(envelope.body).unwrap());
+    }
+    let asked = match cmd {
+        4008 => acts::hide(envelope.body).unwrap(),
+        _ => acts::pin(envelope.body, 4_096).unwrap(),
+    };
+    let mut again = known(body, if cmd == 4008 { &HIDE } else { &PIN });
+    if let Some(reason) = body.get("reason") {
+        assert_eq!(*reason, asked.reason);
+    }
+    match asked.wish {
+        Wish::Hide(which) => {
+            again["blindType"] = "HIDDEN".into();
+            which_lines(again, which)
+        }
+        Wish::Show(which) => {
+            again["blindType"] = "CANCEL".into();
+            which_lines(again, which)
+        }
+        Wish::Pin(Notice::Line(name), seconds) => {
+            seconds.iter().for_each(|seconds| again["seconds"] = (*seconds).into());
+            named(again, name)
+        }
+        Wish::Pin(Notice::Text(text, shown), seconds) => {
+            seconds.iter().for_each(|seconds| again["seconds"] = (*seconds).into());
+            assert_eq!(shown, body["extras"].as_str().map_or(Extras::default(), extras));
+            again["message"] = text.into();
+            again
+        }
+        Wish::Unpin => again,
+        Wish::Undo(Seq(place)) => {
+            again["undo"] = place.into();
+            again
+        }
+    }
+}
+
+fn which_lines(mut again: Value, which: Which) -> Value {
+    match which {
+        Which::Line(name) => return named(again, name),
+        Which::Of(user) => {
+            again["userId"] = user.to_string().into();
+            again["all"] = true.into();
+        }
+        Which::Sweep { seconds, newcomer_minutes } => {
+            again["sweep"] = json!({"seconds": seconds, "newcomerMinutes": newcomer_minutes});
+        }
+    }
+    again
+}
+
+fn named(mut again: Value, name: Name) -> Value {
+    match name {
+        Name::Place(Seq(place)) => again["seq"] = place.into(),
+        Name::Said(user, Millis(time)) => {
+            again["userId"] = user.to_string().into();
+            again["messageTime"] = time.into();
+        }
+    }
+    again
+}
+
+pub(super) fn acted_again(cmd: u64, example: &Value) -> String {
+    let body = &example["bdy"];
+    let receipt = body.get("actId").map(|id| Receipt {
+        id: EventId(Uuid::parse_str(&text(id)).unwrap()),
+        time: Millis(body["actTime"].as_i64().unwrap()),
+        seq: place(&body["seq"]),
+    });
+    reply::acted(Cmd(cmd - 10_000), &address(example), receipt.as_ref())
+}
+
+pub(super) fn hidden_line_again(example: &Value) -> String {
+    let body = &example["bdy"];
+    let keys = ["userId", "profile", "content", "extras", "messageTime", "channelId", "messageTypeCode"];
+    let line = line_view(body, keys, body["memberCount"].as_u64().unwrap(), 0);
+    let by = &body["hiddenBy"];
+    let profile = madang::model::principal::Profile { nickname: text(&by["nickname"]), ..Default::default() };
+    let by_whom = Author {
+        uid: UserId::parse(&text(&by["userId"])).unwrap(),
+        profile: Arc::new(profile),
+        role: Role::ChatManager,
+    };
+    let deed = Deed::Hide(Lines::One(line.seq()));
+    let act =
+        Act { by: by_whom, credential: Default::default(), key: String::new(), reason: text(&by["reason"]), deed };
+    let by = (place(&by["seq"]), Millis(by["actTime"].as_i64().unwrap()), &act);
+    let hidden = body["messageStatusType"] == "HIDDEN";
+    reply::hidden_line(&address(example), &channel(&body["extras"]), (&line, hidden), Some(by))
+}
+
+fn pushed(example: &Value, view: View, streaming: &madang::model::id::ChannelId) -> String {
+    let span = stretch(example);
+    let place = Place { channel: streaming, cid: &cid(&example["cid"]), members: 0, stretch: span };
+    let item = Item::revealed(span.map_or(Seq(1), |span| span.upto), true, Audience::All, view);
+    let mut messages: Vec<String> = Vec::new();
+    push::items(&place, &[&item], 32_768, |message| messages.push(message.to_owned()));
+    assert_eq!(messages.len(), 1);
+    messages.remove(0)
+}
+
+fn cid(value: &Value) -> Cid {
+    Cid::parse(&text(value)).unwrap()
+}
+
+/// BLIND: nothing of a line but its name, or what it says when it is shown again.
+pub(super) fn blind_again(example: &Value) -> String {
+    let body = &example["bdy"];
+    let streaming = madang::model::id::ChannelId::parse("ffffffffffffffffffffffffffffffff").unwrap();
+    let places: Vec<u64> =
+        body["seqs"].as_array().map_or(vec![1], |seqs| seqs.iter().filter_map(Value::as_u64).collect());
+    if body["userId"].is_null() {
+        let lines = places.into_iter().map(|place| Standing::Withheld(Seq(place))).collect();
+        return pushed(example, View::Standing(lines), &streaming);
+    }
+    let shown = match &body["message"] {
+        Value::Null => None,
+        Value::String(json) => Some(serde_json::from_str::<Value>(json).unwrap()),
+        object => Some(object.clone()),
+    };
+    let author =
+        Author { uid: UserId::parse(&text(&body["userId"])).unwrap(), profile: Arc::default(), role: Role::Viewer };
+    let draft = shown.as_ref().map_or_else(Draft::default, |shown| Draft {
+        text: text(&shown["content"]),
+        extras: extras(shown["extras"].as_str().unwrap()),
+        ..Draft::default()
+    });
+    let line = Line { cid: cid(&example["cid"]), author, draft, members: 0, credential: Default::default() };
+    let status = if body["blindType"] == "CANCEL" { Status::Normal } else { Status::Hidden };
+    let time = Millis(body["messageTime"].as_i64().unwrap());
+    let view = LineView::revealed(Seq(places[0]), EventId::fresh(), time, status, Arc::new(line));
+    pushed(example, View::Standing(vec![Standing::Line(view)]), &streaming)
+}
+
+/// NOTICE: what is pinned, or that nothing is.
+pub(super) fn notice_again(example: &Value) -> String {
+    let body = &example["bdy"];
+    let view = body.get("content").map(|_| notice(body));
+    let streaming = body.get("extras").map_or(madang::model::id::ChannelId::directory(), channel);
+    pushed(example, View::Notice(view), &streaming)
+}
+
+/// The notice that an object of the wire tells of.
+pub(super) fn notice(body: &Value) -> NoticeView {
+    let shown: Value = serde_json::from_str(body["extras"].as_str().unwrap()).unwrap();
+    let kind: Kind = kind_of(&body["messageTypeCode"]);
+    NoticeView {
+        cid: cid(&body["channelId"]),
+        time: Millis(body["messageTime"].as_i64().unwrap()),
+        author: author(&serde_json::from_str(body["profile"].as_str().unwrap()).unwrap()),
+        by: author(&shown["registerProfile"]),
+        kind,
+        text: text(&body["content"]),
+        extras: extras(body["extras"].as_str().unwrap()),
+        until: body["expireTime"].as_i64().map(Millis),
+    }
+}
+
+fn author(shown: &Value) -> Author {
+    Author {
+        uid: UserId::parse(&text(&shown["userIdHash"])).unwrap(),
+        profile: Arc::new(profile_of(shown)),
+        role: role_of(shown["userRoleCode"].as_str().unwrap()).unwrap(),
+    }
+}
