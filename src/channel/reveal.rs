@@ -32,7 +32,10 @@ impl Channel {
 
     fn reveal_parts(&self, act: &KeptAct, notice: bool) -> Vec<Item> {
         let user = whose_lines(&act.event.body);
-        let standings = act.lines.iter().filter_map(|place| self.standing(*place, user));
+        let forgotten = |place: &Seq| *place <= self.dropped && !act.may_show();
+        let standings = act.lines.iter().filter_map(|place| {
+            self.standing(*place, user).or_else(|| forgotten(place).then_some(Standing::Withheld(*place)))
+        });
         // What is shown again since is told by the act that did it.
         let standings = standings.filter(|line| act.may_show() || line.is_withheld()).collect::<Vec<_>>();
         let chunks = standings.chunks(LINES_IN_ITEM).map(|lines| (Audience::All, View::Standing(lines.to_vec())));

@@ -24,6 +24,7 @@ impl World {
                 self.judge_reader((&viewer.uid, viewer.lane), cid, reader, &mut wrong);
             }
             self.judge_plain(viewer, &mut wrong);
+            self.judge_screen(viewer, &mut wrong);
             let here = |line: &TrueLine| line.cid == viewer.cid && !line.is_gone() && line.is_in(viewer.lane);
             let last = self.truth.lines.iter().rfind(|(_, line)| here(line)).map_or(0, |(seq, _)| *seq);
             if !viewer.plain && (viewer.cid != self.cid || viewer.reader.upto < last) {
@@ -82,7 +83,7 @@ impl World {
         }
         for (seq, text) in &reader.lines {
             let line = self.truth.lines.get(seq);
-            if line.is_none_or(|line| line.cid != cid || (line.text != *text && !(text.is_empty() && line.hidden))) {
+            if line.is_none_or(|line| line.cid != cid || (line.text != *text && !text.is_empty())) {
                 wrong.push(format!("{uid} heard {text:?} at {seq}, where there is {line:?}"));
             }
         }
@@ -123,6 +124,25 @@ impl World {
         self.machines = machines;
     }
 
+    /// Whoever has a line that was hidden has been told, and whoever has one that was not shows it.
+    fn judge_screen(&self, viewer: &Viewer, wrong: &mut Vec<Wrong>) {
+        let reader = &viewer.reader;
+        if viewer.plain || viewer.cid != self.cid || !reader.gaps.is_empty() {
+            return;
+        }
+        for (seq, shown) in &reader.screen {
+            let line = &self.truth.lines[seq];
+            let told = line.told && line.hidden_since.is_some_and(|since| since <= reader.upto);
+            if told && !shown.is_empty() {
+                wrong.push(format!("{} still shows {line:?} at {seq}", viewer.uid));
+            }
+        }
+        let (shown, pinned) = (reader.notice["content"].as_str(), self.truth.pinned());
+        if !reader.notice.is_null() && shown != pinned {
+            wrong.push(format!("{} has {shown:?} pinned, and it is {pinned:?}", viewer.uid));
+        }
+    }
+
     /// Each connection of the plain wire heard lines in the one order, each once.
     fn judge_plain(&self, viewer: &Viewer, wrong: &mut Vec<Wrong>) {
         let mut places: HashMap<&str, Vec<u64>> = HashMap::new();
@@ -156,13 +176,18 @@ impl World {
                         guest.says(&ask.to_string()).await;
                         let answer = guest.hears(15101).await;
                         let lines = answer["bdy"]["messageList"].as_array().unwrap().clone();
-                        return lines.iter().map(|line| line["content"].as_str().unwrap().to_owned()).collect();
+                        let notice = answer["bdy"]["notice"]["content"].as_str().map(str::to_owned);
+                        let shown = lines.iter().map(|line| line["content"].as_str().unwrap().to_owned()).collect();
+                        return (shown, notice);
                     }
                     tokio::time::sleep(Duration::from_secs(1)).await;
                 }
-                vec!["nobody can join".to_owned()]
+                (vec!["nobody can join".to_owned()], None)
             });
-            let mut shown: Vec<String> = shown;
+            let (mut shown, notice): (Vec<String>, Option<String>) = shown;
+            if notice.as_deref() != self.truth.pinned() {
+                wrong.push(format!("machine {number} has {notice:?} pinned, and it is {:?}", self.truth.pinned()));
+            }
             if self.planted == Some(Planted::Diverges) && number == 1 {
                 shown.pop();
             }

@@ -107,6 +107,8 @@ fn every_planted_fault_is_noticed() {
         Planted::LiesAboutSpans,
         Planted::HidesGaps,
         Planted::ShowsHidden,
+        Planted::LosesActs,
+        Planted::SpellsOut,
         Planted::RetriesBecomeLines,
         Planted::LosesAcked,
         Planted::Diverges,

@@ -19,6 +19,10 @@ pub(super) enum Planted {
     HidesGaps,
     /// A hidden line is told.
     ShowsHidden,
+    /// That a line was hidden is told to nobody who has it.
+    LosesActs,
+    /// What was shown again says what it is when it is hidden.
+    SpellsOut,
     /// A retry is a line of its own.
     RetriesBecomeLines,
     /// The log has lost a line that was acknowledged.
@@ -38,6 +42,14 @@ impl World {
         if self.planted == Some(Planted::LeavesUncounted) && message["left"].is_u64() {
             message["after"] = message["upto"].clone();
             message.as_object_mut().unwrap().remove("left");
+        }
+        if self.planted == Some(Planted::LosesActs) && message["cmd"] == 94008 {
+            message["bdy"]["seqs"] = json!([]);
+        }
+        if self.planted == Some(Planted::SpellsOut) && message["bdy"]["blindType"] == "HIDDEN" {
+            let told = message["bdy"]["seqs"][0].as_u64().and_then(|seq| self.truth.lines.get(&seq));
+            message["bdy"]["message"] = json!({"content": told.map_or("", |line| &line.text)});
+            message["bdy"]["blindType"] = "CANCEL".into();
         }
         let lines = message["bdy"].as_array().map_or(0, Vec::len);
         let Some(planted) = self.planted.filter(|_| message["cmd"] == 93101 && lines > 0 && message["seq"].is_null())
@@ -82,6 +94,8 @@ impl World {
                 if self.viewers[viewer].plain { vec![] } else { vec![message] }
             }
             Planted::ShowsHidden
+            | Planted::LosesActs
+            | Planted::SpellsOut
             | Planted::RetriesBecomeLines
             | Planted::LosesAcked
             | Planted::Diverges

@@ -29,6 +29,20 @@ pub(super) enum Op {
     Retry { viewer: usize },
     /// One of the lines is hidden.
     Hide { machine: usize, line: usize },
+    /// One of the lines is shown again.
+    Show { machine: usize, line: usize },
+    /// All that a viewer has said is hidden.
+    Silence { machine: usize, viewer: usize },
+    /// All that a viewer has said is shown again.
+    Pardon { machine: usize, viewer: usize },
+    /// What was said in so many seconds is hidden.
+    Sweep { machine: usize, seconds: u64 },
+    /// One of the acts is taken back.
+    Undo { machine: usize, act: usize },
+    /// A line is pinned, for so many seconds; 0 is a text without an end.
+    Pin { machine: usize, line: usize, seconds: u64 },
+    /// Nothing is pinned any more.
+    Unpin { machine: usize },
     /// What a viewer has said is erased; whoever wanted it waits only so long.
     Erase { machine: usize, viewer: usize, millis: u64 },
     /// What is older than so many seconds is dropped, unless that is cut off.
@@ -64,6 +78,8 @@ pub(super) fn script(seed: u64) -> Vec<Op> {
     if seed.is_multiple_of(RARELY) {
         // Nothing happens then for which anybody may be told of a gap.
         ops.retain(|op| *op != Op::Lag);
+        // A flood moves the times of its lines far ahead, and the model has no times.
+        ops.retain(|op| !matches!(op, Op::Sweep { .. }));
         if seed.is_multiple_of(4 * RARELY) {
             // Whoever lost count by an erasure is told so, too.
             ops.retain(|op| !matches!(op, Op::Erase { .. }));
@@ -99,9 +115,11 @@ fn draw(chance: &mut StdRng) -> Op {
         30..33 => Op::Ask { viewer },
         33..34 => Op::Burst { viewer },
         34..40 => Op::Retry { viewer },
-        40..54 => Op::Join { viewer, machine },
+        40..52 => Op::Join { viewer, machine },
+        52..54 => draw_act(chance, machine, viewer),
         54..59 => Op::Leave { viewer },
-        59..64 => Op::Hide { machine, line: chance.random_range(0..1_000) },
+        59..62 => Op::Hide { machine, line: chance.random_range(0..1_000) },
+        62..64 => draw_act(chance, machine, viewer),
         64..66 => Op::Erase { machine, viewer, millis: chance.random_range(0..300) },
         66..68 => Op::Drop { machine, seconds: chance.random_range(1..40), millis: chance.random_range(0..300) },
         68..69 => Op::Open { machine },
@@ -112,6 +130,19 @@ fn draw(chance: &mut StdRng) -> Op {
         92..96 => Op::Wait { seconds: chance.random_range(1..20) },
         96..98 => Op::Lag,
         _ => Op::Crash { machine },
+    }
+}
+
+fn draw_act(chance: &mut StdRng, machine: usize, viewer: usize) -> Op {
+    let number = chance.random_range(0..1_000);
+    match chance.random_range(0..7) {
+        0 => Op::Show { machine, line: number },
+        1 => Op::Silence { machine, viewer },
+        2 => Op::Pardon { machine, viewer },
+        3 => Op::Sweep { machine, seconds: chance.random_range(1..30) },
+        4 => Op::Undo { machine, act: number },
+        5 => Op::Pin { machine, line: number, seconds: chance.random_range(0..20) },
+        _ => Op::Unpin { machine },
     }
 }
 
@@ -128,6 +159,13 @@ impl fmt::Display for Op {
             Self::Crowd { machine } => write!(f, "crowd {machine}"),
             Self::Retry { viewer } => write!(f, "retry {viewer}"),
             Self::Hide { machine, line } => write!(f, "hide {machine} {line}"),
+            Self::Show { machine, line } => write!(f, "show {machine} {line}"),
+            Self::Silence { machine, viewer } => write!(f, "silence {machine} {viewer}"),
+            Self::Pardon { machine, viewer } => write!(f, "pardon {machine} {viewer}"),
+            Self::Sweep { machine, seconds } => write!(f, "sweep {machine} {seconds}"),
+            Self::Undo { machine, act } => write!(f, "undo {machine} {act}"),
+            Self::Pin { machine, line, seconds } => write!(f, "pin {machine} {line} {seconds}"),
+            Self::Unpin { machine } => write!(f, "unpin {machine}"),
             Self::Erase { machine, viewer, millis } => write!(f, "erase {machine} {viewer} {millis}"),
             Self::Drop { machine, seconds, millis } => write!(f, "drop {machine} {seconds} {millis}"),
             Self::Open { machine } => write!(f, "open {machine}"),
@@ -160,6 +198,13 @@ impl FromStr for Op {
             "crowd" => Self::Crowd { machine: number()? },
             "retry" => Self::Retry { viewer: number()? },
             "hide" => Self::Hide { machine: number()?, line: number()? },
+            "show" => Self::Show { machine: number()?, line: number()? },
+            "silence" => Self::Silence { machine: number()?, viewer: number()? },
+            "pardon" => Self::Pardon { machine: number()?, viewer: number()? },
+            "sweep" => Self::Sweep { machine: number()?, seconds: number()? as u64 },
+            "undo" => Self::Undo { machine: number()?, act: number()? },
+            "pin" => Self::Pin { machine: number()?, line: number()?, seconds: number()? as u64 },
+            "unpin" => Self::Unpin { machine: number()? },
             "erase" => Self::Erase { machine: number()?, viewer: number()?, millis: number()? as u64 },
             "drop" => Self::Drop { machine: number()?, seconds: number()? as u64, millis: number()? as u64 },
             "open" => Self::Open { machine: number()? },

@@ -1,8 +1,8 @@
 //! What is true, told by a model that shares nothing with the program but its events: a few lines, slow and plain.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use madang::model::act::{Deed, Lines};
+use madang::model::act::{Deed, Lines, PinContent};
 use madang::model::event::{Body, Logged};
 use madang::model::message::{Kind, Line};
 
@@ -18,8 +18,14 @@ pub(super) struct TrueLine {
     pub(super) uid: String,
     pub(super) text: String,
     pub(super) question: bool,
-    /// Its text is withheld.
-    pub(super) hidden: bool,
+    /// The act that hides this line alone.
+    one: Option<u64>,
+    /// The act that hides all of its author's.
+    all: Option<u64>,
+    /// Since which place its text is withheld.
+    pub(super) hidden_since: Option<u64>,
+    /// Whether those who have it were told so.
+    pub(super) told: bool,
     /// It was erased: nobody is owed it any more.
     pub(super) erased: bool,
     /// It is too old to be shown.
@@ -30,6 +36,11 @@ impl TrueLine {
     /// Whether recent chat shows it no more.
     pub(super) fn is_gone(&self) -> bool {
         self.erased || self.dropped
+    }
+
+    /// Whether its text is withheld.
+    pub(super) fn is_hidden(&self) -> bool {
+        self.one.is_some() || self.all.is_some()
     }
 
     /// Whether this lane shows it.
@@ -47,8 +58,11 @@ pub(super) struct Truth {
     /// By place.
     pub(super) lines: BTreeMap<u64, TrueLine>,
     pub(super) seq: u64,
-    /// Places of acts, with the line that each has hidden.
-    pub(super) acts: Vec<(u64, u64)>,
+    /// Places of acts.
+    pub(super) acts: Vec<u64>,
+    notice: Option<Pinned>,
+    /// What was taken down last, and by which act.
+    taken: Option<(u64, Pinned)>,
     on_air: Option<String>,
     dropped: u64,
     newest: i64,
@@ -62,23 +76,29 @@ impl Truth {
         assert!(seq > self.seq, "places rise");
         self.seq = seq;
         match &logged.event.body {
-            Body::Opened { cid, .. } => self.on_air = Some(cid.to_string()),
+            Body::Opened { cid, .. } => {
+                self.on_air = Some(cid.to_string());
+                (self.notice, self.taken) = (None, None);
+            }
             Body::Closed { cid } if self.on_air.as_deref() == Some(cid.as_str()) => self.on_air = None,
             Body::Line(line) => self.line(seq, logged.event.at.0, line),
-            Body::Act(act) => {
-                if let Deed::Hide(Lines::One(hidden)) = &act.deed {
-                    self.acts.push((seq, hidden.0));
-                    self.lines.get_mut(&hidden.0).into_iter().for_each(|line| line.hidden = true);
-                }
+            Body::Act(act) => self.act(seq, logged.event.at.0, &act.deed),
+            Body::Lapsed { act } => {
+                let over = |notice: &mut Pinned| {
+                    notice.act == act.0 && notice.until.is_some_and(|until| until <= logged.event.at.0)
+                };
+                self.notice.take_if(over);
             }
             Body::Wiped { uid } => {
                 self.lines.values_mut().filter(|line| line.uid == uid.as_str()).for_each(|line| line.erased = true);
+                self.forget_notices();
                 self.sent.retain(|(author, ..), _| author != uid.as_str());
             }
             Body::Dropped { upto } if upto.0 > self.dropped => {
                 self.dropped = upto.0;
                 self.lines.range_mut(..=upto.0).for_each(|(_, line)| line.dropped = true);
                 self.sent.retain(|_, (_, place, _)| *place > upto.0);
+                self.forget_notices();
             }
             _ => {}
         }
@@ -104,7 +124,10 @@ impl Truth {
                 uid,
                 text,
                 question: draft.kind == Kind::Question,
-                hidden: false,
+                one: None,
+                all: None,
+                hidden_since: None,
+                told: false,
                 erased: false,
                 dropped: false,
             },
@@ -115,7 +138,131 @@ impl Truth {
     pub(super) fn shown(&self, cid: &str) -> Vec<String> {
         let there = self.lines.values().filter(|line| line.cid == cid && !line.is_gone());
         let shown: Vec<String> =
-            there.map(|line| if line.hidden { String::new() } else { line.text.clone() }).collect();
+            there.map(|line| if line.is_hidden() { String::new() } else { line.text.clone() }).collect();
         shown[shown.len().saturating_sub(200)..].to_vec()
+    }
+}
+
+/// Lines that are remembered of a broadcast.
+const REMEMBERED: usize = 4_096;
+
+/// A notice, of a line or of words.
+#[derive(Clone, Debug)]
+struct Pinned {
+    act: u64,
+    line: Option<u64>,
+    text: String,
+    until: Option<i64>,
+}
+
+/// What staff do.
+impl Truth {
+    /// The text that is pinned.
+    pub(super) fn pinned(&self) -> Option<&str> {
+        self.notice.as_ref().map(|notice| &*notice.text)
+    }
+
+    fn act(&mut self, seq: u64, at: i64, deed: &Deed) {
+        self.acts.push(seq);
+        let before: Vec<(u64, bool)> = self.lines.iter().map(|(place, line)| (*place, line.is_hidden())).collect();
+        let there = self.remembered();
+        match deed {
+            Deed::Hide(Lines::One(place)) => {
+                let remembered = there.contains(&place.0);
+                let line = self.lines.get_mut(&place.0).filter(|line| !line.erased);
+                for line in line.into_iter().filter(|line| !(remembered && line.is_hidden())) {
+                    line.one.get_or_insert(seq);
+                }
+            }
+            Deed::Hide(Lines::Of(user)) => {
+                self.lines.values_mut().filter(|line| line.uid == user.as_str()).for_each(|line| line.all = Some(seq));
+            }
+            Deed::Hide(Lines::Sweep { seconds, .. }) => {
+                let since = at - i64::from(*seconds) * 1_000;
+                for place in &there {
+                    let line = self.lines.get_mut(place).filter(|line| line.at >= since && !line.is_hidden());
+                    line.into_iter().for_each(|line| line.one = Some(seq));
+                }
+            }
+            Deed::Show(Lines::One(place)) => {
+                let remembered = there.contains(&place.0);
+                if let Some(line) = self.lines.get_mut(&place.0) {
+                    line.one = None;
+                    line.all = line.all.filter(|_| !remembered);
+                }
+            }
+            Deed::Show(Lines::Of(user)) => {
+                for (place, line) in self.lines.iter_mut().filter(|(_, line)| line.uid == user.as_str()) {
+                    line.all = None;
+                    line.one = line.one.filter(|_| !there.contains(place));
+                }
+            }
+            Deed::Show(Lines::Sweep { .. }) => {}
+            Deed::Pin(pin) => self.pin(seq, pin, &there),
+            Deed::Unpin => self.taken = self.notice.take().map(|notice| (seq, notice)).or(self.taken.take()),
+            Deed::Undo(act) => self.undo(act.0),
+        }
+        for (place, hidden) in before {
+            let line = self.lines.get_mut(&place).unwrap();
+            match (hidden, line.is_hidden()) {
+                (false, true) => {
+                    line.hidden_since = Some(seq);
+                    line.told = there.contains(&place) || matches!(deed, Deed::Hide(Lines::One(_)));
+                }
+                (_, false) => line.hidden_since = None,
+                (true, true) => {}
+            }
+        }
+        self.forget_notices();
+    }
+
+    fn pin(&mut self, seq: u64, pin: &madang::model::act::Pin, there: &BTreeSet<u64>) {
+        let line = match &pin.content {
+            PinContent::Line(place) => Some(place.0),
+            PinContent::Text(..) => None,
+        };
+        let fits = line.is_none_or(|place| there.contains(&place) && !self.lines[&place].is_hidden());
+        if self.on_air.as_deref() != Some(pin.cid.as_str()) || !fits {
+            return;
+        }
+        let text = match &pin.content {
+            PinContent::Text(text, _) => text.clone(),
+            PinContent::Line(place) => self.lines[&place.0].text.clone(),
+        };
+        let notice = Pinned { act: seq, line, text, until: pin.until.map(|until| until.0) };
+        self.taken = self.notice.replace(notice).map(|before| (seq, before));
+    }
+
+    fn undo(&mut self, act: u64) {
+        for line in self.lines.values_mut() {
+            line.one = line.one.filter(|by| *by != act);
+            line.all = line.all.filter(|by| *by != act);
+        }
+        let pinned = match (&self.notice, &self.taken) {
+            (Some(notice), _) => notice.act == act,
+            (None, taken) => taken.as_ref().is_some_and(|(by, _)| *by == act),
+        };
+        if pinned {
+            self.notice = self.taken.take_if(|(by, _)| *by == act).map(|(_, notice)| notice);
+        }
+    }
+
+    /// What is hidden, erased or dropped is pinned no more.
+    fn forget_notices(&mut self) {
+        let (lines, dropped) = (&self.lines, self.dropped);
+        let gone = |notice: &mut Pinned| {
+            let line = notice.line.map(|place| &lines[&place]);
+            notice.act <= dropped || line.is_some_and(|line| line.is_gone() || line.is_hidden())
+        };
+        self.notice.take_if(gone);
+        self.taken.take_if(|(_, notice)| gone(notice));
+    }
+
+    /// Places of the lines that a channel remembers.
+    fn remembered(&self) -> BTreeSet<u64> {
+        let newest = self.lines.values().next_back().map(|line| line.cid.clone());
+        let current = self.on_air.clone().or(newest);
+        let here = self.lines.iter().rev().filter(|(_, line)| Some(&line.cid) == current.as_ref());
+        here.take(REMEMBERED).filter(|(_, line)| !line.is_gone()).map(|(place, _)| *place).collect()
     }
 }

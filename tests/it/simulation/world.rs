@@ -13,7 +13,9 @@ use tokio::time::timeout;
 use madang::eventlog::flaky::{Faults, Flaky};
 use madang::eventlog::memory::Memory;
 use madang::eventlog::{EventLog, LARGEST_PAGE};
+use madang::model::act::{Name, Notice, Which, Wish};
 use madang::model::id::{ChannelId, Seq, UserId};
+use madang::model::message::Extras;
 use madang::model::principal::Role;
 use madang::node::{Config, Rules};
 
@@ -37,8 +39,8 @@ pub(super) type Wrong = String;
 pub(super) struct Machine {
     pub(super) runtime: Runtime,
     pub(super) yard: Yard,
-    /// Lines that were hidden here: their text may leave no more.
-    pub(super) hidden: HashSet<u64>,
+    /// Lines that were hidden here, with how far the log was by then: their text may leave no more.
+    pub(super) hidden: HashMap<u64, u64>,
     /// Others who are there, without anything to say.
     pub(super) strangers: Vec<Stranger>,
 }
@@ -116,7 +118,7 @@ pub(super) struct World {
     pub(super) wrong: Vec<Wrong>,
 }
 
-fn machine(log: &Memory, seed: u64, now: i64, hidden: HashSet<u64>) -> Machine {
+fn machine(log: &Memory, seed: u64, now: i64, hidden: HashMap<u64, u64>) -> Machine {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
     let faults = Faults { full: 0.02, failed: 0.04, lost_acks: 0.06, doubled: 0.06, delay: Duration::from_millis(40) };
     let flaky = Flaky::new(log.clone(), faults, seed);
@@ -127,11 +129,21 @@ fn machine(log: &Memory, seed: u64, now: i64, hidden: HashSet<u64>) -> Machine {
     Machine { runtime, yard, hidden, strangers: Vec::new() }
 }
 
+/// Texts that a message tells, with the places of their lines where those are told.
+fn told_texts(message: &Value) -> Vec<(Option<u64>, String)> {
+    let body = &message["bdy"];
+    let shown = body["message"].as_str().map_or(body["message"].clone(), |json| serde_json::from_str(json).unwrap());
+    let lines = body.as_array().into_iter().flatten().map(|line| (line["seq"].as_u64(), line["msg"].clone()));
+    let again = (body["seqs"][0].as_u64(), shown["content"].clone());
+    let texts = lines.chain([again, (None, body["content"].clone())]);
+    texts.filter_map(|(seq, text)| Some((seq, text.as_str().filter(|text| !text.is_empty())?.to_owned()))).collect()
+}
+
 impl World {
     pub(super) fn new(seed: u64, planted: Option<Planted>) -> Self {
         let log = Memory::new(Arc::default());
         let machines: Vec<Machine> =
-            (0..MACHINES).map(|number| machine(&log, seed * 10 + number as u64, 0, HashSet::new())).collect();
+            (0..MACHINES).map(|number| machine(&log, seed * 10 + number as u64, 0, HashMap::new())).collect();
         let viewer = |number: usize| Viewer {
             uid: format!("viewer{number}"),
             plain: number % 4 == 3,
@@ -197,10 +209,39 @@ impl World {
             }
             Op::Crowd { machine } => self.crowd(machine % MACHINES),
             Op::Retry { viewer } => self.send(viewer % VIEWERS, true, 1, 0),
-            Op::Hide { machine, line } => self.hide(machine % MACHINES, line),
+            Op::Hide { machine, line } => {
+                self.act(machine % MACHINES, self.pick(line).map(|line| Wish::Hide(Which::Line(line))));
+            }
+            Op::Show { machine, line } => {
+                self.act(machine % MACHINES, self.pick(line).map(|line| Wish::Show(Which::Line(line))));
+            }
+            Op::Silence { machine, viewer } => {
+                self.act(machine % MACHINES, Some(Wish::Hide(Which::Of(self.uid(viewer)))));
+            }
+            Op::Pardon { machine, viewer } => {
+                self.act(machine % MACHINES, Some(Wish::Show(Which::Of(self.uid(viewer)))));
+            }
+            Op::Sweep { machine, seconds } => {
+                let which = Which::Sweep { seconds: seconds as u32, newcomer_minutes: 1_440 };
+                self.act(machine % MACHINES, Some(Wish::Hide(which)));
+            }
+            Op::Undo { machine, act } => {
+                let acts = &self.truth.acts;
+                let act = (!acts.is_empty()).then(|| Wish::Undo(Seq(acts[act % acts.len()])));
+                self.act(machine % MACHINES, act);
+            }
+            Op::Pin { machine, seconds: 0, .. } => {
+                let text = format!("notice at {}", self.truth.seq);
+                self.act(machine % MACHINES, Some(Wish::Pin(Notice::Text(text, Extras::default()), None)));
+            }
+            Op::Pin { machine, line, seconds } => {
+                let line = self.pick(line).map(|line| Wish::Pin(Notice::Line(line), Some(seconds as u32)));
+                self.act(machine % MACHINES, line);
+            }
+            Op::Unpin { machine } => self.act(machine % MACHINES, Some(Wish::Unpin)),
             Op::Erase { machine, viewer, millis } => {
                 self.scars.erased = true;
-                let uid = UserId::parse(&self.viewers[viewer % VIEWERS].uid).unwrap();
+                let uid = self.uid(viewer);
                 let Machine { runtime, yard, .. } = &self.machines[machine % MACHINES];
                 runtime.block_on(async {
                     // It may fail, as the log may; asked again it would go on.
@@ -234,6 +275,10 @@ impl World {
                 self.log.lag();
             }
         }
+    }
+
+    fn uid(&self, viewer: usize) -> UserId {
+        UserId::parse(&self.viewers[viewer % VIEWERS].uid).unwrap()
     }
 
     fn run_for(&mut self, machine: usize, time: Duration) {
@@ -327,23 +372,32 @@ impl World {
         self.viewers[viewer].last_sent = Some(number);
     }
 
-    fn hide(&mut self, machine: usize, line: usize) {
+    /// One of the lines, if there are any.
+    fn pick(&self, line: usize) -> Option<Name> {
         let places: Vec<u64> = self.truth.lines.keys().copied().collect();
-        let Some(seq) = (!places.is_empty()).then(|| places[line % places.len()]) else { return };
+        (!places.is_empty()).then(|| Name::Place(Seq(places[line % places.len()])))
+    }
+
+    fn act(&mut self, machine: usize, wish: Option<Wish>) {
+        let Some(wish) = wish else { return };
         let Machine { runtime, yard, .. } = &self.machines[machine];
-        if runtime.block_on(yard.hides(&self.channel, seq)).is_err() {
+        if runtime.block_on(yard.moderates(&self.channel, wish)).is_err() {
             return;
         }
+        self.read_log();
+        let since: Vec<(u64, u64)> =
+            self.truth.lines.iter().filter_map(|(seq, line)| Some((*seq, line.hidden_since?))).collect();
         // Whatever has left by now has left; so has what waits for a slow reader.
         for viewer in 0..VIEWERS {
             self.listen(viewer);
-            let someone = &mut self.viewers[viewer];
+            let (known, someone) = (&self.machines[machine].hidden, &mut self.viewers[viewer]);
             if someone.here.as_ref().is_some_and(|(there, guest)| *there == machine && guest.outbox.queued_bytes() > 0)
             {
-                someone.on_their_way.insert(seq);
+                let new = since.iter().filter(|(seq, since)| known.get(seq).is_none_or(|known| known < since));
+                someone.on_their_way.extend(new.map(|(seq, _)| *seq));
             }
         }
-        self.machines[machine].hidden.insert(seq);
+        self.machines[machine].hidden.extend(since);
     }
 
     pub(super) fn crash(&mut self, machine_number: usize) {
@@ -357,7 +411,7 @@ impl World {
         self.lives += 1;
         // Whoever reads the log from now on knows of all that was hidden.
         self.read_log();
-        let hidden = self.truth.lines.iter().filter(|(_, line)| line.hidden).map(|(seq, _)| *seq).collect();
+        let hidden = self.truth.lines.iter().filter_map(|(seq, line)| Some((*seq, line.hidden_since?))).collect();
         let seed = self.seed * 10 + 100 * self.lives + machine_number as u64;
         let fresh = machine(&self.log, seed, self.now, hidden);
         // The tasks of the one before end wherever they are.
@@ -425,26 +479,21 @@ impl World {
         let someone = &mut self.viewers[viewer];
         // What stands behind an act was applied after it, and sent after it.
         let newest = message["upto"].as_u64().unwrap_or_default();
-        let acts = self.truth.acts.iter().filter(|(act, _)| *act < newest);
-        let hidden_by_then: HashSet<u64> = acts.map(|(_, line)| *line).collect();
-        for line in message["bdy"].as_array().into_iter().flatten() {
-            let text = line["msg"].as_str().unwrap();
-            let seq = line["seq"].as_u64().or_else(|| {
+        for (seq, text) in told_texts(message) {
+            let known = match seq {
+                Some(seq) => self.truth.lines.get_key_value(&seq),
                 // What was erased may have been sent again.
-                let mut lines = self.truth.lines.iter();
-                lines.rfind(|(_, known)| !text.is_empty() && known.text == text).map(|(seq, _)| *seq)
-            });
-            let hidden_here = &self.machines[machine].hidden;
-            let withheld = |seq: &u64| {
-                hidden_by_then.contains(seq) || (hidden_here.contains(seq) && !someone.on_their_way.contains(seq))
+                None => self.truth.lines.iter().rfind(|(_, known)| known.text == text),
             };
-            if !text.is_empty() && seq.as_ref().is_some_and(withheld) {
-                self.wrong.push(format!("hidden text was told: {line}"));
+            let Some((seq, since)) = known.and_then(|(seq, line)| Some((seq, line.hidden_since?))) else { continue };
+            let hidden_here = self.machines[machine].hidden.get(seq).is_some_and(|known| *known >= since);
+            if since < newest || (hidden_here && !someone.on_their_way.contains(seq)) {
+                self.wrong.push(format!("hidden text was told: {message}"));
             }
         }
         if someone.plain {
             let lines = message["bdy"].as_array().into_iter().flatten();
-            let texts = lines.map(|line| line["msg"].as_str().unwrap().to_owned());
+            let texts = lines.filter_map(|line| line["msg"].as_str()).map(str::to_owned);
             someone.plain_lines.last_mut().unwrap().extend(texts);
         } else {
             someone.reader.hear(message);
