@@ -16,37 +16,55 @@ use super::{Channel, Kept, KeptAct, Verdict};
 
 /// What an act has changed.
 #[derive(Default)]
-struct Changed {
+pub(super) struct Changed {
     /// Lines that stand otherwise now.
-    lines: Vec<Seq>,
+    pub(super) lines: Vec<Seq>,
     /// Whether another notice is pinned, or none.
-    notice: bool,
+    pub(super) notice: bool,
     /// Whether anything is otherwise than before, shown or not.
-    something: bool,
+    pub(super) something: bool,
 }
 
 impl Channel {
     /// Looks at an act before it becomes an event.
-    pub fn admit_act(&self, limits: &Limits, act: &Act) -> Result<(), Refusal> {
+    pub fn admit_act(&self, limits: &Limits, act: &Act, now: Millis) -> Result<(), Refusal> {
         if let Deed::Pin(pin) = &act.deed
             && let PinContent::Text(content, extras) = &pin.content
         {
             text::judge_text(limits, &act.by, content, extras)?;
         }
-        self.may_act(act)
+        self.may_act(&self.by_whom(act), act, now)
+    }
+
+    /// Who acts, with the role that they have here.
+    fn by_whom(&self, act: &Act) -> Author {
+        let role = self.role_of(&act.by.uid, act.by.role, &act.credential);
+        Author { role, ..act.by.clone() }
     }
 
     /// Judges an act that stands in the log at this place.
     pub(super) fn apply_act(&mut self, seq: Seq, event: &Arc<Event>, act: &Act) -> Verdict {
-        if let Err(refusal) = self.may_act(act) {
+        let by = self.by_whom(act);
+        if let Err(refusal) = self.may_act(&by, act, event.at) {
             return Verdict::Rejected(refusal);
         }
         let mut changed = match &act.deed {
-            Deed::Hide(lines) => self.hide(lines, seq, event.at, &act.by),
+            Deed::Hide(lines) => self.hide(lines, seq, event.at, &by),
             Deed::Show(lines) => self.show(lines),
             Deed::Pin(pin) => self.pin(seq, event.at, act, pin),
             Deed::Unpin => self.unpin(seq),
-            Deed::Undo(place) => self.undo(*place),
+            Deed::Kick(_) => Changed { something: true, ..Changed::default() },
+            Deed::Penalize(target, _) => {
+                let hidden = self.hide(&Lines::Of(target.uid.clone()), seq, event.at, &by);
+                self.restrict(seq, event.at, (&by, &act.reason), &act.deed);
+                hidden
+            }
+            Deed::Block(..) => self.restrict(seq, event.at, (&by, &act.reason), &act.deed),
+            Deed::Lift(target) => {
+                Changed { something: self.restrictions.lift(&target.uid, event.at), ..Changed::default() }
+            }
+            Deed::Appoint(target, role) => self.appoint(seq, event.at, target, *role),
+            Deed::Undo(place) => self.undo(*place, event.at),
         };
         changed.notice |= self.take_down_hidden();
         if !changed.something {
@@ -97,24 +115,24 @@ impl Channel {
         act
     }
 
-    fn may_act(&self, act: &Act) -> Result<(), Refusal> {
+    fn may_act(&self, by: &Author, act: &Act, at: Millis) -> Result<(), Refusal> {
         if self.unreadable.is_some() {
             return Err(Refusal::ChannelReadOnly);
         }
-        if self.revocations.hold(&act.by.uid, &act.credential) {
+        if self.revocations.hold(&by.uid, &act.credential) {
             return Err(Refusal::TokenRevoked);
         }
-        if !act.by.role.is_staff() {
+        if !by.role.is_staff() {
             return Err(Refusal::NotStaff);
         }
+        self.may_send(&by.uid, at)?;
+        self.may_deal_with(by, &act.deed, at)?;
         match &act.deed {
             Deed::Hide(Lines::One(place)) => {
                 let author = self.line_that_may_be(*place)?.map(|kept| &kept.line.author);
-                author.map_or(Ok(()), |author| may_moderate(&act.by, author))
+                author.map_or(Ok(()), |author| may_moderate(by, author))
             }
-            Deed::Hide(Lines::Of(user)) => {
-                self.author(user.as_str()).map_or(Ok(()), |author| may_moderate(&act.by, author))
-            }
+            Deed::Hide(Lines::Of(user)) => self.author(user.as_str()).map_or(Ok(()), |author| may_moderate(by, author)),
             Deed::Show(Lines::One(place)) => match self.line_that_may_be(*place)? {
                 _ if *place <= self.hidden.floor() => Err(Refusal::NoSuchLine),
                 _ => Ok(()),
@@ -122,7 +140,12 @@ impl Channel {
             Deed::Show(Lines::Sweep { .. }) => Err(Refusal::BadRequest("a sweep is taken back by undo".to_owned())),
             Deed::Hide(Lines::Sweep { .. }) | Deed::Show(Lines::Of(_)) | Deed::Unpin => Ok(()),
             Deed::Pin(pin) => self.may_pin(pin),
-            Deed::Undo(place) if self.has_of(*place) => Ok(()),
+            Deed::Kick(_) | Deed::Penalize(..) | Deed::Block(..) | Deed::Lift(_) | Deed::Appoint(..) => Ok(()),
+            Deed::Undo(place) if self.grants.by(*place).is_some() && by.role < Role::Streamer => {
+                Err(Refusal::NotStreamer)
+            }
+            Deed::Undo(place) if self.restrictions.by(*place, at) == Some(&by.uid) => Err(Refusal::Oneself),
+            Deed::Undo(place) if self.has_of(*place, at) => Ok(()),
             Deed::Undo(_) => Err(Refusal::NothingToUndo),
         }
     }
@@ -221,8 +244,11 @@ impl Channel {
     }
 
     /// Whether something of what was done at this place still holds.
-    fn has_of(&self, act: Seq) -> bool {
-        self.hidden.is_by(act) || self.pinned_by(act)
+    fn has_of(&self, act: Seq, at: Millis) -> bool {
+        self.hidden.is_by(act)
+            || self.pinned_by(act)
+            || self.restrictions.by(act, at).is_some()
+            || self.grants.by(act).is_some()
     }
 
     /// Whether what is pinned now, or that nothing is, is due to this act.
@@ -234,7 +260,7 @@ impl Channel {
         }
     }
 
-    fn undo(&mut self, act: Seq) -> Changed {
+    fn undo(&mut self, act: Seq, at: Millis) -> Changed {
         let lines = self.places(|kept| self.hidden.by(kept.seq, &kept.line.author.uid) == Some(act));
         let shown = self.hidden.undo(act);
         // Others may hide them, too.
@@ -245,7 +271,8 @@ impl Channel {
             let before = self.taken.take_if(|(by, _)| *by == act).map(|(_, before)| before);
             self.notice = before;
         }
-        Changed { lines, notice, something: shown || notice }
+        let people = self.restrictions.undo(act, at).is_some() | self.grants.undo(act);
+        Changed { lines, notice, something: shown || notice || people }
     }
 
     /// Takes down a notice whose line is hidden. Whether there was one.

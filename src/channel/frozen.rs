@@ -15,7 +15,7 @@ use crate::policy::revoked::{Revocation, Revocations};
 use super::authors::Authors;
 use super::notice::Notice;
 use super::window::Window;
-use super::{Channel, Hidden, Kept, KeptAct, Newcomers, Trail};
+use super::{Channel, Grants, Hidden, Kept, KeptAct, Newcomers, Restrictions, Trail};
 
 /// A channel's state at a place in its log.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -44,6 +44,10 @@ pub struct Frozen {
     pub trail: Trail,
     /// Who has said something lately.
     pub newcomers: Newcomers,
+    /// Roles that were given and taken.
+    pub grants: Grants,
+    /// Who may not send.
+    pub restrictions: Restrictions,
     /// Lines that are withheld.
     pub hidden: Hidden,
     /// Everything up to here is dropped.
@@ -115,6 +119,8 @@ impl Channel {
             taken: self.taken.as_ref().map(|(act, notice)| (*act, notice.into())),
             trail: self.trail.clone(),
             newcomers: self.newcomers.clone(),
+            grants: self.grants.clone(),
+            restrictions: self.restrictions.clone(),
             hidden: self.hidden.clone(),
             dropped: self.dropped,
             remembered: first,
@@ -160,6 +166,8 @@ impl Channel {
             taken: frozen.taken.as_ref().and_then(|(act, taken)| Some((*act, notice(taken)?))),
             trail: frozen.trail.clone(),
             newcomers: frozen.newcomers.clone(),
+            grants: frozen.grants.clone(),
+            restrictions: frozen.restrictions.clone(),
             dropped: frozen.dropped,
             revocations,
             unreadable: None,

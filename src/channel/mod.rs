@@ -7,9 +7,12 @@
 mod acts;
 mod authors;
 mod frozen;
+mod grants;
 mod hidden;
 mod newcomers;
 mod notice;
+mod people;
+mod restrictions;
 mod reveal;
 mod trail;
 mod window;
@@ -31,8 +34,10 @@ use notice::Notice;
 use window::{Entry, Window};
 
 pub use frozen::{Frozen, FrozenAct, FrozenNotice, Mark};
+pub use grants::{Grant, Grants};
 pub use hidden::{Everything, Hidden};
 pub use newcomers::Newcomers;
+pub use restrictions::{Restriction, Restrictions};
 pub use trail::Trail;
 pub use window::KeptAct;
 
@@ -86,6 +91,8 @@ pub struct Channel {
     taken: Option<(Seq, Notice)>,
     trail: Trail,
     newcomers: Newcomers,
+    grants: Grants,
+    restrictions: Restrictions,
     /// Everything up to here is dropped.
     dropped: Seq,
     revocations: Revocations,
@@ -109,6 +116,8 @@ impl Channel {
             taken: None,
             trail: Trail::default(),
             newcomers: Newcomers::default(),
+            grants: Grants::default(),
+            restrictions: Restrictions::default(),
             dropped: Seq::default(),
             revocations: Revocations::default(),
             unreadable: None,
@@ -141,10 +150,17 @@ impl Channel {
     }
 
     /// Looks at a draft before it becomes an event. Trims what a sender may not put into a line.
-    pub fn admit(&self, limits: &Limits, cid: &Cid, author: &Author, draft: &mut Draft) -> Result<(), Refusal> {
+    pub fn admit(
+        &self,
+        limits: &Limits,
+        (cid, now): (&Cid, Millis),
+        author: &Author,
+        draft: &mut Draft,
+    ) -> Result<(), Refusal> {
         // A retry may be of a line that was accepted before the broadcast ended: only `apply` can tell.
         if !draft.retry {
             self.may_be_written(cid)?;
+            self.may_send(&author.uid, now)?;
         }
         may_say(author, draft)?;
         text::trim_emojis(limits, &draft.text, &mut draft.extras);
@@ -201,7 +217,9 @@ impl Channel {
         if let Err(refusal) = self.may_be_written(&line.cid) {
             return Verdict::Rejected(refusal);
         }
-        if let Err(refusal) = may_say(&line.author, &line.draft) {
+        let line = &self.by_role(line);
+        let may = self.may_send(&line.author.uid, at).and_then(|()| may_say(&line.author, &line.draft));
+        if let Err(refusal) = may {
             return Verdict::Rejected(refusal);
         }
         if self.revocations.hold(&line.author.uid, &line.credential) {

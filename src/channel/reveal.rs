@@ -3,8 +3,8 @@
 use crate::model::act::{Deed, Lines};
 use crate::model::event::Body;
 use crate::model::id::{Seq, UserId};
-use crate::model::item::{Audience, Item, LineView, NoticeView, Standing, View};
-use crate::model::message::{Kind, Status};
+use crate::model::item::{Audience, Item, LineView, NoticeView, Sanction, Standing, SystemView, View};
+use crate::model::message::{Author, Kind, Status};
 use crate::model::time::Millis;
 
 use super::notice::Says;
@@ -40,7 +40,10 @@ impl Channel {
         let standings = standings.filter(|line| act.may_show() || line.is_withheld()).collect::<Vec<_>>();
         let chunks = standings.chunks(LINES_IN_ITEM).map(|lines| (Audience::All, View::Standing(lines.to_vec())));
         let notice = notice.then(|| (Audience::All, View::Notice(self.notice_view())));
-        let mut views = chunks.chain(notice).peekable();
+        // In the order of the real wire: the sanction, the lines, the word to staff (facts, 2.7).
+        let sanction = self.sanction(act).map(|(audience, sanction)| (audience, View::Sanction(sanction)));
+        let system = system(act).map(|system| (Audience::Staff, View::System(system)));
+        let mut views = sanction.into_iter().chain(chunks).chain(notice).chain(system).peekable();
         let mut items = Vec::new();
         while let Some((audience, view)) = views.next() {
             items.push(Item::revealed(act.seq, views.peek().is_none(), audience, view));
@@ -54,6 +57,7 @@ impl Channel {
             View::Line(line) => View::Line(self.line_again(line)),
             View::Notice(_) => View::Notice(self.notice_view()),
             View::Standing(lines) => View::Standing(lines.into_iter().map(|line| self.standing_again(line)).collect()),
+            same @ (View::Sanction(_) | View::System(_)) => same,
         };
         item.with_view(view)
     }
@@ -62,7 +66,7 @@ impl Channel {
     pub fn conceal(&self, item: Item) -> Item {
         match item.view().clone() {
             View::Line(line) => item.with_view(View::Line(line.with_status(Status::Hidden))),
-            View::Standing(_) | View::Notice(_) => item,
+            View::Standing(_) | View::Notice(_) | View::Sanction(_) | View::System(_) => item,
         }
     }
 
@@ -99,6 +103,24 @@ impl Channel {
     /// The pinned notice, unless its time is up.
     pub fn notice(&self, now: Millis) -> Option<NoticeView> {
         self.notice_view().filter(|notice| notice.until.is_none_or(|until| now < until))
+    }
+
+    /// What members, or the user alone, are told of what was done to somebody, as far as it still holds.
+    fn sanction(&self, act: &KeptAct) -> Option<(Audience, Sanction)> {
+        let Body::Act(done) = &act.event.body else { return None };
+        let user = done.deed.target()?.uid.clone();
+        let last = self.restrictions.last(&user).filter(|restriction| restriction.act == act.seq);
+        match &done.deed {
+            Deed::Kick(_) => Some((Audience::User(user.clone()), Sanction::Kicked(user))),
+            Deed::Penalize(_, until) => {
+                let (at, times) = (act.event.at, last?.times);
+                let seconds = (until.0 - at.0) / 1_000;
+                Some((Audience::All, Sanction::Penalized { user, at, seconds, times }))
+            }
+            Deed::Block(_, until) => last.map(|_| (Audience::User(user.clone()), Sanction::Blocked(user, *until))),
+            Deed::Lift(_) => Some((Audience::User(user.clone()), Sanction::Lifted(user))),
+            _ => None,
+        }
     }
 
     fn notice_view(&self) -> Option<NoticeView> {
@@ -154,11 +176,20 @@ impl Channel {
     }
 }
 
+/// What staff are told of what was done to somebody.
+fn system(act: &KeptAct) -> Option<SystemView> {
+    let Body::Act(done) = &act.event.body else { return None };
+    let target = Author::clone(done.deed.target()?);
+    let (time, by, deed) = (act.event.at, done.by.clone(), done.deed.clone());
+    Some(SystemView { seq: act.seq, id: act.event.id, time, deed, by, target })
+}
+
 /// The user whose lines an act is about, all of them.
 fn whose_lines(body: &Body) -> Option<&UserId> {
     let Body::Act(act) = body else { return None };
     match &act.deed {
         Deed::Hide(Lines::Of(user)) | Deed::Show(Lines::Of(user)) => Some(user),
+        Deed::Penalize(target, _) => Some(&target.uid),
         _ => None,
     }
 }

@@ -26,7 +26,7 @@ const MOST_ACTS: usize = 2_048;
 const MOST_NAMED: usize = 65_536;
 
 /// What an act takes once it is encoded, beside the lines that it names.
-const ACT_BYTES: usize = 512;
+const ACT_BYTES: usize = 4 * 1_024;
 
 /// What it takes for each of them, by its place.
 const NAMED_BYTES: usize = 12;
@@ -61,7 +61,8 @@ impl KeptAct {
 
     /// Whether nobody sees anything of it.
     pub fn is_silent(&self) -> bool {
-        self.lines.is_empty() && !self.notice
+        let target = matches!(&self.event.body, Body::Act(act) if act.deed.target().is_some());
+        self.lines.is_empty() && !self.notice && !target
     }
 }
 

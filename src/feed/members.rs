@@ -5,10 +5,14 @@ use std::sync::Arc;
 use slab::Slab;
 
 use crate::model::id::{Seq, UserId};
+use crate::ws::close::CloseCode;
 use crate::ws::frames::Frames;
 use crate::ws::outbox::{Outbox, PushError};
 
 use super::{Group, Layer, Place, Span};
+
+/// Why a kicked member's connection is closed: 1000 tells clients that coming back doesn't help.
+const KICKED: &str = "kicked";
 
 /// One socket that is fed.
 pub(super) struct Member {
@@ -74,6 +78,13 @@ impl Members {
             members.shrink_to_fit();
         }
         member
+    }
+
+    /// Closes every connection of a user, behind what they have been told.
+    pub(super) fn close(&self, user: &UserId) {
+        let theirs =
+            self.0.iter().flat_map(|fed| &fed.members).filter(|(_, member)| member.user.as_ref() == Some(user));
+        theirs.for_each(|(_, member)| member.outbox.close(CloseCode::Normal, KICKED));
     }
 
     pub(super) fn is_empty(&self) -> bool {

@@ -335,6 +335,9 @@ impl Feed {
         for index in 0..groups {
             self.flush_group(index, &items, there).await;
         }
+        for user in items.iter().filter_map(Item::kicks) {
+            self.members.lock().close(user);
+        }
         *flushed = last.covers();
         self.note_hidden(*flushed);
         self.metrics.batches.inc();

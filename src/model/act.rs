@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::access::Credential;
 use super::id::{Cid, Seq, UserId};
 use super::message::{Author, Extras};
+use super::principal::Role;
 use super::time::Millis;
 
 /// Longest reason in characters.
@@ -18,6 +19,15 @@ pub const OLDEST_NEWCOMER_MINUTES: u32 = 1_440;
 
 /// Longest time that a notice stays pinned by itself, in seconds: a day.
 pub const LONGEST_NOTICE_SECONDS: u32 = 86_400;
+
+/// Longest penalty in seconds: a day.
+pub const LONGEST_PENALTY_SECONDS: u32 = 86_400;
+
+/// What a penalty lasts when nothing is said, in seconds (facts, 2.8).
+pub const USUAL_PENALTY_SECONDS: u32 = 30;
+
+/// Longest block that isn't for good, in days.
+pub const LONGEST_BLOCK_DAYS: u32 = 3_650;
 
 /// Something that staff did.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,11 +55,33 @@ pub enum Deed {
     Pin(Arc<Pin>),
     /// Nothing is pinned any more.
     Unpin,
+    /// Somebody's sessions are closed.
+    Kick(Arc<Author>),
+    /// Somebody may send nothing for some seconds, and what they have said is hidden.
+    Penalize(Arc<Author>, Millis),
+    /// Somebody may send nothing until then, or for good.
+    Block(Arc<Author>, Option<Millis>),
+    /// Somebody may send again.
+    Lift(Arc<Author>),
+    /// Somebody has this role now.
+    Appoint(Arc<Author>, Role),
     /// What was done at this place is taken back.
     Undo(Seq),
 }
 
 impl Deed {
+    /// Whom it is about, if it is about one user.
+    pub fn target(&self) -> Option<&Arc<Author>> {
+        match self {
+            Self::Kick(user)
+            | Self::Penalize(user, _)
+            | Self::Block(user, _)
+            | Self::Lift(user)
+            | Self::Appoint(user, _) => Some(user),
+            Self::Hide(_) | Self::Show(_) | Self::Pin(_) | Self::Unpin | Self::Undo(_) => None,
+        }
+    }
+
     /// Its name, in the API and in the log.
     pub fn word(&self) -> &'static str {
         match self {
@@ -57,6 +89,11 @@ impl Deed {
             Self::Show(_) => "show",
             Self::Pin(_) => "pin",
             Self::Unpin => "unpin",
+            Self::Kick(_) => "kick",
+            Self::Penalize(..) => "penalize",
+            Self::Block(..) => "block",
+            Self::Lift(_) => "lift",
+            Self::Appoint(..) => "appoint",
             Self::Undo(_) => "undo",
         }
     }
@@ -118,6 +155,16 @@ pub enum Wish {
     Pin(Notice, Option<u32>),
     /// Nothing shall be pinned any more.
     Unpin,
+    /// A user's sessions shall be closed.
+    Kick(UserId),
+    /// A user shall send nothing for so many seconds.
+    Penalize(UserId, u32),
+    /// A user shall send nothing for so many days, or for good.
+    Block(UserId, Option<u32>),
+    /// A user may send again.
+    Lift(UserId),
+    /// A user shall have this role.
+    Appoint(UserId, Role),
     /// What was done at this place shall be taken back.
     Undo(Seq),
 }

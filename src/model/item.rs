@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use super::act::Deed;
 use super::id::{Cid, EventId, Seq, UserId};
 use super::message::{Author, Extras, Kind, Lane, Line, Status};
 use super::time::Millis;
@@ -38,6 +39,10 @@ pub enum View {
     Standing(Vec<Standing>),
     /// The pinned notice; `None` when nothing is pinned.
     Notice(Option<NoticeView>),
+    /// What was done to a user.
+    Sanction(Sanction),
+    /// A line of the system, for staff.
+    System(SystemView),
 }
 
 impl Item {
@@ -75,7 +80,15 @@ impl Item {
     pub fn line(&self) -> Option<&LineView> {
         match &self.view {
             View::Line(line) => Some(line),
-            View::Standing(_) | View::Notice(_) => None,
+            View::Standing(_) | View::Notice(_) | View::Sanction(_) | View::System(_) => None,
+        }
+    }
+
+    /// Whose sessions are closed by it.
+    pub fn kicks(&self) -> Option<&UserId> {
+        match &self.view {
+            View::Sanction(Sanction::Kicked(user)) => Some(user),
+            _ => None,
         }
     }
 
@@ -95,6 +108,7 @@ impl Item {
             View::Line(line) => lane.shows(line.kind()),
             // Whoever shows only some lines passes over what is said of others.
             View::Standing(_) | View::Notice(_) => true,
+            View::Sanction(_) | View::System(_) => matches!(lane, Lane::All | Lane::Quiet),
         }
     }
 
@@ -103,6 +117,8 @@ impl Item {
         match &self.view {
             View::Line(line) => LINE_BYTES + line.text().len(),
             View::Standing(lines) => lines.iter().map(Standing::bytes).sum(),
+            View::Sanction(_) => STANDING_BYTES * 2,
+            View::System(_) => LINE_BYTES * 4,
             View::Notice(notice) => LINE_BYTES + notice.as_ref().map_or(0, |notice| LINE_BYTES + notice.text.len()),
         }
     }
@@ -245,4 +261,43 @@ pub struct NoticeView {
     pub extras: Extras,
     /// When it goes by itself.
     pub until: Option<Millis>,
+}
+
+/// What was done to a user.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Sanction {
+    /// Their sessions are closed.
+    Kicked(UserId),
+    /// They may send nothing for a while.
+    Penalized {
+        /// Who.
+        user: UserId,
+        /// When that was done.
+        at: Millis,
+        /// For so many seconds.
+        seconds: i64,
+        /// How many penalties they have had lately.
+        times: u32,
+    },
+    /// They may send nothing until then, or for good.
+    Blocked(UserId, Option<Millis>),
+    /// They may send again.
+    Lifted(UserId),
+}
+
+/// A line of the system about what was done to a user.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SystemView {
+    /// Place in the channel's log.
+    pub seq: Seq,
+    /// Identity of the event.
+    pub id: EventId,
+    /// When.
+    pub time: Millis,
+    /// What happened.
+    pub deed: Deed,
+    /// Who did it.
+    pub by: Author,
+    /// To whom.
+    pub target: Author,
 }

@@ -41,6 +41,21 @@ pub enum Refusal {
     /// This principal may not send lines of this kind.
     #[error("lines of this kind can't be sent here")]
     KindNotAllowed,
+    /// Somebody who may not send here for a while, or for good.
+    #[error("you may not send here {}", until_when(*.for_ms))]
+    Restricted {
+        /// For so long; `None`: for good.
+        for_ms: Option<u64>,
+    },
+    /// An act against oneself.
+    #[error("you can't do that to yourself")]
+    Oneself,
+    /// Roles are the streamer's to give.
+    #[error("only the streamer or the site may give and take roles")]
+    NotStreamer,
+    /// There is no room for one more.
+    #[error("too many {0}: take some back first")]
+    TooMany(&'static str),
     /// An act of somebody who is no staff here.
     #[error("only the streamer and managers of this channel may do that")]
     NotStaff,
@@ -107,9 +122,14 @@ impl Refusal {
     pub fn retry_after_ms(&self) -> Option<u64> {
         match self {
             Self::Busy { retry_after_ms } | Self::TooFast { retry_after_ms } => Some(*retry_after_ms),
+            Self::Restricted { for_ms } => *for_ms,
             Self::Draining => Some(1_000),
             Self::DiskFull => Some(5_000),
             _ => None,
         }
     }
+}
+
+fn until_when(for_ms: Option<u64>) -> String {
+    for_ms.map_or_else(|| "any more".to_owned(), |millis| format!("for another {} s", millis.div_ceil(1_000)))
 }

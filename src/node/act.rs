@@ -9,17 +9,19 @@ use crate::eventlog::LogError;
 use crate::model::access::Credential;
 use crate::model::act::{Act, Asked, Deed, Lines, Name, Notice, Pin, PinContent, Which, Wish};
 use crate::model::event::{Body, Event, Logged};
-use crate::model::id::{ChannelId, Cid, EventId, Seq};
+use crate::model::id::{ChannelId, Cid, EventId, Seq, UserId};
 use crate::model::item::{LineView, NoticeView};
 use crate::model::message::{Author, Receipt};
-use crate::model::principal::{Principal, Standing};
+use crate::model::principal::{Principal, Profile, Role, Standing};
 use crate::model::refusal::Refusal;
 use crate::model::time::Millis;
 use crate::policy::text;
 
 use super::append::refusal;
-use super::live::Live;
-use super::{Access, Node, Outcome, Seat, StationError};
+use super::live::{Live, State};
+use super::{Access, Appointed, Node, Outcome, Restriction, Seat, StationError};
+
+const DAY_MS: i64 = 86_400_000;
 
 /// Who asks, and by what right.
 struct Staff {
@@ -36,6 +38,9 @@ impl From<&Principal> for Staff {
 
 /// Something that staff did: its place, when, and what.
 pub type Done = (Seq, Millis, Arc<Act>);
+
+/// Somebody who may not send, and why.
+pub type Restricted = (UserId, Restriction);
 
 /// A line that may be hidden, for staff; with the act that hides it.
 #[derive(Clone, Debug)]
@@ -84,6 +89,16 @@ impl Node {
         self.carry_out(&live, event).await
     }
 
+    /// Whether somebody who has no session is staff of a channel, by their login.
+    pub async fn is_staff(&self, channel: &ChannelId, principal: Principal) -> Result<(), StationError> {
+        let view = self.channel(channel).await?;
+        let cid = view.broadcasts.last().map(|broadcast| broadcast.cid.clone()).ok_or(Refusal::BroadcastEnded)?;
+        let live = self.hub.live(&view.id).await.map_err(|failure| refusal(&failure))?;
+        let principal = self.settle(&live, &cid, Standing::Valid(principal))??;
+        let role = live.state.lock().channel.role_of(&principal.uid, principal.role, &principal.credential());
+        if role.is_staff() { Ok(()) } else { Err(Refusal::NotStaff.into()) }
+    }
+
     /// Does what the site's backend asks for.
     pub async fn act_as_site(
         &self,
@@ -116,7 +131,7 @@ impl Node {
         let principal = seat.principal().ok_or(Refusal::ReadOnly)?;
         self.still_holds(principal)?;
         self.pace_acts(principal)?;
-        if !principal.role.is_staff() {
+        if !seat.is_staff() {
             return Err(Refusal::NotStaff);
         }
         self.withheld(&seat.live, name).await
@@ -147,6 +162,36 @@ impl Node {
         let view = self.channel(channel).await?;
         let live = self.hub.live(&view.id).await.map_err(|failure| refusal(&failure))?;
         Ok(live.state.lock().channel.notice(self.parts.clock.now()))
+    }
+
+    /// Up to `limit` users who may not send in a channel now, from acts before a place, newest first.
+    pub async fn restrictions(
+        &self,
+        channel: &ChannelId,
+        before: Option<Seq>,
+        limit: usize,
+    ) -> Result<Vec<Restricted>, StationError> {
+        let view = self.channel(channel).await?;
+        let live = self.hub.live(&view.id).await.map_err(|failure| refusal(&failure))?;
+        let state = live.state.lock();
+        Ok(state.channel.restrictions().page(self.parts.clock.now(), before, limit))
+    }
+
+    /// What is remembered of this user's restrictions in a broadcast's channel, whether they hold or not.
+    pub async fn restriction(&self, cid: &Cid, user: &UserId) -> Result<Option<Restriction>, Refusal> {
+        let live = self.channel_of(cid).await?;
+        let state = live.state.lock();
+        Ok(state.channel.restrictions().last(user).cloned())
+    }
+
+    /// Roles that were given and taken in a channel, by user.
+    pub async fn grants(&self, channel: &ChannelId) -> Result<Vec<(UserId, Appointed)>, StationError> {
+        let view = self.channel(channel).await?;
+        let live = self.hub.live(&view.id).await.map_err(|failure| refusal(&failure))?;
+        let state = live.state.lock();
+        let mut grants: Vec<_> = state.channel.grants().all().map(|(user, grant)| (user.clone(), *grant)).collect();
+        grants.sort_by(|(one, _), (other, _)| one.cmp(other));
+        Ok(grants)
     }
 
     /// Up to `limit` things that staff did before a place, newest first; and the place behind which to go on.
@@ -190,12 +235,21 @@ impl Node {
             return Err(Refusal::Draining);
         }
         let (now, rules) = (self.parts.clock.now(), self.rules());
-        let channel = &live.state.lock().channel;
+        let state = live.state.lock();
+        let channel = &state.channel;
         let deed = match asked.wish {
             Wish::Hide(which) => Deed::Hide(lines(channel, which)?),
             Wish::Show(which) => Deed::Show(lines(channel, which)?),
             Wish::Unpin => Deed::Unpin,
             Wish::Undo(place) => Deed::Undo(place),
+            Wish::Kick(user) => Deed::Kick(whom(&state, &user)),
+            Wish::Penalize(user, seconds) => Deed::Penalize(whom(&state, &user), now + i64::from(seconds) * 1_000),
+            Wish::Block(user, days) => {
+                let until = days.map(|days| now + i64::from(days) * DAY_MS);
+                Deed::Block(whom(&state, &user), until)
+            }
+            Wish::Lift(user) => Deed::Lift(whom(&state, &user)),
+            Wish::Appoint(user, role) => Deed::Appoint(whom(&state, &user), role),
             Wish::Pin(notice, seconds) => {
                 let content = match notice {
                     Notice::Line(name) => PinContent::Line(place_of(channel, &name)?),
@@ -210,7 +264,7 @@ impl Node {
         };
         let Staff { by, credential, key } = staff;
         let act = Act { by, credential, key, reason: asked.reason, deed };
-        channel.admit_act(&rules.limits, &act)?;
+        channel.admit_act(&rules.limits, &act, now)?;
         Ok(Event { id, at: now, body: Body::Act(Arc::new(act)) })
     }
 
@@ -238,6 +292,17 @@ impl Node {
             Ok(receipt)
         }
     }
+}
+
+/// Whom somebody means: as they are in the broadcast, as they were in one of its last lines, or nothing but a name.
+fn whom(state: &State, user: &UserId) -> Arc<Author> {
+    let present = state.stage.as_ref().and_then(|stage| stage.roster.find(user));
+    let known = present.or_else(|| state.channel.author(user.as_str()).cloned());
+    let unknown = || {
+        let profile = Profile { nickname: user.to_string(), ..Profile::default() };
+        Author { uid: user.clone(), profile: Arc::new(profile), role: Role::Viewer }
+    };
+    Arc::new(known.unwrap_or_else(unknown))
 }
 
 fn lines(channel: &Channel, which: Which) -> Result<Lines, Refusal> {

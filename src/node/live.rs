@@ -4,7 +4,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use parking_lot::{Mutex, RwLock, RwLockReadGuard};
-use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard};
+use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard, watch};
 use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tracing::{error, warn};
@@ -43,6 +43,8 @@ pub(super) struct Live {
     /// Held for reading by whoever tells somebody what was revealed a moment ago; taken under the state's lock, so nobody
     /// who holds it may wait for that, and a reader never waits for a writer.
     telling: RwLock<()>,
+    /// Counts what may have changed somebody's role.
+    pub(super) roles: watch::Sender<u64>,
     /// Held while a snapshot is taken, so that one is at a time.
     keeping: Arc<AsyncMutex<()>>,
     over: CancellationToken,
@@ -80,7 +82,8 @@ impl State {
             // Lines that are no more can't be counted any more.
             self.readings += 1;
         }
-        let hides = matches!(&act.event.body, Body::Act(act) if matches!(act.deed, Deed::Hide(_)));
+        let hiding = |deed: &Deed| matches!(deed, Deed::Hide(_) | Deed::Penalize(..));
+        let hides = matches!(&act.event.body, Body::Act(act) if hiding(&act.deed));
         let theirs = |item: &Item, uid: &UserId| item.line().is_some_and(|line| line.author().uid == *uid);
         for stage in self.stages() {
             stage.feed.forget_stretches();
@@ -139,6 +142,7 @@ impl Live {
             }),
             waiters: Waiters::default(),
             telling: RwLock::default(),
+            roles: watch::Sender::default(),
             used: Mutex::new(clock::instant()),
             keeping: Arc::default(),
             over: over.clone(),
@@ -221,6 +225,9 @@ impl Live {
         }
         let stage = state.stage.clone();
         drop(state);
+        if verdicts.iter().any(|(event, _, verdict)| matches!(verdict, Verdict::Act(_)) && may_change_roles(event)) {
+            self.roles.send_modify(|count| *count += 1);
+        }
         for (event, seq, verdict) in verdicts {
             self.waiters.answer(event.id, || outcome(&event, seq, verdict));
         }
@@ -333,6 +340,10 @@ impl WaitersOf for Arc<Live> {
     fn receipt(&self, seq: Seq) -> Option<Receipt> {
         self.state.lock().channel.receipt(seq)
     }
+}
+
+fn may_change_roles(event: &Event) -> bool {
+    matches!(&event.body, Body::Act(act) if matches!(act.deed, Deed::Appoint(..) | Deed::Undo(_)))
 }
 
 fn outcome(event: &Event, seq: Seq, verdict: Verdict) -> Outcome {

@@ -51,8 +51,9 @@ use hub::Hub;
 use ledger::Ledger;
 
 pub use crate::auth::Grant;
+pub use crate::channel::{Grant as Appointed, Restriction};
 pub use crate::policy::revoked::Revocation;
-pub use act::{Done, Withheld};
+pub use act::{Done, Restricted, Withheld};
 pub use append::Answer;
 pub use keys::Access;
 pub use ledger::{EndedBy, Farewell, FarewellQuery};

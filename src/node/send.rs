@@ -45,10 +45,12 @@ impl Node {
         self.still_holds(principal)?;
         self.pace(seat, principal)?;
         let author = Author::from(principal);
-        seat.live.state.lock().channel.admit(&self.rules().limits, &seat.cid, &author, &mut draft)?;
-        let credential = principal.credential();
+        let (credential, now) = (principal.credential(), self.parts.clock.now());
+        // The event says what the token does; what it makes of that here is the judge's to say.
+        let here = Author { role: seat.role(), ..author.clone() };
+        seat.live.state.lock().channel.admit(&self.rules().limits, (&seat.cid, now), &here, &mut draft)?;
         let line = Line { cid: seat.cid.clone(), author, draft, members: seat.members(), credential };
-        Ok(Event::new(self.parts.clock.now(), Body::Line(Arc::new(line))))
+        Ok(Event::new(now, Body::Line(Arc::new(line))))
     }
 
     /// Every session has its own limit; who isn't staff has one with all their sessions together.
@@ -57,9 +59,7 @@ impl Node {
         let too_fast = |retry_after_ms| Refusal::TooFast { retry_after_ms };
         seat.sends.take(now, rules.session_sends).map_err(too_fast)?;
         match rules.sends {
-            Some(rate) if !principal.role.is_staff() => {
-                self.users.take(principal.uid.as_str(), now, rate).map_err(too_fast)
-            }
+            Some(rate) if !seat.is_staff() => self.users.take(principal.uid.as_str(), now, rate).map_err(too_fast),
             _ => Ok(()),
         }
     }
@@ -76,7 +76,8 @@ impl Node {
         let view = self.channel(channel).await?;
         let cid = view.on_air().map(|broadcast| broadcast.cid.clone()).ok_or(Refusal::BroadcastEnded)?;
         let live = self.hub.live(&view.id).await.map_err(|failure| refusal(&failure))?;
-        live.state.lock().channel.admit(&self.rules().limits, &cid, &author, &mut draft)?;
+        let now = self.parts.clock.now();
+        live.state.lock().channel.admit(&self.rules().limits, (&cid, now), &author, &mut draft)?;
         let line = Line {
             cid: cid.clone(),
             author,
@@ -84,7 +85,7 @@ impl Node {
             members: view.there.sockets,
             credential: Credential::of_the_site(),
         };
-        let event = Event { id, at: self.parts.clock.now(), body: Body::Line(Arc::new(line)) };
+        let event = Event { id, at: now, body: Body::Line(Arc::new(line)) };
         let (tell, told) = oneshot::channel();
         let answer = Box::new(move |outcome| {
             // Whoever asked may have hung up; the line stands all the same.

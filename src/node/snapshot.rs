@@ -1,5 +1,7 @@
 //! The stored form of a channel's state: JSON, read by the build that wrote it and by those that know its version.
 
+mod people;
+
 use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
@@ -50,6 +52,10 @@ struct Stored {
     trail: Vec<u64>,
     #[serde(default)]
     newcomers: [Vec<(String, i64)>; 2],
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    grants: Vec<people::StoredGrant>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    restrictions: Vec<people::StoredRestriction>,
     remembered: u64,
     /// Each by what it is more than the one before: numbers of one or two digits, mostly.
     marks: Vec<(u64, i64, i64)>,
@@ -121,6 +127,8 @@ pub(super) fn take(frozen: &Frozen) -> Snapshot {
         taken: frozen.taken.as_ref().map(|(act, notice)| (act.0, stored_notice(notice))),
         trail: steps(frozen.trail.places()),
         newcomers: frozen.newcomers.parts().map(stored_newcomers),
+        grants: people::stored_grants(&frozen.grants),
+        restrictions: people::stored_restrictions(&frozen.restrictions),
         hidden_floor: frozen.hidden.floor().0,
         dropped: frozen.dropped.0,
         remembered: frozen.remembered.0,
@@ -164,6 +172,8 @@ pub(super) fn read(snapshot: &Snapshot) -> Option<Frozen> {
         taken: stored.taken.map(|(act, notice)| (Seq(act), read_notice(notice))),
         trail: Trail::new(places(stored.trail)?),
         newcomers: Newcomers::new(lately?, before?),
+        grants: people::read_grants(stored.grants)?,
+        restrictions: people::read_restrictions(stored.restrictions)?,
         hidden,
         dropped: Seq(stored.dropped),
         remembered: Seq(stored.remembered),
@@ -292,8 +302,10 @@ fn read_revocation(stored: StoredRevocation) -> Option<Revocation> {
 mod tests {
     use std::sync::Arc;
 
+    use crate::channel::{Grant, Grants, Restriction, Restrictions};
     use crate::eventlog::memory::Memory;
     use crate::model::event::{Body, Event};
+    use crate::model::principal::Role;
 
     use super::*;
 
@@ -309,6 +321,19 @@ mod tests {
             opened: Millis(1),
             closed: closed.map(Millis),
         };
+        let before = Some((Role::Streamer, Millis(2)));
+        let grant = Grant { role: Role::ChatManager, act: Seq(20), at: Millis(8), before };
+        let restriction = Restriction {
+            act: Seq(21),
+            at: Millis(9),
+            until: Some(Millis(10)),
+            penalty: true,
+            times: 3,
+            nickname: "나쁜".to_owned(),
+            by: user("mod"),
+            by_nickname: "지기".to_owned(),
+            reason: "spam".to_owned(),
+        };
         let revocation = |seq, revoked| Revocation { seq: Seq(seq), revoked, at: Millis(9), until: Millis(99) };
         Frozen {
             seq: Seq(70),
@@ -322,6 +347,14 @@ mod tests {
             notice: Some(FrozenNotice { act: Seq(14), line: Some((Seq(10), Millis(7))) }),
             taken: Some((Seq(14), FrozenNotice { act: Seq(11), line: None })),
             trail: Trail::new([Seq(11), Seq(13), Seq(14)]),
+            grants: Grants::new([
+                (user("mod"), grant),
+                (user("gone"), Grant { role: Role::Viewer, before: None, ..grant }),
+            ]),
+            restrictions: Restrictions::new([
+                (user("bad"), restriction.clone()),
+                (user("worse"), Restriction { until: None, penalty: false, ..restriction }),
+            ]),
             newcomers: Newcomers::new([(user("u"), 4)], [(user("v"), 3), (user("w"), 2)]),
             hidden: Hidden::new(
                 [(Seq(9), Seq(13)), (Seq(12), Seq(13))],

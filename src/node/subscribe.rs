@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
+use tokio::sync::watch;
+
 use crate::feed::{Group, Place};
 use crate::model::event::{Body, Event};
 use crate::model::id::{ChannelId, Cid, EventId, Seq, UserId};
 use crate::model::item::{LineView, NoticeView};
 use crate::model::message::Author;
-use crate::model::principal::{Principal, Standing};
+use crate::model::principal::{Principal, Role, Standing};
 use crate::model::refusal::Refusal;
 use crate::policy::rate::{Pace, Rate};
 use crate::ws::outbox::Outbox;
@@ -76,9 +78,23 @@ impl Seat {
         self.principal.as_deref()
     }
 
+    /// What its holder may do here now.
+    pub fn role(&self) -> Role {
+        let role = |principal: &Principal| {
+            let channel = &self.live.state.lock().channel;
+            channel.role_of(&principal.uid, principal.role, &principal.credential())
+        };
+        self.principal().map_or(Role::Viewer, role)
+    }
+
     /// Whether it sees what is shown to staff.
     pub fn is_staff(&self) -> bool {
-        self.principal().is_some_and(|principal| principal.role.is_staff())
+        self.role().is_staff()
+    }
+
+    /// Waits until somebody's role here may have changed.
+    pub fn role_changes(&self) -> watch::Receiver<u64> {
+        self.live.roles.subscribe()
     }
 
     pub(super) fn user(&self) -> Option<&UserId> {

@@ -15,6 +15,14 @@ impl Cmd {
     pub const REFRESH: Self = Self(200);
     /// Send a line.
     pub const SEND_CHAT: Self = Self(3101);
+    /// Close somebody's sessions; and the push that says so.
+    pub const KICK: Self = Self(4005);
+    /// Let somebody send nothing for days, or let them send again; and the push that says so.
+    pub const BLOCK: Self = Self(4006);
+    /// Let somebody send nothing for seconds, and hide what they said; and the push that says so.
+    pub const PENALTY: Self = Self(4015);
+    /// Give somebody a role, or take it.
+    pub const ROLE: Self = Self(4020);
     /// Hide lines, or show them again; and the push that says so.
     pub const HIDE: Self = Self(4008);
     /// Pin a notice, or take it down; and the push that says so.
@@ -25,6 +33,14 @@ impl Cmd {
     pub const PONG: Self = Self::PING.reply();
     /// Lines, pushed to every member.
     pub const CHAT: Self = Self::SEND_CHAT.push();
+    /// Somebody's sessions are closed.
+    pub const KICKED: Self = Self::KICK.push();
+    /// Somebody may send nothing for days, or may send again.
+    pub const BLOCKED: Self = Self::BLOCK.push();
+    /// Somebody may send nothing for seconds.
+    pub const PENALIZED: Self = Self::PENALTY.push();
+    /// What isn't said by a viewer (facts, 2.6). It has no request.
+    pub const SPECIAL: Self = Self(93_102);
     /// Lines are hidden, or shown again.
     pub const BLIND: Self = Self::HIDE.push();
     /// The pinned notice is another one now.
@@ -35,20 +51,32 @@ impl Cmd {
     pub const EVENT: Self = Self(93_006);
 
     /// Every request that is answered, with its name.
-    pub const REQUESTS: [(Self, &'static str); 8] = [
+    pub const REQUESTS: [(Self, &'static str); 12] = [
         (Self::PING, "PING"),
         (Self::CONNECT, "CONNECT"),
         (Self::REFRESH, "REFRESH"),
         (Self::SEND_CHAT, "SEND_CHAT"),
+        (Self::KICK, "KICK"),
+        (Self::BLOCK, "BLOCK"),
         (Self::HIDE, "BLIND"),
         (Self::PIN, "NOTICE"),
+        (Self::PENALTY, "PENALTY"),
+        (Self::ROLE, "ROLE"),
         (Self::HIDDEN_LINE, "HIDDEN_LINE"),
         (Self::RECENT_CHAT, "RECENT_CHAT"),
     ];
 
     /// Every push, with its name.
-    pub const PUSHES: [(Self, &'static str); 4] =
-        [(Self::CHAT, "CHAT"), (Self::EVENT, "EVENT"), (Self::BLIND, "BLIND"), (Self::NOTICE, "NOTICE")];
+    pub const PUSHES: [(Self, &'static str); 8] = [
+        (Self::CHAT, "CHAT"),
+        (Self::SPECIAL, "SPECIAL"),
+        (Self::EVENT, "EVENT"),
+        (Self::KICKED, "KICK"),
+        (Self::BLOCKED, "BLOCK"),
+        (Self::BLIND, "BLIND"),
+        (Self::NOTICE, "NOTICE"),
+        (Self::PENALIZED, "PENALTY"),
+    ];
 
     /// The number of the reply to this request.
     pub const fn reply(self) -> Self {
@@ -78,13 +106,17 @@ mod tests {
             (100, 10_100),
             (200, 10_200),
             (3101, 13_101),
+            (4005, 14_005),
+            (4006, 14_006),
             (4008, 14_008),
             (4010, 14_010),
+            (4015, 14_015),
+            (4020, 14_020),
             (5008, 15_008),
             (5101, 15_101),
         ];
         assert_eq!(Cmd::REQUESTS.map(|(cmd, _)| (cmd.0, cmd.reply().0)), replies);
-        assert_eq!(Cmd::PUSHES.map(|(cmd, _)| cmd.0), [93_101, 93_006, 94_008, 94_010]);
+        assert_eq!(Cmd::PUSHES.map(|(cmd, _)| cmd.0), [93_101, 93_102, 93_006, 94_005, 94_006, 94_008, 94_010, 94_015]);
     }
 
     #[test]

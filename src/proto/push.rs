@@ -8,6 +8,7 @@ use crate::model::time::Millis;
 
 use super::acts::{self, Where};
 use super::cmd::Cmd;
+use super::people;
 use super::profile::{extras_string, json, profile_string};
 use super::word::{Dialect, SERVICE};
 
@@ -42,34 +43,34 @@ pub struct Place<'a> {
 }
 
 impl Place<'_> {
-    fn dialect(&self) -> Dialect {
+    pub(super) fn dialect(&self) -> Dialect {
         if self.stretch.is_some() { Dialect::Ext } else { Dialect::Plain }
     }
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct ChatItem<'a> {
+pub(super) struct ChatItem<'a> {
     #[serde(rename = "svcid")]
-    service: &'static str,
-    cid: &'a str,
+    pub(super) service: &'static str,
+    pub(super) cid: &'a str,
     #[serde(rename = "mbrCnt")]
-    members: u32,
-    uid: &'a str,
-    profile: String,
-    msg: &'a str,
-    msg_type_code: u8,
-    msg_status_type: &'static str,
-    extras: String,
-    ctime: i64,
-    utime: i64,
-    msg_tid: Option<()>,
-    cuid: Option<()>,
-    msg_time: i64,
+    pub(super) members: u32,
+    pub(super) uid: &'a str,
+    pub(super) profile: String,
+    pub(super) msg: &'a str,
+    pub(super) msg_type_code: u8,
+    pub(super) msg_status_type: &'static str,
+    pub(super) extras: String,
+    pub(super) ctime: i64,
+    pub(super) utime: i64,
+    pub(super) msg_tid: Option<()>,
+    pub(super) cuid: Option<()>,
+    pub(super) msg_time: i64,
     #[serde(skip_serializing_if = "Option::is_none")]
-    msg_id: Option<String>,
+    pub(super) msg_id: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    seq: Option<u64>,
+    pub(super) seq: Option<u64>,
 }
 
 /// Encodes `items` as as few messages as stay within `limit` bytes each, and hands each to `message`: lines together in
@@ -91,6 +92,17 @@ pub fn items(place: &Place<'_>, items: &[&Item], limit: usize, message: impl FnM
                     let covers = if index == last { item.covers() } else { Seq(item.seq().0.saturating_sub(1)) };
                     writer.act(Cmd::BLIND, &body, covers);
                 }
+            }
+            View::Sanction(sanction) => {
+                let bodies = people::sanction(place.cid, sanction);
+                let last = bodies.len().saturating_sub(1);
+                for (index, (cmd, body)) in bodies.into_iter().enumerate() {
+                    let covers = if index == last { item.covers() } else { Seq(item.seq().0.saturating_sub(1)) };
+                    writer.act(cmd, &body, covers);
+                }
+            }
+            View::System(system) => {
+                writer.act(Cmd::SPECIAL, &people::system(place, system), item.covers());
             }
             View::Notice(notice) => {
                 let notice = notice.as_ref().map(|notice| acts::notice(place.channel, notice, place.dialect()));

@@ -50,14 +50,16 @@ fn round_trip(example: &Value) -> Value {
         (None, _) => reply::unreadable(),
         (Some(0), _) => reply::ping(),
         (Some(10_000), _) => reply::pong(),
-        (Some(cmd @ (100 | 200 | 3101 | 4008 | 4010 | 5008 | 5101)), _) => return request_again(cmd, example),
+        (Some(cmd @ (100 | 200 | 3101 | 4005..=4020 | 5008 | 5101)), _) => return request_again(cmd, example),
         (Some(cmd), Some(code @ 1..)) => refused_again(cmd - 10_000, code, example),
         (Some(10_100), _) => connected_again(example),
         (Some(10_200), _) => reply::refreshed(&address(example)),
         (Some(13_101), _) => sent_again(example),
-        (Some(cmd @ (14_008 | 14_010)), _) => acts::acted_again(cmd, example),
+        (Some(cmd @ 14_005..=14_020), _) => acts::acted_again(cmd, example),
         (Some(15_008), _) => acts::hidden_line_again(example),
         (Some(15_101), _) => recent_again(example),
+        (Some(93_102), _) => acts::system_again(example),
+        (Some(94_005 | 94_006 | 94_015), _) => acts::sanction_again(example),
         (Some(94_008), _) => acts::blind_again(example),
         (Some(94_010), _) => acts::notice_again(example),
         (Some(93_101), _) => chat_again(example),
@@ -122,7 +124,7 @@ fn request_again(cmd: u64, example: &Value) -> Value {
             body["msgTypeCode"] = type_code(draft.kind).into();
             body
         }
-        4008 | 4010 | 5008 => acts::asked_again(cmd, &envelope, example),
+        4005..=4020 | 5008 => acts::asked_again(cmd, &envelope, example),
         _ => {
             let mut body = known(&example["bdy"], &RECENT);
             body["recentMessageCount"] = request::recent_chat(envelope.body).unwrap().count.into();
@@ -190,6 +192,10 @@ fn refused_again(request: u64, code: u64, example: &Value) -> String {
         Refusal::Outranked,
         Refusal::NoSuchLine,
         Refusal::NothingToUndo,
+        Refusal::Oneself,
+        Refusal::NotStreamer,
+        Refusal::Restricted { for_ms: Some(21_000) },
+        Refusal::Restricted { for_ms: None },
     ];
     let address = address(example);
     all.iter()
@@ -251,6 +257,7 @@ fn event_again(example: &Value) -> String {
     let number = |name: &str| body[name].as_u64().unwrap().try_into().unwrap();
     match body["type"].as_str().unwrap() {
         "MEMBER_COUNT" => push::member_count(&cid, number("mbrCnt"), number("userCnt"), stretch(example).unwrap()),
+        "TEMPORARY_RESTRICT" => acts::sanction_again(example),
         "TOKEN_EXPIRES" => push::token_expires(&cid, Millis(body["expireTime"].as_i64().unwrap())),
         other => panic!("{other}"),
     }

@@ -46,7 +46,7 @@ impl Scene {
 fn standings(items: &[Item]) -> Vec<(Seq, bool)> {
     let lines = items.iter().flat_map(|item| match item.view() {
         View::Standing(lines) => lines.clone(),
-        View::Line(_) | View::Notice(_) => Vec::new(),
+        _ => Vec::new(),
     });
     let hidden = |line: &Standing| !matches!(line, Standing::Line(line) if line.status() == Status::Normal);
     lines.map(|line| (line.seq(), hidden(&line))).collect()

@@ -128,7 +128,7 @@ fn a_retry_of_an_accepted_line_is_not_denied_when_the_broadcast_has_ended() {
     scene.happens(2, Body::Closed { cid: cid("one") });
     let receipt = Receipt { id: first.id, time: first.time, seq: first.seq };
     let limits = Limits::default();
-    assert_eq!(scene.channel.admit(&limits, &cid("one"), &author("a"), &mut draft("hi", true)), Ok(()));
+    assert_eq!(scene.channel.admit(&limits, (&cid("one"), Millis(0)), &author("a"), &mut draft("hi", true)), Ok(()));
     assert_eq!(scene.says(3, "a", draft("hi", true)), Verdict::Repeat(receipt));
     assert_eq!(scene.says(4, "a", draft("new", true)), Verdict::Rejected(Refusal::BroadcastEnded));
 }
@@ -138,7 +138,8 @@ fn an_event_of_a_newer_build_makes_the_channel_read_only() {
     let mut scene = Scene::on_air();
     scene.happens(1, Body::Unreadable { version: 9 });
     assert_eq!(scene.says(2, "a", draft("x", false)), Verdict::Rejected(Refusal::ChannelReadOnly));
-    let admitted = scene.channel.admit(&Limits::default(), &cid("one"), &author("a"), &mut draft("x", false));
+    let admitted =
+        scene.channel.admit(&Limits::default(), (&cid("one"), Millis(0)), &author("a"), &mut draft("x", false));
     assert_eq!(admitted, Err(Refusal::ChannelReadOnly));
 }
 

@@ -2,10 +2,12 @@
 
 mod acts;
 
+use std::future::pending;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 use uuid::Uuid;
 
@@ -75,6 +77,8 @@ struct Joined {
     user: Option<UserSeat>,
     /// Our own layer, if it has asked for it. Boxed: most have not.
     ext: Option<Box<ExtSession>>,
+    /// Tells staff that a role may have changed.
+    staff: Option<Box<watch::Receiver<u64>>>,
     _member: Membership,
 }
 
@@ -137,6 +141,32 @@ impl Session {
         }
     }
 
+    /// Does what there is to do beside answering: tells what was missed, or waits until what is shown to staff may be for
+    /// this session no longer. Cancel-safe; never over when there is nothing to do.
+    pub async fn has_something_to_do(&mut self) {
+        if self.is_behind() { self.catch_up().await } else { self.role_changed().await }
+    }
+
+    /// Whether it hears what is shown to staff.
+    pub fn is_staff(&self) -> bool {
+        matches!(&self.phase, Phase::Joined(Joined { staff: Some(_), .. }))
+    }
+
+    async fn role_changed(&mut self) {
+        let Phase::Joined(Joined { staff: Some(changes), .. }) = &mut self.phase else { return pending().await };
+        // The channel outlives the seat.
+        let _ = changes.changed().await;
+    }
+
+    /// Goes on as a member of the group that its role asks for now.
+    pub async fn keep_group(&mut self) {
+        if let Phase::Joined(joined) = &mut self.phase
+            && joined.staff.is_some() != joined.seat.is_staff()
+        {
+            joined.regroup(&self.config).await;
+        }
+    }
+
     /// Whether it is still being told what it has missed.
     pub fn is_behind(&self) -> bool {
         matches!(&self.phase, Phase::Joined(Joined { ext: Some(ext), .. }) if ext.behind)
@@ -166,6 +196,10 @@ impl Session {
 
     /// Takes one message. The only place where commands are told apart.
     pub async fn receive(&mut self, text: &str) -> Step {
+        if self.outbox.is_closed() {
+            // Nothing more is heard, so nothing more is done: the peer was told to go, and is still talking.
+            return Step::End(CloseCode::Normal, "closed before");
+        }
         let Ok(envelope) = Envelope::open(text) else { return self.receive_unreadable() };
         match envelope.cmd {
             None => return self.receive_unreadable(),
@@ -175,7 +209,9 @@ impl Session {
             Some(Cmd::REFRESH) => Box::pin(self.refresh(&envelope)).await,
             Some(Cmd::SEND_CHAT) => self.send(&envelope),
             Some(Cmd::RECENT_CHAT) => self.recent_chat(&envelope),
-            Some(cmd @ (Cmd::HIDE | Cmd::PIN)) => self.act(cmd, &envelope),
+            Some(cmd @ (Cmd::KICK | Cmd::BLOCK | Cmd::HIDE | Cmd::PIN | Cmd::PENALTY | Cmd::ROLE)) => {
+                self.act(cmd, &envelope);
+            }
             Some(Cmd::HIDDEN_LINE) => Box::pin(self.hidden_line(&envelope)).await,
             Some(other) if other.may_be_refused() => self.refuse(other, &envelope, &Refusal::UnknownCommand),
             // PONG, or something that only a server says: nobody waits for an answer.
@@ -250,7 +286,8 @@ impl Session {
                 self.node.hears_of(&seat, place).await;
             }
         }
-        Ok(Joined { seat, user, ext, _member: member })
+        let staff = seat.is_staff().then(|| Box::new(seat.role_changes()));
+        Ok(Joined { seat, user, ext, staff, _member: member })
     }
 
     /// CONNECTED first, then what was missed, then what happens.
@@ -293,8 +330,7 @@ impl Session {
         };
         self.node.refresh(&mut joined.seat, standing)?;
         joined.user = joined.user.take().or(fresh);
-        let group = joined.group(&self.config);
-        joined.seat.regroup(group).await;
+        joined.regroup(&self.config).await;
         Ok(address(envelope, &joined.seat))
     }
 
@@ -375,6 +411,13 @@ impl Session {
 }
 
 impl Joined {
+    /// Goes on as a member of the group that its role and token ask for now.
+    async fn regroup(&mut self, config: &Config) {
+        let group = self.group(config);
+        self.staff = group.staff.then(|| Box::new(self.seat.role_changes()));
+        self.seat.regroup(group).await;
+    }
+
     fn group(&self, config: &Config) -> Group {
         let (layer, lane, frame_limit) = match &self.ext {
             None => (Layer::Plain, Lane::All, config.push_bytes),

@@ -112,9 +112,15 @@ async fn converse(connection: &mut Connection, session: &mut Session, chat: &Cha
                     }
                 }
             }
-            () = session.catch_up(), if session.is_behind() => {}
+            () = session.has_something_to_do(), if session.is_behind() || session.is_staff() => {
+                session.keep_group().await;
+            }
             () = sleep_until(silence.next) => {
                 session.look_around();
+                session.keep_group().await;
+                if connection.outbox().is_closed() {
+                    return End::by_us(CloseCode::Normal, "closed before");
+                }
                 if backlog.stuck(connection.outbox()) >= chat.config.standstill {
                     return End::by_us(CloseCode::TryLater, "too slow: nothing was read for too long");
                 }

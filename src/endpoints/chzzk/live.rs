@@ -96,7 +96,7 @@ fn polling_status(on_air: bool) -> String {
     .to_string()
 }
 
-fn korean_date(instant: Millis) -> String {
+pub(super) fn korean_date(instant: Millis) -> String {
     OffsetDateTime::from_unix_timestamp(instant.seconds())
         .ok()
         .and_then(|utc| utc.to_offset(KOREA).format(DATE).ok())

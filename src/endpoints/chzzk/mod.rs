@@ -5,6 +5,7 @@
 
 mod live;
 mod login;
+mod manage;
 mod moderate;
 
 use std::sync::Arc;
@@ -12,14 +13,14 @@ use std::sync::Arc;
 use axum::extract::{Path, Query, State};
 use axum::http::HeaderMap;
 use axum::http::header::HOST;
-use axum::routing::{get, post};
+use axum::routing::{delete, get, patch, post};
 use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::model::id::{ChannelId, Cid, UserId};
 use crate::model::refusal::Refusal;
-use crate::node::{Node, StationError};
+use crate::node::{Node, Restriction, StationError};
 use crate::proto::profile::ProfileJson;
 
 /// The Chzzk-shaped paths before a node.
@@ -41,6 +42,15 @@ impl Chzzk {
             .route("/nng_main/v1/chats/{cid}/users/{uid}/profile-card", get(profile_card))
             .route("/nng_main/v1/chats/notices", post(moderate::pin).delete(moderate::unpin))
             .route("/nng_main/v1/chats/blind-message", post(moderate::blind))
+            .route("/manage/v1/channels/{channel}/temporary-restrict-users", post(manage::penalize))
+            .route("/manage/v1/channels/{channel}/restrict-users", get(manage::list).post(manage::restrict))
+            .route(
+                "/manage/v1/channels/{channel}/restrict-users/{user}",
+                patch(manage::change_restriction).delete(manage::release),
+            )
+            .route("/manage/v1/channels/{channel}/restrict-users/{user}/validate", get(manage::may_restrict))
+            .route("/manage/v1/channels/{channel}/streaming-roles", post(manage::appoint))
+            .route("/manage/v1/channels/{channel}/streaming-roles/{user}", delete(manage::dismiss))
             .route("/routing/getRouting", get(routing));
         for version in ["v2", "v3", "v3.1"] {
             router = router.route(&format!("/polling/{version}/channels/{{channel}}/live-status"), get(live_status));
@@ -82,7 +92,13 @@ fn refused(refusal: &Refusal) -> Answer {
     match refusal {
         Refusal::UnknownChannel => failure(404, "no such chat channel"),
         Refusal::NoSuchLine => failure(404, &refusal.to_string()),
-        Refusal::NotStaff | Refusal::Outranked => failure(403, &refusal.to_string()),
+        Refusal::NotStaff
+        | Refusal::NotStreamer
+        | Refusal::Oneself
+        | Refusal::Outranked
+        | Refusal::Restricted { .. } => failure(403, &refusal.to_string()),
+        Refusal::BadRequest(_) => failure(400, &refusal.to_string()),
+        Refusal::TooMany(_) | Refusal::NothingToUndo => failure(409, &refusal.to_string()),
         Refusal::TokenExpired | Refusal::TokenRevoked | Refusal::TokenRefused(_) => failure(401, &refusal.to_string()),
         Refusal::BroadcastEnded => failure(410, &refusal.to_string()),
         Refusal::TooFast { .. } => failure(429, &refusal.to_string()),
@@ -134,10 +150,21 @@ async fn access_token(State(chzzk): State<Arc<Chzzk>>, Query(query): Query<Token
         Ok(token) => token,
         Err(refusal) => return login_failure(&refusal),
     };
+    let restriction = match &login {
+        Some(principal) => chzzk.node.restriction(&cid, &principal.uid).await.ok().flatten(),
+        None => None,
+    };
+    let penalty = restriction.filter(|restriction| restriction.penalty);
+    let seconds = |penalty: &Restriction| penalty.until.map(|until| (until.0 - penalty.at.0) / 1_000);
     // `temporaryRestrict` is an object and `createdTime` a number or null, or chzzkpy fails (facts, 4.3).
     content(json!({
         "accessToken": token,
-        "temporaryRestrict": {"temporaryRestrict": false, "times": 0, "duration": null, "createdTime": null},
+        "temporaryRestrict": {
+            "temporaryRestrict": penalty.as_ref().is_some_and(|penalty| penalty.holds(chzzk.node.clock().now())),
+            "times": penalty.as_ref().map_or(0, |penalty| penalty.times),
+            "duration": penalty.as_ref().and_then(seconds),
+            "createdTime": penalty.as_ref().map(|penalty| penalty.at.0),
+        },
         "realNameAuth": false,
         "extraToken": "",
         "chatTime": null,

@@ -7,14 +7,13 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use axum::extract::rejection::JsonRejection;
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::Value;
 
 use crate::model::act::{Asked, Name, Notice, Which, Wish};
 use crate::model::id::{Cid, UserId};
-use crate::model::message::Receipt;
-use crate::model::refusal::Refusal;
 use crate::model::time::Millis;
 
 use super::{Answer, Chzzk, content, failure, login, login_failure, refused};
@@ -32,18 +31,18 @@ pub(super) struct LineBody {
 type Read = Result<Json<LineBody>, JsonRejection>;
 
 /// Pins a line.
-pub(super) async fn pin(State(chzzk): State<Arc<Chzzk>>, headers: HeaderMap, body: Read) -> Answer {
-    act(&chzzk, &headers, body, |line| Some(Wish::Pin(Notice::Line(line.name()?), None))).await
+pub(super) async fn pin(State(chzzk): State<Arc<Chzzk>>, headers: HeaderMap, body: Read) -> Response {
+    of_a_line(&chzzk, &headers, body, |line| Some(Wish::Pin(Notice::Line(line.name()?), None))).await
 }
 
 /// Takes down what is pinned.
-pub(super) async fn unpin(State(chzzk): State<Arc<Chzzk>>, headers: HeaderMap, body: Read) -> Answer {
-    act(&chzzk, &headers, body, |_| Some(Wish::Unpin)).await
+pub(super) async fn unpin(State(chzzk): State<Arc<Chzzk>>, headers: HeaderMap, body: Read) -> Response {
+    of_a_line(&chzzk, &headers, body, |_| Some(Wish::Unpin)).await
 }
 
 /// Hides a line.
-pub(super) async fn blind(State(chzzk): State<Arc<Chzzk>>, headers: HeaderMap, body: Read) -> Answer {
-    act(&chzzk, &headers, body, |line| Some(Wish::Hide(Which::Line(line.name()?)))).await
+pub(super) async fn blind(State(chzzk): State<Arc<Chzzk>>, headers: HeaderMap, body: Read) -> Response {
+    of_a_line(&chzzk, &headers, body, |line| Some(Wish::Hide(Which::Line(line.name()?)))).await
 }
 
 impl LineBody {
@@ -52,22 +51,35 @@ impl LineBody {
     }
 }
 
-async fn act(chzzk: &Chzzk, headers: &HeaderMap, body: Read, wish: impl FnOnce(&LineBody) -> Option<Wish>) -> Answer {
-    let Ok(Json(line)) = body else { return failure(400, "the body is not what this path takes") };
+async fn of_a_line(
+    chzzk: &Chzzk,
+    headers: &HeaderMap,
+    body: Read,
+    wish: impl FnOnce(&LineBody) -> Option<Wish>,
+) -> Response {
+    let Ok(Json(line)) = body else { return with_status(failure(400, "the body is not what this path takes")) };
     let Some((cid, wish)) = Cid::parse(&line.cid).zip(wish(&line)) else {
-        return failure(400, "channelId, messageTime or messageUserIdHash is missing, or can't be one");
+        let why = "channelId, messageTime or messageUserIdHash is missing, or can't be one";
+        return with_status(failure(400, why));
     };
+    with_status(acts(chzzk, headers, &cid, Asked { reason: String::new(), wish }).await)
+}
+
+/// Does what somebody asks for who is logged in.
+pub(super) async fn acts(chzzk: &Chzzk, headers: &HeaderMap, cid: &Cid, asked: Asked) -> Answer {
     let principal = match login::of(&chzzk.node, headers).await {
         Ok(Some(principal)) => principal,
         Ok(None) => return failure(401, "log in first"),
         Err(refusal) => return login_failure(&refusal),
     };
-    done(chzzk.node.act_as(principal, &cid, Asked { reason: String::new(), wish }).await)
-}
-
-fn done(outcome: Result<Option<Receipt>, Refusal>) -> Answer {
-    match outcome {
+    match chzzk.node.act_as(principal, cid, asked).await {
         Ok(_) => content(Value::Null),
         Err(refusal) => refused(&refusal),
     }
+}
+
+/// With the code as the status, too: what staff ask for and is refused must not look done, and clients only look there.
+pub(super) fn with_status(answer: Answer) -> Response {
+    let status = StatusCode::from_u16(answer.code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    (status, answer).into_response()
 }

@@ -172,7 +172,7 @@ pub(super) async fn read_notice(
 pub(super) struct ActJson {
     seq: u64,
     act_time: i64,
-    /// `hide`, `show`, `pin`, `unpin`, `undo`
+    /// `hide`, `show`, `pin`, `unpin`, `kick`, `penalize`, `block`, `lift`, `appoint`, `undo`
     act: &'static str,
     /// Who.
     uid: String,
@@ -202,6 +202,9 @@ struct AboutJson {
     text: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     expires_at: Option<i64>,
+    /// The role that the user has since then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    given_role: Option<&'static str>,
     /// The place of the act that was taken back.
     #[serde(skip_serializing_if = "Option::is_none")]
     undone_seq: Option<u64>,
@@ -249,6 +252,17 @@ fn about(deed: &Deed) -> AboutJson {
             }
         }
         Deed::Unpin => blank,
+        Deed::Kick(user) | Deed::Lift(user) => AboutJson { target_uid: Some(user.uid.to_string()), ..blank },
+        Deed::Penalize(user, until) => {
+            AboutJson { target_uid: Some(user.uid.to_string()), expires_at: Some(until.0), ..blank }
+        }
+        Deed::Block(user, until) => {
+            let expires_at = until.map(|until| until.0);
+            AboutJson { target_uid: Some(user.uid.to_string()), expires_at, ..blank }
+        }
+        Deed::Appoint(user, role) => {
+            AboutJson { target_uid: Some(user.uid.to_string()), given_role: Some(role_code(*role)), ..blank }
+        }
         Deed::Undo(place) => AboutJson { undone_seq: Some(place.0), ..blank },
     }
 }

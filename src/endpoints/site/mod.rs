@@ -10,6 +10,7 @@ mod idempotency;
 mod lines;
 mod people;
 mod problem;
+mod users;
 
 use std::sync::Arc;
 
@@ -99,12 +100,19 @@ fn paths() -> Paths {
     let looking = Paths::new()
         .routes(routes!(lines::read_message))
         .routes(routes!(acts::read_notice))
-        .routes(routes!(acts::list_acts));
+        .routes(routes!(acts::list_acts))
+        .routes(routes!(users::list_restrictions))
+        .routes(routes!(users::list_roles));
     let moderating = Paths::new()
         .routes(routes!(acts::sweep_channel))
         .routes(routes!(acts::pin_notice))
         .routes(routes!(acts::unpin_notice))
-        .routes(routes!(acts::undo_act));
+        .routes(routes!(acts::undo_act))
+        .routes(routes!(users::kick_user))
+        .routes(routes!(users::penalize_user))
+        .routes(routes!(users::block_user))
+        .routes(routes!(users::lift_user))
+        .routes(routes!(users::appoint_user));
     let one = |route| Paths::new().routes(route);
     [
         (Permission::ReadChannels, reading),

@@ -39,8 +39,14 @@ impl From<StationError> for Problem {
         let status = match &error {
             StationError::NoChannel | StationError::NoBroadcast | StationError::NoKey => StatusCode::NOT_FOUND,
             StationError::Refused(Refusal::NoSuchLine) => StatusCode::NOT_FOUND,
-            StationError::Refused(Refusal::NotStaff | Refusal::Outranked) => StatusCode::FORBIDDEN,
-            StationError::Refused(Refusal::NothingToUndo) => StatusCode::CONFLICT,
+            StationError::Refused(
+                Refusal::NotStaff
+                | Refusal::NotStreamer
+                | Refusal::Oneself
+                | Refusal::Outranked
+                | Refusal::Restricted { .. },
+            ) => StatusCode::FORBIDDEN,
+            StationError::Refused(Refusal::NothingToUndo | Refusal::TooMany(_)) => StatusCode::CONFLICT,
             StationError::Refused(Refusal::BadRequest(_)) => StatusCode::BAD_REQUEST,
             StationError::TooMany(_) | StationError::DoneBefore => StatusCode::CONFLICT,
             StationError::Refused(Refusal::Busy { .. } | Refusal::Draining) => StatusCode::SERVICE_UNAVAILABLE,

@@ -43,7 +43,24 @@ enum StoredDeed {
     Show(StoredLines),
     Pin(StoredPin),
     Unpin,
-    Undo { act: u64 },
+    Kick(StoredPerson),
+    Penalize {
+        who: StoredPerson,
+        until: i64,
+    },
+    Block {
+        who: StoredPerson,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        until: Option<i64>,
+    },
+    Lift(StoredPerson),
+    Appoint {
+        who: StoredPerson,
+        role: String,
+    },
+    Undo {
+        act: u64,
+    },
 }
 
 #[derive(Serialize, Deserialize)]
@@ -71,7 +88,7 @@ struct StoredPin {
 pub(super) fn stored(act: &Act) -> StoredAct {
     let Act { by, credential, key, reason, deed } = act;
     StoredAct {
-        by: StoredPerson { uid: by.uid.to_string(), role: word(&ROLES, by.role), profile: stored_profile(&by.profile) },
+        by: stored_person(by),
         token: credential.token_id.clone(),
         issued: credential.issued.0,
         own: credential.own,
@@ -82,9 +99,30 @@ pub(super) fn stored(act: &Act) -> StoredAct {
             Deed::Show(lines) => StoredDeed::Show(stored_lines(lines)),
             Deed::Pin(pin) => StoredDeed::Pin(stored_pin(pin)),
             Deed::Unpin => StoredDeed::Unpin,
+            Deed::Kick(who) => StoredDeed::Kick(stored_person(who)),
+            Deed::Penalize(who, until) => StoredDeed::Penalize { who: stored_person(who), until: until.0 },
+            Deed::Block(who, until) => StoredDeed::Block { who: stored_person(who), until: until.map(|until| until.0) },
+            Deed::Lift(who) => StoredDeed::Lift(stored_person(who)),
+            Deed::Appoint(who, role) => StoredDeed::Appoint { who: stored_person(who), role: word(&ROLES, *role) },
             Deed::Undo(act) => StoredDeed::Undo { act: act.0 },
         },
     }
+}
+
+fn stored_person(author: &Author) -> StoredPerson {
+    StoredPerson {
+        uid: author.uid.to_string(),
+        role: word(&ROLES, author.role),
+        profile: stored_profile(&author.profile),
+    }
+}
+
+fn read_person(person: StoredPerson) -> Option<Author> {
+    Some(Author {
+        uid: UserId::parse(&person.uid)?,
+        profile: Arc::new(read_profile(person.profile)),
+        role: value(&ROLES, &person.role)?,
+    })
 }
 
 fn stored_lines(lines: &Lines) -> StoredLines {
@@ -108,11 +146,7 @@ fn stored_pin(pin: &Pin) -> StoredPin {
 pub(super) fn read(stored: StoredAct) -> Option<Act> {
     let StoredAct { by, token, issued, own, key, reason, deed } = stored;
     Some(Act {
-        by: Author {
-            uid: UserId::parse(&by.uid)?,
-            profile: Arc::new(read_profile(by.profile)),
-            role: value(&ROLES, &by.role)?,
-        },
+        by: read_person(by)?,
         credential: Credential { token_id: token, issued: Millis(issued), own },
         key,
         reason,
@@ -121,6 +155,11 @@ pub(super) fn read(stored: StoredAct) -> Option<Act> {
             StoredDeed::Show(lines) => Deed::Show(read_lines(lines)?),
             StoredDeed::Pin(pin) => Deed::Pin(Arc::new(read_pin(pin)?)),
             StoredDeed::Unpin => Deed::Unpin,
+            StoredDeed::Kick(who) => Deed::Kick(Arc::new(read_person(who)?)),
+            StoredDeed::Penalize { who, until } => Deed::Penalize(Arc::new(read_person(who)?), Millis(until)),
+            StoredDeed::Block { who, until } => Deed::Block(Arc::new(read_person(who)?), until.map(Millis)),
+            StoredDeed::Lift(who) => Deed::Lift(Arc::new(read_person(who)?)),
+            StoredDeed::Appoint { who, role } => Deed::Appoint(Arc::new(read_person(who)?), value(&ROLES, &role)?),
             StoredDeed::Undo { act } => Deed::Undo(Seq(act)),
         },
     })
@@ -163,6 +202,7 @@ mod tests {
         let user = UserId::parse("u").unwrap();
         let pin = |content, until| Deed::Pin(Arc::new(Pin { cid: Cid::parse("c").unwrap(), content, until }));
         let emojis = vec![("a".to_owned(), "https://site/a.png".to_owned())];
+        let who = Arc::new(Author { uid: user.clone(), profile: Arc::default(), role: Role::Viewer });
         for deed in [
             Deed::Hide(Lines::One(Seq(7))),
             Deed::Hide(Lines::Of(user.clone())),
@@ -172,6 +212,12 @@ mod tests {
             pin(PinContent::Line(Seq(8)), None),
             pin(PinContent::Text("t".to_owned(), Extras { emojis, ..Extras::default() }), Some(Millis(9))),
             Deed::Unpin,
+            Deed::Kick(who.clone()),
+            Deed::Penalize(who.clone(), Millis(9)),
+            Deed::Block(who.clone(), Some(Millis(9))),
+            Deed::Block(who.clone(), None),
+            Deed::Lift(who.clone()),
+            Deed::Appoint(who, Role::ChannelManager),
             Deed::Undo(Seq(9)),
         ] {
             let by = Author { uid: user.clone(), profile: Arc::default(), role: Role::ChatManager };

@@ -4,13 +4,15 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::model::act::{
-    Asked, LONGEST_NOTICE_SECONDS, LONGEST_REASON, LONGEST_SWEEP_SECONDS, Name, Notice, OLDEST_NEWCOMER_MINUTES, Which,
-    Wish,
+    Asked, LONGEST_BLOCK_DAYS, LONGEST_NOTICE_SECONDS, LONGEST_PENALTY_SECONDS, LONGEST_REASON, LONGEST_SWEEP_SECONDS,
+    Name, Notice, OLDEST_NEWCOMER_MINUTES, USUAL_PENALTY_SECONDS, Which, Wish,
 };
 use crate::model::id::{Seq, UserId};
 use crate::model::message::Extras;
+use crate::model::principal::Role;
 use crate::model::time::Millis;
 
+use super::super::profile::role_of;
 use super::{decode, extras};
 
 /// How a line is named: by its place, or by who said it and when (facts, 2.7).
@@ -54,6 +56,30 @@ struct PinBody {
     undo: Option<u64>,
     #[serde(default)]
     reason: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct UserBody {
+    user_id: Option<String>,
+    seconds: Option<u32>,
+    days: Option<u32>,
+    blocked: Option<bool>,
+    user_role_code: Option<String>,
+    undo: Option<u64>,
+    #[serde(default)]
+    reason: String,
+}
+
+impl UserBody {
+    /// What is asked for of the user, unless an act is to be taken back.
+    fn asked(self, wish: impl FnOnce(&Self, UserId) -> Result<Wish, String>) -> Result<Asked, String> {
+        let wish = match self.undo {
+            Some(place) => Wish::Undo(Seq(place)),
+            None => wish(&self, user_id(self.user_id.as_deref().unwrap_or_default())?)?,
+        };
+        asked(wish, self.reason)
+    }
 }
 
 impl LineBody {
@@ -100,6 +126,55 @@ pub fn pin(body: Option<&RawValue>, largest_extras: usize) -> Result<Asked, Stri
         (None, None) => Wish::Unpin,
     };
     asked(wish, reason)
+}
+
+/// Reads the body of KICK (4005): a user.
+pub fn kick(body: Option<&RawValue>) -> Result<Asked, String> {
+    decode::<UserBody>(body)?.asked(|_, user| Ok(Wish::Kick(user)))
+}
+
+/// Reads the body of BLOCK (4006): a user, and for how many days; for good without, and no longer with `blocked` false.
+pub fn block(body: Option<&RawValue>) -> Result<Asked, String> {
+    decode::<UserBody>(body)?.asked(|body, user| match body.blocked {
+        Some(false) => Ok(Wish::Lift(user)),
+        Some(true) | None => Ok(Wish::Block(user, body.days.map(days).transpose()?)),
+    })
+}
+
+/// Reads the body of PENALTY (4015): a user, and for how many seconds; 0 ends it.
+pub fn penalty(body: Option<&RawValue>) -> Result<Asked, String> {
+    decode::<UserBody>(body)?.asked(|body, user| match body.seconds.unwrap_or(USUAL_PENALTY_SECONDS) {
+        0 => Ok(Wish::Lift(user)),
+        given => Ok(Wish::Penalize(user, seconds(given)?)),
+    })
+}
+
+/// Reads the body of ROLE (4020): a user, and a role by its name on the wire.
+pub fn role(body: Option<&RawValue>) -> Result<Asked, String> {
+    decode::<UserBody>(body)?.asked(|body, user| {
+        let code = body.user_role_code.as_deref().unwrap_or_default();
+        Ok(Wish::Appoint(user, given_role(code)?))
+    })
+}
+
+/// A role that can be given, by its name on the wire in any case; `common_user` takes what was given.
+pub fn given_role(code: &str) -> Result<Role, String> {
+    let role = role_of(&code.to_ascii_lowercase()).filter(|role| *role < Role::Streamer);
+    role.ok_or_else(|| {
+        "a role is streaming_chat_manager, streaming_channel_manager, or common_user for none".to_owned()
+    })
+}
+
+/// Days of a block, if they are within the limit.
+pub fn days(days: u32) -> Result<u32, String> {
+    let fits = (1..=LONGEST_BLOCK_DAYS).contains(&days);
+    fits.then_some(days).ok_or_else(|| format!("days is 1 to {LONGEST_BLOCK_DAYS}, or missing for good"))
+}
+
+/// Seconds of a penalty, if they are within the limit.
+pub fn seconds(seconds: u32) -> Result<u32, String> {
+    let fits = (1..=LONGEST_PENALTY_SECONDS).contains(&seconds);
+    fits.then_some(seconds).ok_or_else(|| format!("seconds is 1 to {LONGEST_PENALTY_SECONDS}"))
 }
 
 /// Reads the body of HIDDEN_LINE (5008): a line's name.
@@ -166,6 +241,29 @@ mod tests {
         assert_eq!(pins(r#"{"undo":9}"#), Ok(Wish::Undo(Seq(9))));
         let swept = Which::Sweep { seconds: 60, newcomer_minutes: 0 };
         assert_eq!(hides(r#"{"sweep":{"seconds":60,"newcomerMinutes":0}}"#), Ok(Wish::Hide(swept)));
+    }
+
+    #[test]
+    fn users_are_dealt_with_as_asked() {
+        let user = UserId::parse("u").unwrap();
+        let wish = |read: fn(Option<&RawValue>) -> Result<Asked, String>, json: &str| {
+            read(Some(&raw(json))).map(|asked| asked.wish)
+        };
+        assert_eq!(wish(kick, r#"{"userId":"u"}"#), Ok(Wish::Kick(user.clone())));
+        assert_eq!(wish(block, r#"{"userId":"u","days":7}"#), Ok(Wish::Block(user.clone(), Some(7))));
+        assert_eq!(wish(block, r#"{"userId":"u"}"#), Ok(Wish::Block(user.clone(), None)));
+        assert_eq!(wish(block, r#"{"userId":"u","blocked":false}"#), Ok(Wish::Lift(user.clone())));
+        assert_eq!(wish(penalty, r#"{"userId":"u"}"#), Ok(Wish::Penalize(user.clone(), 30)));
+        assert_eq!(wish(penalty, r#"{"userId":"u","seconds":0}"#), Ok(Wish::Lift(user.clone())));
+        assert_eq!(wish(penalty, r#"{"undo":3}"#), Ok(Wish::Undo(Seq(3))));
+        let code = r#"{"userId":"u","userRoleCode":"STREAMING_CHAT_MANAGER"}"#;
+        assert_eq!(wish(role, code), Ok(Wish::Appoint(user, Role::ChatManager)));
+        for bad in ["{}", r#"{"userId":""}"#, r#"{"userId":5}"#] {
+            assert!(wish(kick, bad).is_err() && wish(block, bad).is_err() && wish(penalty, bad).is_err(), "{bad}");
+        }
+        assert!(wish(role, r#"{"userId":"u","userRoleCode":"streamer"}"#).is_err());
+        assert!(wish(block, r#"{"userId":"u","days":0}"#).is_err());
+        assert!(wish(penalty, r#"{"userId":"u","seconds":86401}"#).is_err());
     }
 
     #[test]

@@ -6,14 +6,14 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use madang::model::act::{Act, Deed, Lines, Name, Notice, Which, Wish};
-use madang::model::id::{Cid, EventId, Seq, UserId};
-use madang::model::item::{Audience, Item, LineView, NoticeView, Standing, View};
+use madang::model::id::{ChannelId, Cid, EventId, Seq, UserId};
+use madang::model::item::{Audience, Item, LineView, NoticeView, Sanction, Standing, SystemView, View};
 use madang::model::message::{Author, Draft, Extras, Kind, Line, Receipt, Status};
 use madang::model::principal::Role;
 use madang::model::time::Millis;
 use madang::proto::cmd::Cmd;
 use madang::proto::envelope::Envelope;
-use madang::proto::profile::role_of;
+use madang::proto::profile::{role_code, role_of};
 use madang::proto::push::{self, Place};
 use madang::proto::reply;
 use madang::proto::request::acts;
@@ -22,6 +22,7 @@ use super::{address, channel, extras, kind_of, known, line_view, place, profile_
 
 const HIDE: [&str; 8] = ["seq", "userId", "messageTime", "blindType", "all", "sweep", "undo", "reason"];
 const PIN: [&str; 8] = ["seq", "userId", "messageTime", "message", "extras", "seconds", "undo", "reason"];
+const USER: [&str; 7] = ["userId", "seconds", "days", "blocked", "userRoleCode", "undo", "reason"];
 const NAME: [&str; 3] = ["seq", "userId", "messageTime"];
 
 /// What the gateway decodes of a request of staff, put back in the example's place.
@@ -31,10 +32,19 @@ pub(super) fn asked_again(cmd: u64, envelope: &Envelope<'_>, example: &Value) ->
         return named(known(body, &NAME), acts::hidden_line(envelope.body).unwrap());
     }
     let asked = match cmd {
+        4005 => acts::kick(envelope.body).unwrap(),
+        4006 => acts::block(envelope.body).unwrap(),
+        4015 => acts::penalty(envelope.body).unwrap(),
+        4020 => acts::role(envelope.body).unwrap(),
         4008 => acts::hide(envelope.body).unwrap(),
         _ => acts::pin(envelope.body, 4_096).unwrap(),
     };
-    let mut again = known(body, if cmd == 4008 { &HIDE } else { &PIN });
+    let fields: &[&str] = match cmd {
+        4008 => &HIDE,
+        4010 => &PIN,
+        _ => &USER,
+    };
+    let mut again = known(body, fields);
     if let Some(reason) = body.get("reason") {
         assert_eq!(*reason, asked.reason);
     }
@@ -58,6 +68,25 @@ pub(super) fn asked_again(cmd: u64, envelope: &Envelope<'_>, example: &Value) ->
             again
         }
         Wish::Unpin => again,
+        Wish::Kick(user) | Wish::Lift(user) => {
+            again["userId"] = user.to_string().into();
+            again
+        }
+        Wish::Penalize(user, seconds) => {
+            again["userId"] = user.to_string().into();
+            again["seconds"] = seconds.into();
+            again
+        }
+        Wish::Block(user, days) => {
+            again["userId"] = user.to_string().into();
+            again["days"] = days.into();
+            again
+        }
+        Wish::Appoint(user, role) => {
+            again["userId"] = user.to_string().into();
+            again["userRoleCode"] = role_code(role).into();
+            again
+        }
         Wish::Undo(Seq(place)) => {
             again["undo"] = place.into();
             again
@@ -119,14 +148,57 @@ pub(super) fn hidden_line_again(example: &Value) -> String {
     reply::hidden_line(&address(example), &channel(&body["extras"]), (&line, hidden), Some(by))
 }
 
-fn pushed(example: &Value, view: View, streaming: &madang::model::id::ChannelId) -> String {
+fn pushed(example: &Value, view: View, streaming: &ChannelId) -> String {
     let span = stretch(example);
     let place = Place { channel: streaming, cid: &cid(&example["cid"]), members: 0, stretch: span };
     let item = Item::revealed(span.map_or(Seq(1), |span| span.upto), true, Audience::All, view);
     let mut messages: Vec<String> = Vec::new();
     push::items(&place, &[&item], 32_768, |message| messages.push(message.to_owned()));
-    assert_eq!(messages.len(), 1);
-    messages.remove(0)
+    let cmd = example["cmd"].as_u64().unwrap();
+    let found = messages.into_iter().find(|message| message.contains(&format!(r#""cmd":{cmd},"#)));
+    found.unwrap_or_else(|| panic!("nothing of the kind: {example}"))
+}
+
+/// What was done to a user; a penalty is told in two messages.
+pub(super) fn sanction_again(example: &Value) -> String {
+    let body = &example["bdy"];
+    let user = |name: &str| UserId::parse(&text(&body[name])).unwrap();
+    let sanction = match example["cmd"].as_u64().unwrap() {
+        94_005 => Sanction::Kicked(UserId::parse(&text(&body["quitUserIdList"][0])).unwrap()),
+        94_006 if body["blocked"] == true => {
+            Sanction::Blocked(user("targetUserId"), body["releaseTime"].as_i64().map(Millis))
+        }
+        94_006 => Sanction::Lifted(user("targetUserId")),
+        94_015 => {
+            let seconds = body["duration"].as_i64().unwrap();
+            Sanction::Penalized { user: user("targetUserId"), at: Millis(0), seconds, times: 1 }
+        }
+        _ => Sanction::Penalized {
+            user: user("userIdHash"),
+            // 2026-10-01 00:32:39.639 in Korea.
+            at: Millis(1_790_782_359_639),
+            seconds: body["duration"].as_i64().unwrap(),
+            times: body["times"].as_u64().unwrap().try_into().unwrap(),
+        },
+    };
+    pushed(example, View::Sanction(sanction), &ChannelId::directory())
+}
+
+/// A line of the system for staff.
+pub(super) fn system_again(example: &Value) -> String {
+    let line = &example["bdy"][0];
+    let shown: Value = serde_json::from_str(line["extras"].as_str().unwrap()).unwrap();
+    let person = |name: &str| author(&serde_json::from_str(shown["params"][name].as_str().unwrap()).unwrap());
+    let (time, target) = (Millis(line["msgTime"].as_i64().unwrap()), person("targetChatProfileJson"));
+    let system = SystemView {
+        seq: Seq(1),
+        id: EventId::fresh(),
+        time,
+        deed: Deed::Penalize(Arc::new(target.clone()), time + 30_000),
+        by: person("registerChatProfileJson"),
+        target,
+    };
+    pushed(example, View::System(system), &ChannelId::directory())
 }
 
 fn cid(value: &Value) -> Cid {
@@ -136,7 +208,7 @@ fn cid(value: &Value) -> Cid {
 /// BLIND: nothing of a line but its name, or what it says when it is shown again.
 pub(super) fn blind_again(example: &Value) -> String {
     let body = &example["bdy"];
-    let streaming = madang::model::id::ChannelId::parse("ffffffffffffffffffffffffffffffff").unwrap();
+    let streaming = ChannelId::parse("ffffffffffffffffffffffffffffffff").unwrap();
     let places: Vec<u64> =
         body["seqs"].as_array().map_or(vec![1], |seqs| seqs.iter().filter_map(Value::as_u64).collect());
     if body["userId"].is_null() {
@@ -166,7 +238,7 @@ pub(super) fn blind_again(example: &Value) -> String {
 pub(super) fn notice_again(example: &Value) -> String {
     let body = &example["bdy"];
     let view = body.get("content").map(|_| notice(body));
-    let streaming = body.get("extras").map_or(madang::model::id::ChannelId::directory(), channel);
+    let streaming = body.get("extras").map_or(ChannelId::directory(), channel);
     pushed(example, View::Notice(view), &streaming)
 }
 

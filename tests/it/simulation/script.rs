@@ -37,6 +37,10 @@ pub(super) enum Op {
     Pardon { machine: usize, viewer: usize },
     /// What was said in so many seconds is hidden.
     Sweep { machine: usize, seconds: u64 },
+    /// A viewer may send nothing for so many seconds, and what they have said is hidden.
+    Penalize { machine: usize, viewer: usize, seconds: u64 },
+    /// A viewer may send again.
+    Lift { machine: usize, viewer: usize },
     /// One of the acts is taken back.
     Undo { machine: usize, act: usize },
     /// A line is pinned, for so many seconds; 0 is a text without an end.
@@ -135,13 +139,15 @@ fn draw(chance: &mut StdRng) -> Op {
 
 fn draw_act(chance: &mut StdRng, machine: usize, viewer: usize) -> Op {
     let number = chance.random_range(0..1_000);
-    match chance.random_range(0..7) {
+    match chance.random_range(0..9) {
         0 => Op::Show { machine, line: number },
         1 => Op::Silence { machine, viewer },
         2 => Op::Pardon { machine, viewer },
         3 => Op::Sweep { machine, seconds: chance.random_range(1..30) },
         4 => Op::Undo { machine, act: number },
         5 => Op::Pin { machine, line: number, seconds: chance.random_range(0..20) },
+        6 => Op::Penalize { machine, viewer, seconds: chance.random_range(1..30) },
+        7 => Op::Lift { machine, viewer },
         _ => Op::Unpin { machine },
     }
 }
@@ -163,6 +169,8 @@ impl fmt::Display for Op {
             Self::Silence { machine, viewer } => write!(f, "silence {machine} {viewer}"),
             Self::Pardon { machine, viewer } => write!(f, "pardon {machine} {viewer}"),
             Self::Sweep { machine, seconds } => write!(f, "sweep {machine} {seconds}"),
+            Self::Penalize { machine, viewer, seconds } => write!(f, "penalize {machine} {viewer} {seconds}"),
+            Self::Lift { machine, viewer } => write!(f, "lift {machine} {viewer}"),
             Self::Undo { machine, act } => write!(f, "undo {machine} {act}"),
             Self::Pin { machine, line, seconds } => write!(f, "pin {machine} {line} {seconds}"),
             Self::Unpin { machine } => write!(f, "unpin {machine}"),
@@ -202,6 +210,8 @@ impl FromStr for Op {
             "silence" => Self::Silence { machine: number()?, viewer: number()? },
             "pardon" => Self::Pardon { machine: number()?, viewer: number()? },
             "sweep" => Self::Sweep { machine: number()?, seconds: number()? as u64 },
+            "penalize" => Self::Penalize { machine: number()?, viewer: number()?, seconds: number()? as u64 },
+            "lift" => Self::Lift { machine: number()?, viewer: number()? },
             "undo" => Self::Undo { machine: number()?, act: number()? },
             "pin" => Self::Pin { machine: number()?, line: number()?, seconds: number()? as u64 },
             "unpin" => Self::Unpin { machine: number()? },

@@ -60,6 +60,8 @@ pub(super) struct Truth {
     pub(super) seq: u64,
     /// Places of acts.
     pub(super) acts: Vec<u64>,
+    /// Who may not send, until when, and by which act.
+    restricted: HashMap<String, (i64, u64)>,
     notice: Option<Pinned>,
     /// What was taken down last, and by which act.
     taken: Option<(u64, Pinned)>,
@@ -112,6 +114,9 @@ impl Truth {
         let sent = (uid.clone(), draft.tid.clone(), draft.client_time, draft.text.clone());
         let repeats = |(_, _, retried): &(i64, u64, Option<i64>)| draft.retry || retried.is_some_and(|then| at <= then);
         if self.sent.get(&sent).is_some_and(repeats) || self.on_air.as_deref() != Some(line.cid.as_str()) {
+            return;
+        }
+        if self.restricted.get(&uid).is_some_and(|(until, _)| at < *until) {
             return;
         }
         self.sent.insert(sent, (self.newest, seq, draft.retry.then_some(at)));
@@ -174,9 +179,16 @@ impl Truth {
                     line.one.get_or_insert(seq);
                 }
             }
-            Deed::Hide(Lines::Of(user)) => {
-                self.lines.values_mut().filter(|line| line.uid == user.as_str()).for_each(|line| line.all = Some(seq));
+            Deed::Hide(Lines::Of(user)) => self.silence(user.as_str(), seq),
+            Deed::Penalize(user, until) => {
+                let uid = user.uid.to_string();
+                self.silence(&uid, seq);
+                let before = self.restricted.get(&uid).copied();
+                let longer = before.filter(|(before, _)| at < *before && *before > until.0);
+                self.restricted.insert(uid, longer.unwrap_or((until.0, seq)));
             }
+            Deed::Lift(user) => drop(self.restricted.remove(user.uid.as_str())),
+            Deed::Kick(_) | Deed::Block(..) | Deed::Appoint(..) => {}
             Deed::Hide(Lines::Sweep { seconds, .. }) => {
                 let since = at - i64::from(*seconds) * 1_000;
                 for place in &there {
@@ -200,7 +212,10 @@ impl Truth {
             Deed::Show(Lines::Sweep { .. }) => {}
             Deed::Pin(pin) => self.pin(seq, pin, &there),
             Deed::Unpin => self.taken = self.notice.take().map(|notice| (seq, notice)).or(self.taken.take()),
-            Deed::Undo(act) => self.undo(act.0),
+            Deed::Undo(act) => {
+                self.undo(act.0);
+                self.restricted.retain(|_, (_, by)| *by != act.0);
+            }
         }
         for (place, hidden) in before {
             let line = self.lines.get_mut(&place).unwrap();
@@ -214,6 +229,10 @@ impl Truth {
             }
         }
         self.forget_notices();
+    }
+
+    fn silence(&mut self, uid: &str, act: u64) {
+        self.lines.values_mut().filter(|line| line.uid == uid).for_each(|line| line.all = Some(act));
     }
 
     fn pin(&mut self, seq: u64, pin: &madang::model::act::Pin, there: &BTreeSet<u64>) {

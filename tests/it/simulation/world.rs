@@ -225,6 +225,10 @@ impl World {
                 let which = Which::Sweep { seconds: seconds as u32, newcomer_minutes: 1_440 };
                 self.act(machine % MACHINES, Some(Wish::Hide(which)));
             }
+            Op::Penalize { machine, viewer, seconds } => {
+                self.act(machine % MACHINES, Some(Wish::Penalize(self.uid(viewer), seconds as u32)));
+            }
+            Op::Lift { machine, viewer } => self.act(machine % MACHINES, Some(Wish::Lift(self.uid(viewer)))),
             Op::Undo { machine, act } => {
                 let acts = &self.truth.acts;
                 let act = (!acts.is_empty()).then(|| Wish::Undo(Seq(acts[act % acts.len()])));
@@ -460,7 +464,7 @@ impl World {
         for message in self.tamper(viewer, message) {
             match message["cmd"].as_u64() {
                 Some(13101) => self.answered(&message),
-                Some(93101 | 93006 | 94008 | 94010) => self.pushed(viewer, machine, &message),
+                Some(90_001..) => self.pushed(viewer, machine, &message),
                 _ => {}
             }
         }

@@ -62,8 +62,8 @@ impl Reader {
 
     /// Takes any other message.
     pub(crate) fn hear(&mut self, message: &Value) {
-        let commands = [93101, 94008, 94010];
-        let of_the_log = commands.iter().any(|cmd| message["cmd"] == *cmd) || message["bdy"]["type"] == "MEMBER_COUNT";
+        let push = message["cmd"].as_u64().is_some_and(|cmd| cmd > 90_000);
+        let of_the_log = push && message["bdy"]["type"] != "TOKEN_EXPIRES";
         assert_eq!(of_the_log, message["after"].is_u64(), "{message}");
         let Some(after) = message["after"].as_u64() else { return };
         let upto = message["upto"].as_u64().unwrap();
@@ -74,7 +74,8 @@ impl Reader {
         }
         self.left += message["left"].as_u64().unwrap_or_default();
         let mut places = Vec::new();
-        for line in message["bdy"].as_array().into_iter().flatten() {
+        let lines = message["bdy"].as_array().filter(|_| message["cmd"] == 93101);
+        for line in lines.into_iter().flatten() {
             let seq = line["seq"].as_u64().unwrap();
             places.push(seq);
             assert!(after < seq && seq <= upto, "a line outside of its push: {message}");

@@ -17,6 +17,10 @@ impl Session {
     pub(super) fn act(&self, cmd: Cmd, envelope: &Envelope<'_>) {
         let read = match cmd {
             Cmd::HIDE => acts::hide(envelope.body),
+            Cmd::KICK => acts::kick(envelope.body),
+            Cmd::BLOCK => acts::block(envelope.body),
+            Cmd::PENALTY => acts::penalty(envelope.body),
+            Cmd::ROLE => acts::role(envelope.body),
             _ => acts::pin(envelope.body, self.config.extras_bytes),
         };
         if let Err(refusal) = self.begin_act(cmd, envelope, read.map_err(Refusal::BadRequest)) {

@@ -1,0 +1,107 @@
+//! Who may do what in a channel: roles that were given and taken, and those who may not send.
+
+use std::sync::Arc;
+
+use crate::model::access::Credential;
+use crate::model::act::Deed;
+use crate::model::id::{Seq, UserId};
+use crate::model::message::{Author, Line};
+use crate::model::principal::Role;
+use crate::model::refusal::Refusal;
+use crate::model::time::Millis;
+
+use super::acts::Changed;
+use super::restrictions::Restriction;
+use super::{Channel, Grants, Restrictions};
+
+impl Channel {
+    /// What somebody may do here whose token claims a role: what the streamer gave and took counts with it.
+    pub fn role_of(&self, user: &UserId, claimed: Role, credential: &Credential) -> Role {
+        self.grants.role_of(user, claimed, credential)
+    }
+
+    /// Roles that were given and taken.
+    pub fn grants(&self) -> &Grants {
+        &self.grants
+    }
+
+    /// Who may not send.
+    pub fn restrictions(&self) -> &Restrictions {
+        &self.restrictions
+    }
+
+    /// Whether somebody may send at this time.
+    pub(super) fn may_send(&self, user: &UserId, at: Millis) -> Result<(), Refusal> {
+        let Some(restriction) = self.restrictions.of(user, at) else { return Ok(()) };
+        let for_ms = restriction.until.map(|until| until.0.saturating_sub(at.0).unsigned_abs());
+        Err(Refusal::Restricted { for_ms })
+    }
+
+    /// The line with the role that its author has here.
+    pub(super) fn by_role(&self, line: &Arc<Line>) -> Arc<Line> {
+        let role = self.role_of(&line.author.uid, line.author.role, &line.credential);
+        if role == line.author.role {
+            return line.clone();
+        }
+        Arc::new(Line { author: Author { role, ..line.author.clone() }, ..Line::clone(line) })
+    }
+
+    /// Whether `by`, who acts with the role that they have here, may do that to a user.
+    pub(super) fn may_deal_with(&self, by: &Author, deed: &Deed, at: Millis) -> Result<(), Refusal> {
+        let Some(target) = deed.target() else { return Ok(()) };
+        if target.uid == by.uid {
+            return Err(Refusal::Oneself);
+        }
+        let role = self.known_role(target);
+        match deed {
+            Deed::Lift(_) => Ok(()),
+            Deed::Appoint(_, given) if *given >= Role::Streamer => {
+                Err(Refusal::BadRequest("this role is not one that can be given".to_owned()))
+            }
+            Deed::Appoint(..) if by.role < Role::Streamer => Err(Refusal::NotStreamer),
+            _ if by.role != Role::SiteManager && role >= by.role => Err(Refusal::Outranked),
+            Deed::Appoint(..) if !self.grants.has_room(&target.uid) => Err(Refusal::TooMany("roles")),
+            Deed::Penalize(..) | Deed::Block(..) if !self.restrictions.has_room(&target.uid, at) => {
+                Err(Refusal::TooMany("restrictions"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// What is known of somebody's role without a token of theirs. Whoever has the channel's own name is its streamer.
+    fn known_role(&self, user: &Author) -> Role {
+        if user.uid.as_str() == self.id.as_str() {
+            return Role::Streamer;
+        }
+        self.grants.role_of(&user.uid, user.role, &Credential::default())
+    }
+
+    /// Restricts a user.
+    pub(super) fn restrict(&mut self, act: Seq, at: Millis, (by, reason): (&Author, &str), deed: &Deed) -> Changed {
+        let (target, until) = match deed {
+            Deed::Penalize(target, until) => (target, Some(*until)),
+            Deed::Block(target, until) => (target, *until),
+            _ => return Changed::default(),
+        };
+        let penalty = matches!(deed, Deed::Penalize(..));
+        let restriction = Restriction {
+            act,
+            at,
+            until,
+            penalty,
+            times: u32::from(penalty),
+            nickname: target.profile.nickname.clone(),
+            by: by.uid.clone(),
+            by_nickname: by.profile.nickname.clone(),
+            reason: reason.to_owned(),
+        };
+        self.restrictions.add(&target.uid, restriction);
+        Changed { something: true, ..Changed::default() }
+    }
+
+    /// Gives a role, or takes it.
+    pub(super) fn appoint(&mut self, act: Seq, at: Millis, target: &Author, role: Role) -> Changed {
+        self.grants.set(&target.uid, role, act, at);
+        Changed { something: true, ..Changed::default() }
+    }
+}

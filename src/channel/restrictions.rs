@@ -1,0 +1,131 @@
+//! Who may not send in a channel, until when, and why. About 300 bytes each.
+
+use std::collections::HashMap;
+
+use crate::model::id::{Seq, UserId};
+use crate::model::time::Millis;
+
+/// Users who may be restricted at the same time; beyond them nobody more can be, until one is let go.
+const MOST: usize = 20_000;
+
+/// How long it is remembered that a restriction is over: penalties of one user are counted as long.
+const REMEMBERED_MS: i64 = 24 * 3_600 * 1_000;
+
+/// That somebody may not send.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Restriction {
+    /// The place of the act.
+    pub act: Seq,
+    /// When that was done.
+    pub at: Millis,
+    /// When it ends by itself; never when there is nothing.
+    pub until: Option<Millis>,
+    /// Whether it is a penalty of seconds rather than a block of days.
+    pub penalty: bool,
+    /// How many penalties this user has had lately, with this one.
+    pub times: u32,
+    /// What the user was called.
+    pub nickname: String,
+    /// Who did it.
+    pub by: UserId,
+    /// And what they were called.
+    pub by_nickname: String,
+    /// Why.
+    pub reason: String,
+}
+
+impl Restriction {
+    /// Whether it holds at this time.
+    pub fn holds(&self, at: Millis) -> bool {
+        self.until.is_none_or(|until| at < until)
+    }
+}
+
+/// Restricted users.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Restrictions(HashMap<UserId, Restriction>);
+
+impl Restrictions {
+    /// The state of these users.
+    pub fn new(users: impl IntoIterator<Item = (UserId, Restriction)>) -> Self {
+        Self(users.into_iter().collect())
+    }
+
+    /// Everybody who is remembered, in no order.
+    pub fn all(&self) -> impl Iterator<Item = (&UserId, &Restriction)> {
+        self.0.iter()
+    }
+
+    /// What holds for this user at this time.
+    pub fn of(&self, user: &UserId, at: Millis) -> Option<&Restriction> {
+        self.0.get(user).filter(|restriction| restriction.holds(at))
+    }
+
+    /// What is remembered of this user, whether it still holds or not.
+    pub fn last(&self, user: &UserId) -> Option<&Restriction> {
+        self.0.get(user)
+    }
+
+    /// Whether one more finds room.
+    pub(super) fn has_room(&self, user: &UserId, at: Millis) -> bool {
+        self.0.contains_key(user)
+            || self.0.len() < MOST
+            || self.0.values().filter(|restriction| is_remembered(restriction, at)).count() < MOST
+    }
+
+    /// Restricts a user. A penalty takes nothing of a restriction that lasts longer.
+    pub(super) fn add(&mut self, user: &UserId, mut new: Restriction) {
+        let at = new.at;
+        if self.0.len() >= MOST {
+            self.0.retain(|_, restriction| is_remembered(restriction, at));
+        }
+        let before = self.0.get(user).filter(|before| is_remembered(before, at));
+        if let Some(before) = before {
+            new.times += before.times;
+            if new.penalty && before.holds(at) && outlasts(before, &new) {
+                new = Restriction { times: new.times, ..before.clone() };
+            }
+        }
+        self.0.insert(user.clone(), new);
+    }
+
+    /// Lets a user go. Whether anything held.
+    pub(super) fn lift(&mut self, user: &UserId, at: Millis) -> bool {
+        self.0.remove(user).is_some_and(|restriction| restriction.holds(at))
+    }
+
+    /// Lets those go whom this act restricts. Who that was.
+    pub(super) fn undo(&mut self, act: Seq, at: Millis) -> Option<UserId> {
+        let user = self.by(act, at)?.clone();
+        self.0.remove(&user);
+        Some(user)
+    }
+
+    /// Whom this act restricts.
+    pub(super) fn by(&self, act: Seq, at: Millis) -> Option<&UserId> {
+        let found = self.0.iter().find(|(_, restriction)| restriction.act == act && restriction.holds(at));
+        found.map(|(user, _)| user)
+    }
+
+    /// Up to `limit` restrictions that hold, from acts before a place, newest first.
+    pub fn page(&self, at: Millis, before: Option<Seq>, limit: usize) -> Vec<(UserId, Restriction)> {
+        let earlier = |restriction: &Restriction| before.is_none_or(|before| restriction.act < before);
+        let found = self.0.iter().filter(|(_, restriction)| restriction.holds(at) && earlier(restriction));
+        let mut page: Vec<_> = found.map(|(user, restriction)| (user.clone(), restriction.clone())).collect();
+        page.sort_unstable_by_key(|(_, restriction)| std::cmp::Reverse(restriction.act));
+        page.truncate(limit);
+        page
+    }
+}
+
+fn outlasts(before: &Restriction, new: &Restriction) -> bool {
+    match (before.until, new.until) {
+        (None, _) => true,
+        (Some(_), None) => false,
+        (Some(before), Some(new)) => before > new,
+    }
+}
+
+fn is_remembered(restriction: &Restriction, at: Millis) -> bool {
+    restriction.until.is_none_or(|until| at < until + REMEMBERED_MS)
+}

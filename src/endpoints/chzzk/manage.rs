@@ -1,0 +1,260 @@
+//! What staff do to users over Chzzk's own HTTP (facts, 4.1, rows 9 and 10), by their login.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::rejection::JsonRejection;
+use axum::extract::{Path, Query, State};
+use axum::http::HeaderMap;
+use axum::response::Response;
+use serde::{Deserialize, Deserializer};
+use serde_json::{Value, json};
+
+use crate::model::act::{Asked, USUAL_PENALTY_SECONDS, Wish};
+use crate::model::id::{ChannelId, Cid, UserId};
+use crate::model::principal::Role;
+use crate::node::{Restricted, Restriction};
+use crate::proto::request::acts::{asked, days, given_role};
+
+use super::live::korean_date;
+use super::moderate::{acts, with_status};
+use super::{Chzzk, Wrapped, content, failure, login, refused, station_failure};
+
+/// Days of a block when the request doesn't say.
+const USUAL_DAYS: u32 = 7;
+
+/// Entries in a page of restricted users when the request doesn't say, and at most.
+const PAGE: usize = 50;
+
+/// Restricted users that are looked through for a page.
+const MOST_LISTED: usize = 20_000;
+
+/// Whom, and for how long. One client says null for 'for good' and another leaves the days out.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct UserBody {
+    target_id: Option<String>,
+    chat_channel_id: Option<String>,
+    memo: Option<String>,
+    #[serde(default, deserialize_with = "given")]
+    restrict_days: Option<Option<u32>>,
+    user_role_type: Option<String>,
+}
+
+fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<u32>>, D::Error> {
+    Option::deserialize(deserializer).map(Some)
+}
+
+type Read = Result<Json<UserBody>, JsonRejection>;
+
+/// Where something is done: to which user of which channel, as the path says.
+type Target = Path<(String, String)>;
+
+/// Restricts a user for half a minute.
+pub(super) async fn penalize(
+    State(chzzk): State<Arc<Chzzk>>,
+    Path(channel): Path<String>,
+    headers: HeaderMap,
+    body: Read,
+) -> Response {
+    let wish = |body: &UserBody| Ok(Wish::Penalize(target(body)?, USUAL_PENALTY_SECONDS));
+    with_body(&chzzk, &channel, &headers, body, wish, partial).await
+}
+
+/// Whether a user may be restricted: one client asks before it does.
+pub(super) async fn may_restrict(State(chzzk): State<Arc<Chzzk>>, headers: HeaderMap) -> Response {
+    match login::of(&chzzk.node, &headers).await {
+        Ok(Some(_)) => with_status(Json(Wrapped { code: 200, message: Some("SUCCESS".to_owned()), content: None })),
+        Ok(None) => with_status(failure(401, "log in first")),
+        Err(refusal) => with_status(super::login_failure(&refusal)),
+    }
+}
+
+/// Restricts a user for days, or for good.
+pub(super) async fn restrict(
+    State(chzzk): State<Arc<Chzzk>>,
+    Path(channel): Path<String>,
+    headers: HeaderMap,
+    body: Read,
+) -> Response {
+    let wish = |body: &UserBody| Ok(Wish::Block(target(body)?, block_days(body)?));
+    with_body(&chzzk, &channel, &headers, body, wish, restricted).await
+}
+
+/// Restricts a user otherwise than before.
+pub(super) async fn change_restriction(
+    State(chzzk): State<Arc<Chzzk>>,
+    Path((channel, user)): Target,
+    headers: HeaderMap,
+    body: Read,
+) -> Response {
+    let body = body.map(|Json(body)| Json(UserBody { target_id: Some(user), ..body }));
+    let wish = |body: &UserBody| Ok(Wish::Block(target(body)?, block_days(body)?));
+    with_body(&chzzk, &channel, &headers, body, wish, restricted).await
+}
+
+/// Lets a user send again.
+pub(super) async fn release(
+    State(chzzk): State<Arc<Chzzk>>,
+    Path((channel, user)): Target,
+    headers: HeaderMap,
+) -> Response {
+    with_body(&chzzk, &channel, &headers, only(user), |body| Ok(Wish::Lift(target(body)?)), nothing).await
+}
+
+/// Gives a role.
+pub(super) async fn appoint(
+    State(chzzk): State<Arc<Chzzk>>,
+    Path(channel): Path<String>,
+    headers: HeaderMap,
+    body: Read,
+) -> Response {
+    let wish = |body: &UserBody| {
+        let role = given_role(body.user_role_type.as_deref().unwrap_or_default())?;
+        Ok(Wish::Appoint(target(body)?, role))
+    };
+    with_body(&chzzk, &channel, &headers, body, wish, partial).await
+}
+
+/// Takes a role.
+pub(super) async fn dismiss(
+    State(chzzk): State<Arc<Chzzk>>,
+    Path((channel, user)): Target,
+    headers: HeaderMap,
+) -> Response {
+    let wish = |body: &UserBody| Ok(Wish::Appoint(target(body)?, Role::Viewer));
+    with_body(&chzzk, &channel, &headers, only(user), wish, nothing).await
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct ListQuery {
+    page: Option<usize>,
+    size: Option<usize>,
+    #[serde(default)]
+    user_nickname: String,
+}
+
+/// Who may not send, a page at a time, for staff.
+pub(super) async fn list(
+    State(chzzk): State<Arc<Chzzk>>,
+    Path(channel): Path<String>,
+    Query(query): Query<ListQuery>,
+    headers: HeaderMap,
+) -> Response {
+    let Some(channel) = ChannelId::parse(&channel) else { return with_status(failure(404, "no such channel")) };
+    let staff = match login::of(&chzzk.node, &headers).await {
+        Ok(Some(principal)) => chzzk.node.is_staff(&channel, principal).await,
+        Ok(None) => return with_status(failure(401, "log in first")),
+        Err(refusal) => return with_status(super::login_failure(&refusal)),
+    };
+    if let Err(error) = staff {
+        return with_status(station_failure(&error));
+    }
+    let found = match chzzk.node.restrictions(&channel, None, MOST_LISTED).await {
+        Ok(found) => found,
+        Err(error) => return with_status(station_failure(&error)),
+    };
+    let called = |(_, restriction): &Restricted| restriction.nickname.contains(&query.user_nickname);
+    let found: Vec<Value> = found.iter().filter(|found| called(found)).map(|(uid, found)| entry(uid, found)).collect();
+    let (page, size) = (query.page.unwrap_or(0), query.size.unwrap_or(PAGE).clamp(1, PAGE));
+    let data: Vec<&Value> = found.iter().skip(page.saturating_mul(size)).take(size).collect();
+    let pages = found.len().div_ceil(size);
+    with_status(content(json!({
+        "page": page, "size": size, "totalCount": found.len(), "totalPages": pages, "data": data,
+    })))
+}
+
+/// What a client is told of the user with whom something was done.
+type Told = fn(&UserId, Option<&Restriction>, &str) -> Value;
+
+async fn with_body(
+    chzzk: &Chzzk,
+    channel: &str,
+    headers: &HeaderMap,
+    body: Read,
+    wish: impl FnOnce(&UserBody) -> Result<Wish, String>,
+    told: Told,
+) -> Response {
+    let Ok(Json(body)) = body else { return with_status(failure(400, "the body is not what this path takes")) };
+    let reason = body.memo.clone().unwrap_or_default();
+    let read = wish(&body).and_then(|wish| asked(wish, reason)).and_then(|asked| Ok((asked, target(&body)?)));
+    let (asked, user) = match read {
+        Ok(read) => read,
+        Err(why) => return with_status(failure(400, &why)),
+    };
+    with_status(carry_out(chzzk, (channel, body.chat_channel_id.as_deref()), headers, asked, (&user, told)).await)
+}
+
+async fn carry_out(
+    chzzk: &Chzzk,
+    (channel, cid): (&str, Option<&str>),
+    headers: &HeaderMap,
+    asked: Asked,
+    (user, told): (&UserId, Told),
+) -> super::Answer {
+    let Some(channel) = ChannelId::parse(channel) else { return failure(404, "no such channel") };
+    let cid = match cid.and_then(Cid::parse) {
+        Some(cid) => cid,
+        None => match chzzk.node.channel(&channel).await {
+            Ok(view) => match view.broadcasts.last() {
+                Some(newest) => newest.cid.clone(),
+                None => return failure(404, "this channel has had no broadcast"),
+            },
+            Err(error) => return station_failure(&error),
+        },
+    };
+    let before = chzzk.node.author(&cid, user).await.ok().flatten();
+    let done = acts(chzzk, headers, &cid, asked).await;
+    if done.code != 200 {
+        return done;
+    }
+    match chzzk.node.restriction(&cid, user).await {
+        Ok(restriction) => {
+            let nickname = before.as_ref().map_or(user.as_str(), |author| &author.profile.nickname);
+            content(told(user, restriction.as_ref(), nickname))
+        }
+        Err(refusal) => refused(&refusal),
+    }
+}
+
+fn only(user: String) -> Read {
+    let (chat_channel_id, memo, restrict_days, user_role_type) = (None, None, None, None);
+    Ok(Json(UserBody { target_id: Some(user), chat_channel_id, memo, restrict_days, user_role_type }))
+}
+
+fn target(body: &UserBody) -> Result<UserId, String> {
+    let named = body.target_id.as_deref().and_then(UserId::parse);
+    named.ok_or_else(|| "targetId is missing, or can't be a user".to_owned())
+}
+
+fn block_days(body: &UserBody) -> Result<Option<u32>, String> {
+    body.restrict_days.unwrap_or(Some(USUAL_DAYS)).map(days).transpose()
+}
+
+fn nothing(_: &UserId, _: Option<&Restriction>, _: &str) -> Value {
+    Value::Null
+}
+
+fn partial(user: &UserId, _: Option<&Restriction>, nickname: &str) -> Value {
+    json!({"userIdHash": user.as_str(), "nickname": nickname, "profileImageUrl": null, "verifiedMark": false})
+}
+
+fn restricted(user: &UserId, restriction: Option<&Restriction>, nickname: &str) -> Value {
+    restriction.map_or_else(|| partial(user, None, nickname), |restriction| entry(user, restriction))
+}
+
+/// As one client's types ask for it: a name for the number, dates of one form, a memo that is never null.
+fn entry(user: &UserId, restriction: &Restriction) -> Value {
+    json!({
+        "userIdHash": user.as_str(),
+        "nickname": restriction.nickname,
+        "profileImageUrl": null,
+        "verifiedMark": false,
+        "seq": restriction.act.0,
+        "executeNickname": restriction.by_nickname,
+        "createdDate": korean_date(restriction.at),
+        "releaseDate": restriction.until.map(korean_date),
+        "memo": restriction.reason,
+    })
+}

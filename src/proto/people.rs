@@ -1,0 +1,188 @@
+//! What is told of what was done to somebody: TEMPORARY_RESTRICT (an EVENT, 93006), KICK (94005), BLOCK (94006), PENALTY
+//! (94015), and the system's line for staff (a SPECIAL, 93102, of type 30).
+
+use serde::Serialize;
+use time::format_description::BorrowedFormatItem;
+use time::macros::{format_description, offset};
+use time::{OffsetDateTime, UtcOffset};
+
+use crate::model::act::Deed;
+use crate::model::id::Cid;
+use crate::model::item::{Sanction, SystemView};
+use crate::model::time::Millis;
+
+use super::cmd::Cmd;
+use super::profile::{json, profile_string, role_code};
+use super::push::{ChatItem, Place};
+use super::word::{Dialect, SERVICE};
+
+/// Times without a zone on this wire are Korean.
+const KOREA: UtcOffset = offset!(+9);
+
+const TIME: &[BorrowedFormatItem<'_>] =
+    format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]");
+
+/// Who speaks in the system's lines (facts, 2.6).
+const SYSTEM: &str = "SYSTEM_MESSAGE";
+
+/// Which lines these are: the code of restrictions (facts, 2.6).
+const RESTRICTION: u8 = 3;
+
+/// `msgTypeCode` of the system's lines.
+const SYSTEM_TYPE: u8 = 30;
+
+/// Who shall see the system's lines for staff.
+const STAFF: [&str; 4] = ["STREAMING_CHANNEL_MANAGER", "STREAMING_CHAT_MANAGER", "STREAMER", "MANAGER"];
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct TemporaryRestrict<'a> {
+    r#type: &'static str,
+    duration: i64,
+    times: u32,
+    user_id_hash: &'a str,
+    created_time: String,
+}
+
+/// Bodies of pushes whose shape nobody has recorded (facts, 2.9): ours name the user and what was done.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Kick<'a> {
+    channel_id: &'a str,
+    quit_user_id_list: [&'a str; 1],
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Penalty<'a> {
+    channel_id: &'a str,
+    target_user_id: &'a str,
+    duration: i64,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Block<'a> {
+    channel_id: &'a str,
+    target_user_id: &'a str,
+    blocked: bool,
+    /// When it ends; null when it is for good, or over.
+    release_time: Option<i64>,
+}
+
+/// Messages about what was done to somebody.
+pub(super) fn sanction(cid: &Cid, sanction: &Sanction) -> Vec<(Cmd, String)> {
+    let channel_id = cid.as_str();
+    match sanction {
+        Sanction::Kicked(user) => {
+            vec![(Cmd::KICKED, json(&Kick { channel_id, quit_user_id_list: [user.as_str()] }))]
+        }
+        Sanction::Penalized { user, at, seconds, times } => {
+            let event = TemporaryRestrict {
+                r#type: "TEMPORARY_RESTRICT",
+                duration: *seconds,
+                times: *times,
+                user_id_hash: user.as_str(),
+                created_time: korean_time(*at),
+            };
+            let penalty = Penalty { channel_id, target_user_id: user.as_str(), duration: *seconds };
+            vec![(Cmd::EVENT, json(&event)), (Cmd::PENALIZED, json(&penalty))]
+        }
+        Sanction::Blocked(user, until) => {
+            let release_time = until.map(|until| until.0);
+            vec![(
+                Cmd::BLOCKED,
+                json(&Block { channel_id, target_user_id: user.as_str(), blocked: true, release_time }),
+            )]
+        }
+        Sanction::Lifted(user) => {
+            let lifted = Block { channel_id, target_user_id: user.as_str(), blocked: false, release_time: None };
+            vec![(Cmd::BLOCKED, json(&lifted))]
+        }
+    }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct SystemExtras<'a> {
+    description: String,
+    style_type: u8,
+    visible_roles: [&'static str; 4],
+    params: SystemParams<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct SystemParams<'a> {
+    register_nickname: &'a str,
+    target_nickname: &'a str,
+    register_chat_profile_json: String,
+    target_chat_profile_json: String,
+}
+
+/// A list of one line of the system: one published client reads no more of a frame that holds a line it can't read.
+pub(super) fn system(place: &Place<'_>, system: &SystemView) -> String {
+    let (title, description) = words(system);
+    let extras = SystemExtras {
+        description,
+        style_type: RESTRICTION,
+        visible_roles: STAFF,
+        params: SystemParams {
+            register_nickname: &system.by.profile.nickname,
+            target_nickname: &system.target.profile.nickname,
+            register_chat_profile_json: profile_string(&system.by),
+            target_chat_profile_json: profile_string(&system.target),
+        },
+    };
+    let ext = place.dialect() == Dialect::Ext;
+    json(&[ChatItem {
+        service: SERVICE,
+        cid: place.cid.as_str(),
+        members: place.members,
+        uid: SYSTEM,
+        profile: "{}".to_owned(),
+        msg: title,
+        msg_type_code: SYSTEM_TYPE,
+        msg_status_type: "NORMAL",
+        extras: json(&extras),
+        ctime: system.time.0,
+        utime: system.time.0,
+        msg_tid: None,
+        cuid: None,
+        msg_time: system.time.0,
+        msg_id: ext.then(|| system.id.to_string()),
+        seq: ext.then_some(system.seq.0),
+    }])
+}
+
+/// What it says, in short and in full.
+fn words(system: &SystemView) -> (&'static str, String) {
+    let (by, target) = (&system.by.profile.nickname, &system.target.profile.nickname);
+    match &system.deed {
+        Deed::Penalize(_, until) => {
+            let seconds = (until.0 - system.time.0) / 1_000;
+            ("chat restricted", format!("{by} restricted {target} for {seconds} s"))
+        }
+        Deed::Block(_, Some(until)) => ("chat blocked", format!("{by} blocked {target} until {}", korean_time(*until))),
+        Deed::Block(_, None) => ("chat blocked", format!("{by} blocked {target} for good")),
+        Deed::Lift(_) => ("restriction lifted", format!("{by} let {target} chat again")),
+        Deed::Kick(_) => ("sent out", format!("{by} sent {target} out")),
+        Deed::Appoint(_, role) => ("role changed", format!("{by} made {target} {}", role_code(*role))),
+        Deed::Hide(_) | Deed::Show(_) | Deed::Pin(_) | Deed::Unpin | Deed::Undo(_) => ("", String::new()),
+    }
+}
+
+fn korean_time(instant: Millis) -> String {
+    let utc = OffsetDateTime::from_unix_timestamp_nanos(i128::from(instant.0) * 1_000_000).ok();
+    utc.and_then(|utc| utc.to_offset(KOREA).format(TIME).ok()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_korean() {
+        assert_eq!(korean_time(Millis(1_790_780_400_123)), "2026-10-01T00:00:00.123");
+    }
+}
