@@ -12,7 +12,7 @@ use crate::model::time::Millis;
 use crate::policy::text::{self, Limits};
 
 use super::notice::Notice;
-use super::{Channel, Kept, KeptAct, Verdict};
+use super::{By, Channel, Kept, KeptAct, Verdict};
 
 /// What an act has changed.
 #[derive(Default)]
@@ -64,7 +64,7 @@ impl Channel {
                 Changed { something: self.restrictions.lift(&target.uid, event.at), ..Changed::default() }
             }
             Deed::Appoint(target, role) => self.appoint(seq, event.at, target, *role),
-            Deed::Undo(place) => self.undo(*place, event.at),
+            Deed::Undo(place) => self.undo(seq, event.at, *place),
         };
         changed.notice |= self.take_down_hidden();
         if !changed.something {
@@ -80,13 +80,13 @@ impl Channel {
         if !self.notice.as_ref().is_some_and(over) {
             return Verdict::Nothing;
         }
-        self.notice = None;
+        (self.notice, self.taken) = (None, None);
         Verdict::Act(self.keep_act(seq, event, Changed { notice: true, ..Changed::default() }))
     }
 
-    /// What ends by itself next: when, and the place of the act that began it.
-    pub fn next_lapse(&self) -> Option<(Millis, Seq)> {
-        self.notice.as_ref().and_then(|notice| Some((notice.until?, notice.act)))
+    /// What ends by itself next: when, the place of the act that began it, and of the one since which it holds.
+    pub fn next_lapse(&self) -> Option<(Millis, Seq, Seq)> {
+        self.notice.as_ref().and_then(|notice| Some((notice.until?, notice.act, notice.up)))
     }
 
     /// The place of a line of this user, by the time that it has.
@@ -102,8 +102,8 @@ impl Channel {
 
     /// What of it has been forgotten is forgotten; what was pinned of it is taken down.
     pub(super) fn forget(&mut self, seq: Seq, event: &Arc<Event>, gone: impl Fn(&Notice) -> bool) -> KeptAct {
-        self.taken = self.taken.take().filter(|(_, notice)| !gone(notice));
         let notice = self.notice.take_if(|notice| gone(notice)).is_some();
+        self.taken = self.taken.take().filter(|(_, taken)| !notice && !gone(taken));
         self.keep_act(seq, event, Changed { notice, ..Changed::default() })
     }
 
@@ -125,6 +125,9 @@ impl Channel {
         if !by.role.is_staff() {
             return Err(Refusal::NotStaff);
         }
+        if act.cid.as_ref().is_some_and(|cid| self.broadcasts.last().is_none_or(|newest| newest.cid != *cid)) {
+            return Err(Refusal::BroadcastEnded);
+        }
         self.may_send(&by.uid, at)?;
         self.may_deal_with(by, &act.deed, at)?;
         match &act.deed {
@@ -135,19 +138,43 @@ impl Channel {
             Deed::Hide(Lines::Of(user)) => self.author(user.as_str()).map_or(Ok(()), |author| may_moderate(by, author)),
             Deed::Show(Lines::One(place)) => match self.line_that_may_be(*place)? {
                 _ if *place <= self.hidden.floor() => Err(Refusal::NoSuchLine),
-                _ => Ok(()),
+                Some(kept) => outranks(by, self.hidden.by(*place, &kept.line.author.uid).map(|by| by.rank)),
+                None => Ok(()),
             },
+            Deed::Show(Lines::Of(user)) => outranks(by, self.rank_over(user)),
             Deed::Show(Lines::Sweep { .. }) => Err(Refusal::BadRequest("a sweep is taken back by undo".to_owned())),
-            Deed::Hide(Lines::Sweep { .. }) | Deed::Show(Lines::Of(_)) | Deed::Unpin => Ok(()),
+            Deed::Hide(Lines::Sweep { .. }) | Deed::Unpin => Ok(()),
             Deed::Pin(pin) => self.may_pin(pin),
             Deed::Kick(_) | Deed::Penalize(..) | Deed::Block(..) | Deed::Lift(_) | Deed::Appoint(..) => Ok(()),
-            Deed::Undo(place) if self.grants.by(*place).is_some() && by.role < Role::Streamer => {
-                Err(Refusal::NotStreamer)
-            }
-            Deed::Undo(place) if self.restrictions.by(*place, at) == Some(&by.uid) => Err(Refusal::Oneself),
-            Deed::Undo(place) if self.has_of(*place, at) => Ok(()),
-            Deed::Undo(_) => Err(Refusal::NothingToUndo),
+            Deed::Undo(place) => self.may_undo(by, *place, at),
         }
+    }
+
+    fn may_undo(&self, by: &Author, act: Seq, at: Millis) -> Result<(), Refusal> {
+        // What was hidden before anybody wrote down by what has no act that could be taken back.
+        if act == Seq::default() {
+            return Err(Refusal::NothingToUndo);
+        }
+        if self.grants.by(act).is_some() {
+            return if by.role < Role::Streamer { Err(Refusal::NotStreamer) } else { Ok(()) };
+        }
+        let restricted = self.restrictions.by(act, at);
+        if restricted == Some(&by.uid) {
+            return Err(Refusal::Oneself);
+        }
+        let restriction = restricted.and_then(|user| self.restrictions.last(user)).map(|restriction| restriction.rank);
+        match restriction.max(self.hidden.rank_of(act)) {
+            Some(rank) => outranks(by, Some(rank)),
+            None if self.pinned_by(act) => Ok(()),
+            None => Err(Refusal::NothingToUndo),
+        }
+    }
+
+    /// The highest rank by which anything of a user is hidden.
+    fn rank_over(&self, user: &UserId) -> Option<Role> {
+        let theirs = self.window.last(usize::MAX).filter(|kept| kept.line.author.uid == *user);
+        let by_one = theirs.filter_map(|kept| self.hidden.by(kept.seq, user)).map(|by| by.rank).max();
+        by_one.max(self.hidden.rank_over(user))
     }
 
     fn may_pin(&self, pin: &Pin) -> Result<(), Refusal> {
@@ -170,7 +197,8 @@ impl Channel {
         }
     }
 
-    fn hide(&mut self, lines: &Lines, act: Seq, at: Millis, by: &Author) -> Changed {
+    fn hide(&mut self, lines: &Lines, act: Seq, at: Millis, author: &Author) -> Changed {
+        let by = By { act, rank: author.role };
         match lines {
             Lines::One(place) => {
                 // What is dropped need not be remembered, but may still be on its way to somebody.
@@ -182,26 +210,25 @@ impl Channel {
                     return Changed::default();
                 }
                 if *place > self.dropped {
-                    self.hidden.hide(*place, act);
+                    self.hidden.hide(*place, by);
                 }
                 Changed { lines: vec![*place], something: true, ..Changed::default() }
             }
             Lines::Of(user) => {
                 let lines = self.places(|kept| kept.line.author.uid == *user && !self.is_hidden(kept));
-                self.hidden.hide_all(user, act);
+                self.hidden.hide_all(user, by);
                 Changed { lines, something: true, ..Changed::default() }
             }
             Lines::Sweep { seconds, newcomer_minutes } => {
                 let since = at - i64::from(*seconds) * 1_000;
                 let lines = self.places(|kept| {
-                    let author = &kept.line.author;
+                    let writer = &kept.line.author;
                     kept.time >= since
-                        && may_moderate(by, author).is_ok()
-                        && !author.role.is_staff()
-                        && self.newcomers.is_one(&author.uid, at, *newcomer_minutes)
+                        && !writer.role.is_staff()
+                        && self.newcomers.is_one(&writer.uid, at, *newcomer_minutes)
                         && !self.is_hidden(kept)
                 });
-                lines.iter().for_each(|place| self.hidden.hide(*place, act));
+                lines.iter().for_each(|place| self.hidden.hide(*place, by));
                 Changed { something: !lines.is_empty(), lines, ..Changed::default() }
             }
         }
@@ -243,14 +270,6 @@ impl Channel {
         Changed { notice: true, something: true, ..Changed::default() }
     }
 
-    /// Whether something of what was done at this place still holds.
-    fn has_of(&self, act: Seq, at: Millis) -> bool {
-        self.hidden.is_by(act)
-            || self.pinned_by(act)
-            || self.restrictions.by(act, at).is_some()
-            || self.grants.by(act).is_some()
-    }
-
     /// Whether what is pinned now, or that nothing is, is due to this act.
     fn pinned_by(&self, act: Seq) -> bool {
         match (&self.notice, &self.taken) {
@@ -260,8 +279,9 @@ impl Channel {
         }
     }
 
-    fn undo(&mut self, act: Seq, at: Millis) -> Changed {
-        let lines = self.places(|kept| self.hidden.by(kept.seq, &kept.line.author.uid) == Some(act));
+    fn undo(&mut self, seq: Seq, at: Millis, act: Seq) -> Changed {
+        let by_it = |kept: &Kept| self.hidden.by(kept.seq, &kept.line.author.uid).is_some_and(|by| by.act == act);
+        let lines = self.places(by_it);
         let shown = self.hidden.undo(act);
         // Others may hide them, too.
         let lines = lines.into_iter().filter(|place| self.window.at(*place).is_some_and(|kept| !self.is_hidden(kept)));
@@ -269,7 +289,8 @@ impl Channel {
         let notice = self.pinned_by(act);
         if notice {
             let before = self.taken.take_if(|(by, _)| *by == act).map(|(_, before)| before);
-            self.notice = before;
+            let still = before.filter(|notice| notice.until.is_none_or(|until| at < until));
+            self.notice = still.map(|notice| Notice { up: seq, ..notice });
         }
         let people = self.restrictions.undo(act, at).is_some() | self.grants.undo(act);
         Changed { lines, notice, something: shown || notice || people }
@@ -283,7 +304,7 @@ impl Channel {
         if down {
             self.notice = None;
         }
-        if taken {
+        if down || taken {
             self.taken = None;
         }
         down
@@ -297,6 +318,11 @@ impl Channel {
     fn places(&self, of: impl Fn(&Kept) -> bool) -> Vec<Seq> {
         self.window.last(usize::MAX).filter(|kept| of(kept)).map(|kept| kept.seq).collect()
     }
+}
+
+/// Nobody takes back what somebody with more rights has done.
+fn outranks(by: &Author, rank: Option<Role>) -> Result<(), Refusal> {
+    if rank.is_none_or(|rank| by.role >= rank) { Ok(()) } else { Err(Refusal::Outranked) }
 }
 
 /// Nobody moderates whoever has the same rights or more, but the streamer and the site; oneself always.

@@ -9,13 +9,14 @@ use crate::model::broadcast::Broadcast;
 use crate::model::event::{Body, Logged};
 use crate::model::id::{ChannelId, Seq};
 use crate::model::message::Receipt;
+use crate::model::principal::Role;
 use crate::model::time::Millis;
 use crate::policy::revoked::{Revocation, Revocations};
 
 use super::authors::Authors;
 use super::notice::Notice;
 use super::window::Window;
-use super::{Channel, Grants, Hidden, Kept, KeptAct, Newcomers, Restrictions, Trail};
+use super::{Channel, Grants, Hidden, Kept, KeptAct, Newcomers, Restrictions, Trail, in_role};
 
 /// A channel's state at a place in its log.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -74,9 +75,14 @@ pub struct FrozenAct {
 pub struct FrozenNotice {
     /// The place of the act that pinned it.
     pub act: Seq,
-    /// The place of the line that it repeats, and the time that the judge gave that.
-    pub line: Option<(Seq, Millis)>,
+    /// The place of the act since which it is up.
+    pub up: Seq,
+    /// The line that it repeats.
+    pub line: Option<FrozenLine>,
 }
+
+/// A line: its place, the time that the judge gave it, and what its author was here, where that isn't what the event says.
+pub type FrozenLine = (Seq, Millis, Option<Role>);
 
 /// A line that was accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,6 +93,8 @@ pub struct Mark {
     pub time: Millis,
     /// The newest time in the log by then.
     pub by: Millis,
+    /// What its author was here, where that isn't what the event says.
+    pub role: Option<Role>,
 }
 
 impl Channel {
@@ -103,9 +111,10 @@ impl Channel {
             .window
             .last(usize::MAX)
             .take_while(|kept| kept.seq < first)
-            .map(|kept| Mark { seq: kept.seq, time: kept.time, by: Millis::default() })
+            .map(|kept| Mark { seq: kept.seq, time: kept.time, by: Millis::default(), role: kept.role })
             .collect();
-        marks.extend(remembered.map(|(seq, time, by)| Mark { seq, time, by }));
+        let role = |seq| self.window.at(seq).and_then(|kept| kept.role);
+        marks.extend(remembered.map(|(seq, time, by)| Mark { seq, time, by, role: role(seq) }));
         Some(Frozen {
             seq: self.seq,
             broadcasts: self.broadcasts.clone(),
@@ -137,7 +146,7 @@ impl Channel {
         for logged in events {
             while marks.next_if(|mark| mark.seq < logged.seq).is_some() {}
             let Some(mark) = marks.next_if(|mark| mark.seq == logged.seq) else { continue };
-            let Some(kept) = kept_line(logged, mark.time) else { continue };
+            let Some(kept) = kept_line(logged, (mark.time, mark.role)) else { continue };
             if mark.seq >= frozen.remembered {
                 let receipt = Receipt { id: kept.id, time: kept.time, seq: kept.seq };
                 authors.restore(mark.by, &kept.line, logged.event.at, receipt);
@@ -179,7 +188,7 @@ impl Frozen {
     /// The places of all events that it points at, oldest first.
     pub fn places(&self) -> Vec<Seq> {
         let notices = self.notice.iter().chain(self.taken.iter().map(|(_, notice)| notice));
-        let notices = notices.flat_map(|notice| [Some(notice.act), notice.line.map(|(line, _)| line)]).flatten();
+        let notices = notices.flat_map(|notice| [Some(notice.act), notice.line.map(|(line, ..)| line)]).flatten();
         let marks = self.marks.iter().map(|mark| mark.seq).chain(self.acts.iter().map(|act| act.seq));
         let mut places: Vec<Seq> = marks.chain(notices).collect();
         places.sort_unstable();
@@ -196,7 +205,7 @@ impl From<&KeptAct> for FrozenAct {
 
 impl From<&Notice> for FrozenNotice {
     fn from(notice: &Notice) -> Self {
-        Self { act: notice.act, line: notice.line().map(|kept| (kept.seq, kept.time)) }
+        Self { act: notice.act, up: notice.up, line: notice.line().map(|kept| (kept.seq, kept.time, kept.role)) }
     }
 }
 
@@ -205,8 +214,9 @@ impl FrozenNotice {
         let pinning = event_at(events, self.act)?;
         let Body::Act(act) = &pinning.event.body else { return None };
         let Deed::Pin(pin) = &act.deed else { return None };
-        let line = self.line.and_then(|(seq, time)| kept_line(event_at(events, seq)?, time));
-        Notice::pinned(self.act, pinning.event.at, act, pin, line)
+        let line = self.line.and_then(|(seq, time, role)| kept_line(event_at(events, seq)?, (time, role)));
+        let notice = Notice::pinned(self.act, pinning.event.at, act, pin, line)?;
+        Some(Notice { up: self.up, ..notice })
     }
 }
 
@@ -214,7 +224,7 @@ fn event_at(events: &[Logged], place: Seq) -> Option<&Logged> {
     events.binary_search_by_key(&place, |logged| logged.seq).ok().and_then(|index| events.get(index))
 }
 
-fn kept_line(logged: &Logged, time: Millis) -> Option<Kept> {
+fn kept_line(logged: &Logged, (time, role): (Millis, Option<Role>)) -> Option<Kept> {
     let Body::Line(line) = &logged.event.body else { return None };
-    Some(Kept { seq: logged.seq, id: logged.event.id, time, line: Arc::clone(line) })
+    Some(Kept { seq: logged.seq, id: logged.event.id, time, line: in_role(line, role), role })
 }

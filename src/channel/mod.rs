@@ -24,6 +24,7 @@ use crate::model::event::{Body, Event, Logged};
 use crate::model::id::{ChannelId, Cid, EventId, Seq, UserId};
 use crate::model::item::LineView;
 use crate::model::message::{Author, Draft, Kind, Lane, Line, Receipt};
+use crate::model::principal::Role;
 use crate::model::refusal::Refusal;
 use crate::model::time::Millis;
 use crate::policy::revoked::{Revocation, Revocations};
@@ -33,9 +34,9 @@ use authors::Authors;
 use notice::Notice;
 use window::{Entry, Window};
 
-pub use frozen::{Frozen, FrozenAct, FrozenNotice, Mark};
+pub use frozen::{Frozen, FrozenAct, FrozenLine, FrozenNotice, Mark};
 pub use grants::{Grant, Grants};
-pub use hidden::{Everything, Hidden};
+pub use hidden::{By, Everything, Hidden};
 pub use newcomers::Newcomers;
 pub use restrictions::{Restriction, Restrictions};
 pub use trail::Trail;
@@ -50,8 +51,10 @@ pub struct Kept {
     pub id: EventId,
     /// Unique for its author in this channel: with the author's uid it names the line on the plain wire.
     pub time: Millis,
-    /// What was said.
+    /// What was said, by the role that its author had here then.
     pub line: Arc<Line>,
+    /// That role, where it isn't the one that the event says.
+    pub role: Option<Role>,
 }
 
 /// What the judge says of an event.
@@ -217,7 +220,9 @@ impl Channel {
         if let Err(refusal) = self.may_be_written(&line.cid) {
             return Verdict::Rejected(refusal);
         }
-        let line = &self.by_role(line);
+        let role = self.role_of(&line.author.uid, line.author.role, &line.credential);
+        let role = Some(role).filter(|role| *role != line.author.role);
+        let line = &in_role(line, role);
         let may = self.may_send(&line.author.uid, at).and_then(|()| may_say(&line.author, &line.draft));
         if let Err(refusal) = may {
             return Verdict::Rejected(refusal);
@@ -228,7 +233,7 @@ impl Channel {
         let time = self.authors.stamp(&line.author.uid, at, seq);
         self.authors.remember(line, at, Receipt { id, time, seq });
         self.newcomers.note(&line.author.uid, at);
-        let kept = Kept { seq, id, time, line: line.clone() };
+        let kept = Kept { seq, id, time, line: line.clone(), role };
         self.window.push(kept.clone());
         Verdict::Line(kept)
     }
@@ -311,7 +316,7 @@ impl Channel {
         for entry in self.window.between(Seq(first.0 - 1), end) {
             sum += match entry {
                 Entry::Line(kept) => kept.line.draft.text.len() + each,
-                Entry::Act(act) => act.bytes(),
+                Entry::Act(act) => self.act_bytes(act),
             };
             if sum > bytes && entry.seq() > first {
                 return Some(last);
@@ -323,7 +328,12 @@ impl Channel {
 
     /// Bytes that what staff did behind `after` and up to `upto` takes once it is encoded, as far as can be told before.
     pub fn acts_bytes(&self, after: Seq, upto: Seq) -> usize {
-        self.window.acts_between(after, upto).map(KeptAct::bytes).sum()
+        self.window.acts_between(after, upto).map(|act| self.act_bytes(act)).sum()
+    }
+
+    fn act_bytes(&self, act: &KeptAct) -> usize {
+        let shown = act.lines.iter().filter(|_| act.may_show()).filter_map(|place| self.window.at(*place));
+        act.bytes() + shown.map(window::bytes).sum::<usize>()
     }
 
     /// The place behind which every line of the newest broadcast can still be had.
@@ -347,15 +357,25 @@ impl Channel {
         self.window.count(place)
     }
 
-    /// The receipt of a line that is among the last ones.
+    /// The receipt of a line or an act that is among the last ones.
     pub fn receipt(&self, seq: Seq) -> Option<Receipt> {
-        self.window.at(seq).map(|kept| Receipt { id: kept.id, time: kept.time, seq })
+        let line = self.window.at(seq).map(|kept| Receipt { id: kept.id, time: kept.time, seq });
+        line.or_else(|| {
+            let act = self.window.acts_between(Seq(seq.0.saturating_sub(1)), seq).next()?;
+            Some(Receipt { id: act.event.id, time: act.event.at, seq })
+        })
     }
 
     /// The author of the newest remembered line of this user.
     pub fn author(&self, uid: &str) -> Option<&Author> {
         self.window.last(usize::MAX).rev().map(|kept| &kept.line.author).find(|author| author.uid.as_str() == uid)
     }
+}
+
+/// The line as somebody's who has this role.
+fn in_role(line: &Arc<Line>, role: Option<Role>) -> Arc<Line> {
+    let with = |role| Arc::new(Line { author: Author { role, ..line.author.clone() }, ..Line::clone(line) });
+    role.map_or_else(|| line.clone(), with)
 }
 
 /// Notice lines are for staff.

@@ -6,8 +6,8 @@ use crate::model::id::UserId;
 use crate::model::time::Millis;
 
 /// Users who are remembered since they said something, and as many before them; of those who said nothing for longer it
-/// is forgotten that they ever did.
-const MOST: usize = 20_000;
+/// is forgotten that they ever did, and they count as newcomers when they come back.
+const MOST: usize = 10_000;
 
 const MINUTE_MS: i64 = 60_000;
 
@@ -70,7 +70,7 @@ mod tests {
         newcomers.note(&user(0), Millis(0));
         for number in 1..MOST * 3 {
             newcomers.note(&user(number), Millis(600_000));
-            if number % 10_000 == 0 {
+            if number % 5_000 == 0 {
                 newcomers.note(&user(0), Millis(600_000));
             }
         }

@@ -12,6 +12,8 @@ use super::Kept;
 pub(super) struct Notice {
     /// The place of the act that pinned it.
     pub(super) act: Seq,
+    /// The place of the act since which it is up: that one, or one that has brought it back.
+    pub(super) up: Seq,
     pub(super) cid: Cid,
     pub(super) at: Millis,
     pub(super) by: Author,
@@ -33,7 +35,7 @@ impl Notice {
             PinContent::Line(_) => Says::Line(line?),
             PinContent::Text(text, extras) => Says::Text(text.clone(), extras.clone()),
         };
-        Some(Self { act: place, cid: pin.cid.clone(), at, by: act.by.clone(), until: pin.until, says })
+        Some(Self { act: place, up: place, cid: pin.cid.clone(), at, by: act.by.clone(), until: pin.until, says })
     }
 
     /// The line that it repeats.

@@ -1,11 +1,9 @@
 //! Who may do what in a channel: roles that were given and taken, and those who may not send.
 
-use std::sync::Arc;
-
 use crate::model::access::Credential;
 use crate::model::act::Deed;
 use crate::model::id::{Seq, UserId};
-use crate::model::message::{Author, Line};
+use crate::model::message::Author;
 use crate::model::principal::Role;
 use crate::model::refusal::Refusal;
 use crate::model::time::Millis;
@@ -37,15 +35,6 @@ impl Channel {
         Err(Refusal::Restricted { for_ms })
     }
 
-    /// The line with the role that its author has here.
-    pub(super) fn by_role(&self, line: &Arc<Line>) -> Arc<Line> {
-        let role = self.role_of(&line.author.uid, line.author.role, &line.credential);
-        if role == line.author.role {
-            return line.clone();
-        }
-        Arc::new(Line { author: Author { role, ..line.author.clone() }, ..Line::clone(line) })
-    }
-
     /// Whether `by`, who acts with the role that they have here, may do that to a user.
     pub(super) fn may_deal_with(&self, by: &Author, deed: &Deed, at: Millis) -> Result<(), Refusal> {
         let Some(target) = deed.target() else { return Ok(()) };
@@ -54,7 +43,13 @@ impl Channel {
         }
         let role = self.known_role(target);
         match deed {
-            Deed::Lift(_) => Ok(()),
+            Deed::Lift(user) => match self.restrictions.of(&user.uid, at) {
+                Some(restriction) if restriction.rank > by.role => Err(Refusal::Outranked),
+                _ => Ok(()),
+            },
+            Deed::Block(user, _) if self.restrictions.of(&user.uid, at).is_some_and(|held| held.rank > by.role) => {
+                Err(Refusal::Outranked)
+            }
             Deed::Appoint(_, given) if *given >= Role::Streamer => {
                 Err(Refusal::BadRequest("this role is not one that can be given".to_owned()))
             }
@@ -90,6 +85,7 @@ impl Channel {
             until,
             penalty,
             times: u32::from(penalty),
+            rank: by.role,
             nickname: target.profile.nickname.clone(),
             by: by.uid.clone(),
             by_nickname: by.profile.nickname.clone(),

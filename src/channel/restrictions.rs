@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use crate::model::id::{Seq, UserId};
+use crate::model::principal::Role;
 use crate::model::time::Millis;
 
 /// Users who may be restricted at the same time; beyond them nobody more can be, until one is let go.
@@ -26,6 +27,8 @@ pub struct Restriction {
     pub times: u32,
     /// What the user was called.
     pub nickname: String,
+    /// What its author might do: nobody below that takes it back.
+    pub rank: Role,
     /// Who did it.
     pub by: UserId,
     /// And what they were called.

@@ -2,7 +2,7 @@
 
 use crate::model::act::{Deed, Lines};
 use crate::model::event::Body;
-use crate::model::id::{Seq, UserId};
+use crate::model::id::{Cid, Seq, UserId};
 use crate::model::item::{Audience, Item, LineView, NoticeView, Sanction, Standing, SystemView, View};
 use crate::model::message::{Author, Kind, Status};
 use crate::model::time::Millis;
@@ -11,8 +11,9 @@ use super::notice::Says;
 use super::window::Entry;
 use super::{Channel, Kept, KeptAct};
 
-/// Lines that one item tells of: those of one act that has hidden thousands go out in several batches.
-const LINES_IN_ITEM: usize = 256;
+/// Bytes of the lines that one item tells of, as far as they can be told before they are encoded: those of one act that has
+/// hidden thousands go out in several batches.
+const LARGEST_PART: usize = 32 * 1024;
 
 impl Channel {
     /// The line as everybody may see it now.
@@ -37,13 +38,13 @@ impl Channel {
             self.standing(*place, user).or_else(|| forgotten(place).then_some(Standing::Withheld(*place)))
         });
         // What is shown again since is told by the act that did it.
-        let standings = standings.filter(|line| act.may_show() || line.is_withheld()).collect::<Vec<_>>();
-        let chunks = standings.chunks(LINES_IN_ITEM).map(|lines| (Audience::All, View::Standing(lines.to_vec())));
+        let standings = standings.filter(|line| act.may_show() || line.is_withheld());
+        let parts = parts(standings).into_iter().map(|lines| (Audience::All, View::Standing(lines)));
         let notice = notice.then(|| (Audience::All, View::Notice(self.notice_view())));
         // In the order of the real wire: the sanction, the lines, the word to staff (facts, 2.7).
         let sanction = self.sanction(act).map(|(audience, sanction)| (audience, View::Sanction(sanction)));
         let system = system(act).map(|system| (Audience::Staff, View::System(system)));
-        let mut views = sanction.into_iter().chain(chunks).chain(notice).chain(system).peekable();
+        let mut views = sanction.into_iter().chain(parts).chain(notice).chain(system).peekable();
         let mut items = Vec::new();
         while let Some((audience, view)) = views.next() {
             items.push(Item::revealed(act.seq, views.peek().is_none(), audience, view));
@@ -51,30 +52,34 @@ impl Channel {
         items
     }
 
-    /// What was revealed before, as it may be seen now.
-    pub fn reveal_again(&self, item: Item) -> Item {
-        let view = match item.view().clone() {
+    /// What was revealed before in a broadcast, as it may be seen now.
+    pub fn reveal_again(&self, cid: &Cid, item: Item, act: &KeptAct) -> Item {
+        item.map(|view| match view {
             View::Line(line) => View::Line(self.line_again(line)),
-            View::Notice(_) => View::Notice(self.notice_view()),
-            View::Standing(lines) => View::Standing(lines.into_iter().map(|line| self.standing_again(line)).collect()),
+            // What is pinned in a later broadcast is not for those of an earlier one.
+            View::Notice(_) => View::Notice(self.notice_view().filter(|notice| notice.cid == *cid)),
+            View::Standing(lines) => {
+                // The act itself says how its own lines stand now.
+                let others = lines.into_iter().filter(|line| !act.tells_of(line.seq()));
+                View::Standing(others.map(|line| self.standing_again(line)).collect())
+            }
             same @ (View::Sanction(_) | View::System(_)) => same,
-        };
-        item.with_view(view)
+        })
     }
 
     /// What was revealed before, without what it says.
     pub fn conceal(&self, item: Item) -> Item {
-        match item.view().clone() {
-            View::Line(line) => item.with_view(View::Line(line.with_status(Status::Hidden))),
-            View::Standing(_) | View::Notice(_) | View::Sanction(_) | View::System(_) => item,
-        }
+        item.map(|view| match view {
+            View::Line(line) => View::Line(line.with_status(Status::Hidden)),
+            other => other,
+        })
     }
 
     /// The line with its text, for staff alone; whether others don't see it, and the act that hides it from them.
     pub fn reveal_to_staff(&self, kept: &Kept) -> (LineView, bool, Option<Seq>) {
         let line = LineView::revealed(kept.seq, kept.id, kept.time, Status::Normal, kept.line.clone());
         let author = &kept.line.author.uid;
-        (line, self.hidden.holds(kept.seq, author), self.hidden.by(kept.seq, author))
+        (line, self.hidden.holds(kept.seq, author), self.hidden.by(kept.seq, author).map(|by| by.act))
     }
 
     /// The last `count` lines as everybody may see them, oldest first.
@@ -164,9 +169,12 @@ impl Channel {
         withheld.then_some(Standing::Withheld(place))
     }
 
+    /// What is no longer remembered is told without what it says, whatever became of it: it may have been erased.
     fn standing_again(&self, standing: Standing) -> Standing {
         match standing {
-            Standing::Line(line) => Standing::Line(self.line_again(line)),
+            Standing::Line(line) if self.window.at(line.seq()).is_some() => Standing::Line(self.line_again(line)),
+            Standing::Line(line) if line.status() == Status::Hidden => Standing::Line(line),
+            Standing::Line(line) => Standing::Withheld(line.seq()),
             withheld @ Standing::Withheld(_) => withheld,
         }
     }
@@ -174,6 +182,25 @@ impl Channel {
     fn status(&self, place: Seq, author: &UserId) -> Status {
         if self.hidden.holds(place, author) { Status::Hidden } else { Status::Normal }
     }
+}
+
+/// Lines in parts, of which each is small enough for a batch; at least one line in each.
+fn parts(lines: impl Iterator<Item = Standing>) -> Vec<Vec<Standing>> {
+    let (mut parts, mut bytes) = (Vec::<Vec<Standing>>::new(), 0);
+    for line in lines {
+        let more = line.bytes();
+        match parts.last_mut() {
+            Some(part) if bytes + more <= LARGEST_PART => {
+                bytes += more;
+                part.push(line);
+            }
+            _ => {
+                bytes = more;
+                parts.push(vec![line]);
+            }
+        }
+    }
+    parts
 }
 
 /// What staff are told of what was done to somebody.

@@ -31,9 +31,6 @@ const ACT_BYTES: usize = 4 * 1_024;
 /// What it takes for each of them, by its place.
 const NAMED_BYTES: usize = 12;
 
-/// What it takes for each of them, with what it says and what goes with that, as they usually are.
-const SHOWN_BYTES: usize = 1_024;
-
 /// Something that members are told of beside lines.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeptAct {
@@ -48,10 +45,15 @@ pub struct KeptAct {
 }
 
 impl KeptAct {
-    /// Bytes that telling of it takes, as far as can be told before it is encoded.
+    /// Whether it says how this line stands.
+    pub fn tells_of(&self, place: Seq) -> bool {
+        self.lines.binary_search(&place).is_ok()
+    }
+
+    /// Bytes that telling of it takes, as far as can be told before it is encoded; without what lines say that it shows
+    /// again.
     pub(super) fn bytes(&self) -> usize {
-        let each = if self.may_show() { SHOWN_BYTES } else { NAMED_BYTES };
-        ACT_BYTES + self.lines.len() * each
+        ACT_BYTES + self.lines.len() * NAMED_BYTES
     }
 
     /// Whether lines may be shown again by it: what they say is told then.
@@ -231,7 +233,8 @@ impl Window {
     }
 }
 
-fn bytes(kept: &Kept) -> usize {
+/// What a line takes.
+pub(super) fn bytes(kept: &Kept) -> usize {
     let (draft, profile) = (&kept.line.draft, &kept.line.author.profile);
     let emojis = draft.extras.emojis.iter().map(|(name, url)| name.len() + url.len()).sum::<usize>();
     LINE_BYTES + draft.text.len() + emojis + profile.bytes()

@@ -61,6 +61,9 @@ const FLUSH_SHARE: u32 = 5;
 /// Shortest time between a flush and one for the sake of an act: acts don't wait for the window's end, but for each other.
 const BETWEEN_ACTS: Duration = Duration::from_millis(20);
 
+/// Flushes for the sake of acts may claim one part in this many of the time.
+const ACTS_SHARE: u32 = 2;
+
 /// Settings of a feed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Config {
@@ -96,6 +99,8 @@ pub struct About {
 #[derive(Default)]
 struct Pending {
     items: Vec<Item>,
+    /// Whether one of them can't wait for the window's end.
+    urgent: bool,
     /// When lines were taken back, by the place of the act that did; oldest first.
     hidden: VecDeque<(Seq, Instant)>,
 }
@@ -104,6 +109,7 @@ impl Pending {
     fn clear(&mut self) {
         self.items.clear();
         self.hidden.clear();
+        self.urgent = false;
     }
 }
 
@@ -244,6 +250,7 @@ impl Feed {
         if let Some(place) = hiding.map(Item::seq) {
             pending.hidden.push_back((place, clock::instant()));
         }
+        pending.urgent |= acts;
         drop(pending);
         if some {
             self.due.notify_one();
@@ -303,11 +310,11 @@ impl Feed {
                         self.window_ends(next, acts_next).await;
                     }
                     let begun = clock::instant();
-                    acts_next = begun + BETWEEN_ACTS;
                     let rest = self.flush().await;
                     next = self.next_flush(begun);
+                    acts_next = begun + BETWEEN_ACTS.max((clock::instant() - begun) * ACTS_SHARE);
                     if rest {
-                        next = next.max(begun + BURST_PAUSE);
+                        (next, acts_next) = (next.max(begun + BURST_PAUSE), acts_next.max(begun + BURST_PAUSE));
                         self.due.notify_one();
                     }
                 }
@@ -317,9 +324,15 @@ impl Feed {
 
     /// Waits for the window's end, or for an act and the earliest time for one.
     async fn window_ends(&self, end: Instant, acts: Instant) {
+        let urgent = async {
+            // A call may be left over from what has gone out meanwhile.
+            while !self.pending.lock().urgent {
+                self.urgent.notified().await;
+            }
+        };
         tokio::select! {
             () = sleep_until(end) => {}
-            () = self.urgent.notified() => sleep_until(end.min(acts)).await,
+            () = urgent => sleep_until(end.min(acts)).await,
         }
     }
 
@@ -390,6 +403,7 @@ impl Feed {
             .min(pending.items.len());
         let rest = pending.items.split_off(fitting);
         let left = !rest.is_empty();
+        pending.urgent = rest.iter().any(Item::is_act);
         (std::mem::replace(&mut pending.items, rest), left)
     }
 

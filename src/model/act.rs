@@ -34,6 +34,8 @@ pub const LONGEST_BLOCK_DAYS: u32 = 3_650;
 pub struct Act {
     /// Who did it, with the role that they act by.
     pub by: Author,
+    /// The broadcast in which they do it, which has to be the newest one; missing when it is the site that does it.
+    pub cid: Option<Cid>,
     /// The token they act by.
     pub credential: Credential,
     /// The API key with which the site's backend asked for it; empty when it came from a session.
@@ -124,6 +126,13 @@ pub struct Pin {
     pub content: PinContent,
     /// When it goes by itself.
     pub until: Option<Millis>,
+}
+
+impl Pin {
+    /// Whether it says something in words of its own.
+    pub fn is_text(&self) -> bool {
+        matches!(self.content, PinContent::Text(..))
+    }
 }
 
 /// What a pinned notice says.

@@ -52,8 +52,8 @@ impl Item {
     }
 
     /// The same, with another view, by `channel::reveal`'s decision.
-    pub fn with_view(self, view: View) -> Self {
-        Self { view, ..self }
+    pub fn map(self, view: impl FnOnce(View) -> View) -> Self {
+        Self { view: view(self.view), ..self }
     }
 
     /// Place in the channel's log.
@@ -115,7 +115,7 @@ impl Item {
     /// Bytes that it takes once it is encoded, as far as can be told before: more rather than less.
     pub fn bytes(&self) -> usize {
         match &self.view {
-            View::Line(line) => LINE_BYTES + line.text().len(),
+            View::Line(line) => LINE_BYTES + line.content_bytes(),
             View::Standing(lines) => lines.iter().map(Standing::bytes).sum(),
             View::Sanction(_) => STANDING_BYTES * 2,
             View::System(_) => LINE_BYTES * 4,
@@ -206,6 +206,12 @@ impl LineView {
     pub fn members(&self) -> u32 {
         self.line.members
     }
+
+    /// Bytes of its text and its emojis.
+    fn content_bytes(&self) -> usize {
+        let emojis = self.line.draft.extras.emojis.iter();
+        self.text().len() + emojis.map(|(name, picture)| name.len() + picture.len() + 16).sum::<usize>()
+    }
 }
 
 /// How a line stands that was told before.
@@ -234,9 +240,10 @@ impl Standing {
         }
     }
 
-    fn bytes(&self) -> usize {
+    /// Bytes that telling of it takes, as far as can be told before it is encoded: more rather than less.
+    pub fn bytes(&self) -> usize {
         match self {
-            Self::Line(line) if line.status() == Status::Normal => LINE_BYTES + line.text().len(),
+            Self::Line(line) if line.status() == Status::Normal => LINE_BYTES + line.content_bytes(),
             Self::Line(_) | Self::Withheld(_) => STANDING_BYTES,
         }
     }

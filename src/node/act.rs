@@ -127,34 +127,45 @@ impl Node {
     }
 
     /// A line of the last ones with its text, whether it is hidden or not, for a session of staff.
-    pub async fn withheld_from(&self, seat: &Seat, name: &Name) -> Result<Withheld, Refusal> {
+    pub async fn withheld_from(&self, seat: &Seat, name: &Name, tell: impl FnOnce(&Withheld)) -> Result<(), Refusal> {
         let principal = seat.principal().ok_or(Refusal::ReadOnly)?;
         self.still_holds(principal)?;
         self.pace_acts(principal)?;
         if !seat.is_staff() {
             return Err(Refusal::NotStaff);
         }
-        self.withheld(&seat.live, name).await
+        if !seat.live.state.lock().is_newest(seat.stage.as_ref()) {
+            return Err(Refusal::BroadcastEnded);
+        }
+        self.withheld(&seat.live, name, tell).await
     }
 
     /// The same for the site's backend.
     pub async fn withheld_from_site(&self, channel: &ChannelId, name: &Name) -> Result<Withheld, StationError> {
         let view = self.channel(channel).await?;
         let live = self.hub.live(&view.id).await.map_err(|failure| refusal(&failure))?;
-        Ok(self.withheld(&live, name).await?)
+        let mut found = None;
+        self.withheld(&live, name, |withheld| found = Some(withheld.clone())).await?;
+        found.ok_or_else(|| Refusal::Fault.into())
     }
 
-    async fn withheld(&self, live: &Live, name: &Name) -> Result<Withheld, Refusal> {
-        let (line, hidden, act) = {
-            let channel = &live.state.lock().channel;
+    /// Looks the act up first, and the line last: it may have been erased meanwhile.
+    async fn withheld(&self, live: &Live, name: &Name, tell: impl FnOnce(&Withheld)) -> Result<(), Refusal> {
+        let look = |channel: &Channel| {
             let place = place_of(channel, name)?;
-            channel.line_at(place).map(|kept| channel.reveal_to_staff(kept)).ok_or(Refusal::NoSuchLine)?
+            channel.line_at(place).map(|kept| channel.reveal_to_staff(kept)).ok_or(Refusal::NoSuchLine)
         };
+        let (.., act) = look(&live.state.lock().channel)?;
         let by = match act {
             Some(place) => self.event_at(live.id(), place).await.map_err(|failure| refusal(&failure))?,
             None => None,
         };
-        Ok(Withheld { line, hidden, by })
+        let state = live.state.lock();
+        let _telling = live.tells();
+        let (line, hidden, now) = look(&state.channel)?;
+        drop(state);
+        tell(&Withheld { line, hidden, by: by.filter(|_| now == act) });
+        Ok(())
     }
 
     /// What is pinned in the newest broadcast.
@@ -263,7 +274,12 @@ impl Node {
             }
         };
         let Staff { by, credential, key } = staff;
-        let act = Act { by, credential, key, reason: asked.reason, deed };
+        let cid = key.is_empty().then(|| cid.clone());
+        if cid.is_some() {
+            // What is forgotten is for the site alone: whose it was has to be looked up.
+            remembered(channel, &deed)?;
+        }
+        let act = Act { by, cid, credential, key, reason: asked.reason, deed };
         channel.admit_act(&rules.limits, &act, now)?;
         Ok(Event { id, at: now, body: Body::Act(Arc::new(act)) })
     }
@@ -284,13 +300,24 @@ impl Node {
         async move {
             let receipt = match told.await.unwrap_or(Outcome::Refused(Refusal::Fault)) {
                 Outcome::Refused(refusal) => return Err(refusal),
-                Outcome::Acted(receipt) => Some(receipt),
-                Outcome::Sent(_) | Outcome::Done => None,
+                // The second is of one that was done before.
+                Outcome::Acted(receipt) | Outcome::Sent(receipt) => Some(receipt),
+                Outcome::Done => None,
             };
             // Somebody may be telling what was revealed before.
             live.told().await;
             Ok(receipt)
         }
+    }
+}
+
+/// Whether a line that an act names is one of the last ones.
+fn remembered(channel: &Channel, deed: &Deed) -> Result<(), Refusal> {
+    match deed {
+        Deed::Hide(Lines::One(place)) | Deed::Show(Lines::One(place)) if channel.line_at(*place).is_none() => {
+            Err(Refusal::NoSuchLine)
+        }
+        _ => Ok(()),
     }
 }
 

@@ -89,8 +89,8 @@ impl State {
             stage.feed.forget_stretches();
             stage.feed.amend(|item| match verdict {
                 Verdict::Wiped(uid, _) if theirs(&item, uid) => None,
-                _ if hides && act.lines.binary_search(&item.seq()).is_ok() => Some(self.channel.conceal(item)),
-                _ => Some(self.channel.reveal_again(item)),
+                _ if hides && act.tells_of(item.seq()) => Some(self.channel.conceal(item)),
+                _ => Some(self.channel.reveal_again(stage.feed.cid(), item, act)),
             });
         }
         if let Some(stage) = &self.stage {
@@ -274,7 +274,7 @@ impl Live {
     }
 
     /// What ends by itself next.
-    pub(super) fn next_lapse(&self) -> Option<(Millis, Seq)> {
+    pub(super) fn next_lapse(&self) -> Option<(Millis, Seq, Seq)> {
         let mut state = self.state.lock();
         let next = state.channel.next_lapse();
         state.watched = next.is_some();
@@ -406,6 +406,7 @@ async fn deliver(live: Weak<Live>, parts: Arc<Parts>, mut tail: Tail) {
                     error!(%failure, channel = %live.id, "the channel's state can't be read");
                     tokio::time::sleep(AFTER_FAILURE).await;
                 }
+                live.watch_if_due(&parts);
                 let seq = live.state.lock().channel.seq();
                 tail = parts.log.follow(&live.id, seq);
             }

@@ -125,7 +125,9 @@ impl Node {
         });
         let after = match place {
             Some(Ok(place)) => place,
-            Some(Err(_)) if state.is_newest(seat.stage.as_ref()) => channel.place_before(RECENT),
+            Some(Err(_)) if state.is_newest(seat.stage.as_ref()) => {
+                channel.place_before(RECENT).max(channel.remembers_acts_from().min(seq))
+            }
             Some(Err(_)) | None => seq,
         };
         let (lines, readings) = (channel.lines_upto(after), state.readings);
@@ -203,11 +205,16 @@ impl Trail {
             self.told = seq;
             return if lost { Next::Skip(Span { after: seq, upto: seq }, 0, Vec::new()) } else { Next::Live };
         }
-        let begins = channel.remembers_from();
+        let (begins, acts_begin) = (channel.remembers_from(), channel.remembers_acts_from());
+        if self.told < acts_begin && self.told >= begins {
+            // What was hidden meanwhile is forgotten, and some of it may be on the screen.
+            self.advance(state, acts_begin);
+            return Next::Skip(Span { after: acts_begin, upto: acts_begin }, 0, Vec::new());
+        }
         if self.told < begins {
             // Where nobody has counted, or has forgotten what was hidden, or it is too much, it is a gap.
             let counted = self.readings == state.readings
-                && self.told >= channel.remembers_acts_from()
+                && self.told >= acts_begin
                 && channel.acts_bytes(self.told, begins) <= LARGEST_STRETCH;
             let left = counted.then(|| channel.lines_upto(begins).saturating_sub(self.lines));
             let (after, acts) = match left {

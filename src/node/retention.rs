@@ -10,6 +10,7 @@ use std::time::Duration;
 use tracing::{error, info};
 
 use crate::eventlog::{LARGEST_PAGE, LogError};
+use crate::model::act::Deed;
 use crate::model::event::{Body, Event};
 use crate::model::id::{ChannelId, EventId, Seq, UserId};
 use crate::model::refusal::Refusal;
@@ -141,7 +142,12 @@ impl Node {
         let (log, mut after, mut places) = (&self.parts.log, Seq::default(), Vec::new());
         loop {
             let page = log.read(channel, after, LARGEST_PAGE).await?;
-            let theirs = |body: &Body| matches!(body, Body::Line(line) if line.author.uid == *uid);
+            let theirs = |body: &Body| match body {
+                Body::Line(line) => line.author.uid == *uid,
+                // A notice in their own words.
+                Body::Act(act) => act.by.uid == *uid && matches!(&act.deed, Deed::Pin(pin) if pin.is_text()),
+                _ => false,
+            };
             let found = page.events.iter().filter(|logged| logged.seq <= upto && theirs(&logged.event.body));
             places.extend(found.map(|logged| logged.seq));
             match page.events.last() {

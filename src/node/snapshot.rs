@@ -6,18 +6,24 @@ use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::channel::{Channel, Everything, Frozen, FrozenAct, FrozenNotice, Hidden, Mark, Newcomers, Trail};
+use crate::channel::{
+    By, Channel, Everything, Frozen, FrozenAct, FrozenLine, FrozenNotice, Hidden, Mark, Newcomers, Trail,
+};
 use crate::eventlog::{EventLog, LARGEST_PAGE, LogError, Snapshot};
 use crate::model::access::Revoked;
 use crate::model::broadcast::Broadcast;
 use crate::model::event::Logged;
 use crate::model::id::{ChannelId, Cid, Seq, UserId};
+use crate::model::principal::Role;
 use crate::model::time::Millis;
 use crate::policy::revoked::Revocation;
 
 /// The version that this build writes. Version 1 has nothing hidden in it, version 2 not by what it was hidden, and none of
 /// what staff did beside; this build reads all three.
 const VERSION: u8 = 3;
+
+/// Places that lie so near to one another are read together.
+const NEAR: u64 = 64;
 
 #[derive(Serialize, Deserialize)]
 struct Stored {
@@ -29,9 +35,9 @@ struct Stored {
     /// Each by what it is more than the one before.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     hidden: Vec<u64>,
-    /// The acts that hide them, in their order; missing before version 3.
+    /// The acts that hide them, with their authors' rank, and how many of them in a row; missing before version 3.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    hidden_by: Vec<u64>,
+    hidden_by: Vec<(u64, u8, usize)>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     hidden_users: Vec<StoredUser>,
     #[serde(default, skip_serializing_if = "is_zero")]
@@ -59,6 +65,9 @@ struct Stored {
     remembered: u64,
     /// Each by what it is more than the one before: numbers of one or two digits, mostly.
     marks: Vec<(u64, i64, i64)>,
+    /// What authors of such lines were, by place, where the events don't say so.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    roles: Vec<(u64, u8)>,
 }
 
 /// Of whom everything is hidden: up to where, by which act, and but for what.
@@ -67,6 +76,7 @@ struct StoredUser {
     uid: String,
     upto: u64,
     act: u64,
+    rank: u8,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     shown: Vec<u64>,
 }
@@ -80,8 +90,8 @@ struct StoredAct {
     notice: bool,
 }
 
-/// The place of the act that pinned it, and of the line that it repeats, with its time.
-type StoredNotice = (u64, Option<(u64, i64)>);
+/// The place of the act that pinned it, of the one since which it is up, and of the line that it repeats, with its time.
+type StoredNotice = (u64, u64, Option<(u64, i64, Option<u8>)>);
 
 #[derive(Serialize, Deserialize)]
 struct StoredBroadcast {
@@ -119,7 +129,7 @@ pub(super) fn take(frozen: &Frozen) -> Snapshot {
         floor: frozen.floor.0,
         window: frozen.window.0,
         hidden: steps(frozen.hidden.places().map(|(place, _)| place)),
-        hidden_by: frozen.hidden.places().map(|(_, act)| act.0).collect(),
+        hidden_by: runs(&frozen.hidden),
         hidden_users: hidden_users(&frozen.hidden),
         acts_window: Some(frozen.acts_window.0),
         acts: frozen.acts.iter().map(stored_act).collect(),
@@ -133,6 +143,7 @@ pub(super) fn take(frozen: &Frozen) -> Snapshot {
         dropped: frozen.dropped.0,
         remembered: frozen.remembered.0,
         marks: marks.collect(),
+        roles: frozen.marks.iter().filter_map(|mark| Some((mark.seq.0, people::number(mark.role?)))).collect(),
     };
     // Writing plain structs to memory can't fail.
     let bytes = serde_json::to_vec(&stored).unwrap_or_default();
@@ -146,15 +157,19 @@ pub(super) fn read(snapshot: &Snapshot) -> Option<Frozen> {
     }
     let stored: Stored = serde_json::from_slice(&snapshot.bytes).ok()?;
     let mut before = (0_u64, 0_i64, 0_i64);
+    let roles: HashMap<u64, u8> = stored.roles.into_iter().collect();
     let mut marks = Vec::with_capacity(stored.marks.len());
     for (seq, time, by) in stored.marks {
         before = (before.0.checked_add(seq)?, before.1.checked_add(time)?, before.2.checked_add(by)?);
-        marks.push(Mark { seq: Seq(before.0), time: Millis(before.1), by: Millis(before.2) });
+        let role = roles.get(&before.0).and_then(|role| people::role(*role));
+        marks.push(Mark { seq: Seq(before.0), time: Millis(before.1), by: Millis(before.2), role });
     }
     // Before version 3 nobody wrote down what a line was hidden by.
-    let acts = stored.hidden_by.into_iter().map(Seq).chain(std::iter::repeat(Seq::default()));
+    let by = |(act, rank, count)| Some(std::iter::repeat_n(By { act: Seq(act), rank: people::role(rank)? }, count));
+    let by = stored.hidden_by.into_iter().map(by).collect::<Option<Vec<_>>>()?.into_iter().flatten();
+    let nobody = By { act: Seq::default(), rank: Role::SiteManager };
     let hidden = Hidden::new(
-        places(stored.hidden)?.into_iter().zip(acts),
+        places(stored.hidden)?.into_iter().zip(by.chain(std::iter::repeat(nobody))),
         Seq(stored.hidden_floor),
         stored.hidden_users.into_iter().map(read_user).collect::<Option<Vec<_>>>()?,
     );
@@ -183,24 +198,28 @@ pub(super) fn read(snapshot: &Snapshot) -> Option<Frozen> {
 
 /// The channel as its newest snapshot knows it, or as it is before its first event.
 pub(super) async fn restore(log: &dyn EventLog, id: &ChannelId) -> Result<Channel, LogError> {
-    let Some(frozen) = log.snapshot(id).await?.as_ref().and_then(read) else {
-        return Ok(Channel::new(id.clone()));
-    };
-    let mut events: Vec<Logged> = Vec::with_capacity(frozen.marks.len());
-    let mut marks = frozen.places().into_iter().peekable();
-    while let Some(next) = marks.peek() {
-        let page = log.read(id, Seq(next.0 - 1), LARGEST_PAGE).await?;
+    let Some(snapshot) = log.snapshot(id).await? else { return Ok(Channel::new(id.clone())) };
+    // An older one lacks what staff did: where the log still has it all, it is folded from there once more.
+    let whole = snapshot.version < VERSION && log.read(id, Seq::default(), 1).await?.gone == Seq::default();
+    let Some(frozen) = read(&snapshot).filter(|_| !whole) else { return Ok(Channel::new(id.clone())) };
+    let places = frozen.places();
+    let (mut events, mut next): (Vec<Logged>, usize) = (Vec::with_capacity(places.len()), 0);
+    while let Some(first) = places.get(next) {
+        let page = log.read(id, Seq(first.0 - 1), run(&places[next..])).await?;
         let Some(last) = page.events.last().map(|logged| logged.seq) else { break };
-        for logged in page.events {
-            while marks.next_if(|mark| *mark < logged.seq).is_some() {}
-            if marks.next_if_eq(&logged.seq).is_some() {
-                events.push(logged);
-            }
-        }
+        events.extend(page.events.into_iter().filter(|logged| places[next..].binary_search(&logged.seq).is_ok()));
         // What isn't there is gone from the log.
-        while marks.next_if(|mark| *mark <= last).is_some() {}
+        next += places[next..].partition_point(|place| *place <= last);
     }
     Ok(Channel::thaw(id.clone(), &frozen, &events))
+}
+
+/// As many events as there are at most from the first of these places to the last that is near enough to the one before to
+/// be worth reading what lies in between.
+fn run(places: &[Seq]) -> usize {
+    let far = places.windows(2).position(|pair| pair[1].0 - pair[0].0 > NEAR);
+    let last = places.get(far.unwrap_or(places.len() - 1)).copied().unwrap_or_default();
+    usize::try_from(last.0 - places[0].0 + 1).unwrap_or(LARGEST_PAGE).min(LARGEST_PAGE)
 }
 
 /// Places in rising order, each by what it is more than the one before.
@@ -222,18 +241,32 @@ fn hidden_users(hidden: &Hidden) -> Vec<StoredUser> {
     let stored = |(uid, all): (&UserId, &Everything)| StoredUser {
         uid: uid.to_string(),
         upto: all.upto.0,
-        act: all.act.0,
+        act: all.by.act.0,
+        rank: people::number(all.by.rank),
         shown: steps(all.shown.iter().copied()),
     };
     let mut users: Vec<_> = hidden.users().map(stored).collect();
-    users.sort_by(|one, other| one.uid.cmp(&other.uid));
+    users.sort_by(|one, other| (&one.uid, one.act).cmp(&(&other.uid, other.act)));
     users
 }
 
+/// What hides the lines, one for as many as it does in a row.
+fn runs(hidden: &Hidden) -> Vec<(u64, u8, usize)> {
+    let mut runs: Vec<(u64, u8, usize)> = Vec::new();
+    for (_, by) in hidden.places() {
+        let (act, rank) = (by.act.0, people::number(by.rank));
+        match runs.last_mut() {
+            Some((before, same, count)) if (*before, *same) == (act, rank) => *count += 1,
+            _ => runs.push((act, rank, 1)),
+        }
+    }
+    runs
+}
+
 fn read_user(stored: StoredUser) -> Option<(UserId, Everything)> {
-    let StoredUser { uid, upto, act, shown } = stored;
-    let shown = places(shown)?.into_iter().collect();
-    Some((UserId::parse(&uid)?, Everything { upto: Seq(upto), act: Seq(act), shown }))
+    let StoredUser { uid, upto, act, rank, shown } = stored;
+    let (by, shown) = (By { act: Seq(act), rank: people::role(rank)? }, places(shown)?.into_iter().collect());
+    Some((UserId::parse(&uid)?, Everything { upto: Seq(upto), by, shown }))
 }
 
 fn stored_act(act: &FrozenAct) -> StoredAct {
@@ -246,11 +279,13 @@ fn read_act(stored: StoredAct) -> FrozenAct {
 }
 
 fn stored_notice(notice: &FrozenNotice) -> StoredNotice {
-    (notice.act.0, notice.line.map(|(Seq(place), Millis(time))| (place, time)))
+    let line = |(Seq(place), Millis(time), role): FrozenLine| (place, time, role.map(people::number));
+    (notice.act.0, notice.up.0, notice.line.map(line))
 }
 
-fn read_notice((act, line): StoredNotice) -> FrozenNotice {
-    FrozenNotice { act: Seq(act), line: line.map(|(place, time)| (Seq(place), Millis(time))) }
+fn read_notice((act, up, line): StoredNotice) -> FrozenNotice {
+    let read = |(place, time, role): (u64, i64, Option<u8>)| (Seq(place), Millis(time), role.and_then(people::role));
+    FrozenNotice { act: Seq(act), up: Seq(up), line: line.map(read) }
 }
 
 fn stored_newcomers(users: &HashMap<UserId, i64>) -> Vec<(String, i64)> {
@@ -305,7 +340,6 @@ mod tests {
     use crate::channel::{Grant, Grants, Restriction, Restrictions};
     use crate::eventlog::memory::Memory;
     use crate::model::event::{Body, Event};
-    use crate::model::principal::Role;
 
     use super::*;
 
@@ -314,13 +348,15 @@ mod tests {
     }
 
     fn frozen() -> Frozen {
-        let mark = |seq, time, by| Mark { seq: Seq(seq), time: Millis(time), by: Millis(by) };
+        let role = Some(Role::Viewer);
+        let mark = |seq, time, by| Mark { seq: Seq(seq), time: Millis(time), by: Millis(by), role };
         let broadcast = |cid: &str, closed: Option<i64>| Broadcast {
             cid: Cid::parse(cid).unwrap(),
             title: "한 \"마당\"".to_owned(),
             opened: Millis(1),
             closed: closed.map(Millis),
         };
+        let by = By { act: Seq(13), rank: Role::ChatManager };
         let before = Some((Role::Streamer, Millis(2)));
         let grant = Grant { role: Role::ChatManager, act: Seq(20), at: Millis(8), before };
         let restriction = Restriction {
@@ -330,6 +366,7 @@ mod tests {
             penalty: true,
             times: 3,
             nickname: "나쁜".to_owned(),
+            rank: Role::Streamer,
             by: user("mod"),
             by_nickname: "지기".to_owned(),
             reason: "spam".to_owned(),
@@ -344,8 +381,8 @@ mod tests {
             window: Seq(8),
             acts_window: Seq(6),
             acts: vec![FrozenAct { seq: Seq(13), lines: vec![Seq(9), Seq(12)], notice: true }],
-            notice: Some(FrozenNotice { act: Seq(14), line: Some((Seq(10), Millis(7))) }),
-            taken: Some((Seq(14), FrozenNotice { act: Seq(11), line: None })),
+            notice: Some(FrozenNotice { act: Seq(14), up: Seq(15), line: Some((Seq(10), Millis(7), role)) }),
+            taken: Some((Seq(14), FrozenNotice { act: Seq(11), up: Seq(11), line: None })),
             trail: Trail::new([Seq(11), Seq(13), Seq(14)]),
             grants: Grants::new([
                 (user("mod"), grant),
@@ -357,9 +394,9 @@ mod tests {
             ]),
             newcomers: Newcomers::new([(user("u"), 4)], [(user("v"), 3), (user("w"), 2)]),
             hidden: Hidden::new(
-                [(Seq(9), Seq(13)), (Seq(12), Seq(13))],
+                [(Seq(9), by), (Seq(11), by), (Seq(12), By { rank: Role::Streamer, ..by })],
                 Seq(7),
-                [(user("bad"), Everything { upto: Seq(8), act: Seq(8), shown: [Seq(7), Seq(8)].into() })],
+                [(user("bad"), Everything { upto: Seq(8), by, shown: [Seq(7), Seq(8)].into() })],
             ),
             dropped: Seq(4),
             remembered: Seq(u64::MAX),

@@ -92,7 +92,7 @@ async fn a_line_that_is_hidden_while_it_waits_goes_out_without_its_text() {
     let by = Author { uid: UserId::parse("site").unwrap(), profile: Arc::default(), role: Role::SiteManager };
     let deed = Deed::Hide(Lines::One(Seq(place + 1)));
     let credential = Credential::of_the_site();
-    let act = Act { by, credential, key: String::new(), reason: String::new(), deed };
+    let act = Act { by, cid: None, credential, key: String::new(), reason: String::new(), deed };
     log.append(&id, Arc::new(Event::new(Millis(NOON), Body::Act(Arc::new(act))))).await.unwrap();
     let line = &reader.hears_lines(1).await[0];
     assert_eq!((&line["msg"], &line["msgStatusType"]), (&json!(""), &json!("HIDDEN")));

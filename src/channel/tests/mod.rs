@@ -1,4 +1,5 @@
 mod acts;
+mod people;
 
 use super::*;
 use crate::model::access::{Credential, Revoked};
@@ -50,7 +51,14 @@ impl Scene {
 
     fn acts_by(&mut self, at: i64, role: Role, deed: Deed) -> Verdict {
         let by = Author { role, ..author("staff") };
-        let act = Act { by, credential: Credential::default(), key: String::new(), reason: "why".to_owned(), deed };
+        let act = Act {
+            by,
+            cid: None,
+            credential: Credential::default(),
+            key: String::new(),
+            reason: "why".to_owned(),
+            deed,
+        };
         self.happens(at, Body::Act(Arc::new(act)))
     }
 

@@ -16,6 +16,8 @@ use super::{ROLES, StoredProfile, is_zero, read_profile, stored_profile, value, 
 #[derive(Serialize, Deserialize)]
 pub(super) struct StoredAct {
     by: StoredPerson,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    cid: Option<String>,
     #[serde(default, skip_serializing_if = "String::is_empty")]
     token: String,
     #[serde(default, skip_serializing_if = "is_zero")]
@@ -86,9 +88,10 @@ struct StoredPin {
 }
 
 pub(super) fn stored(act: &Act) -> StoredAct {
-    let Act { by, credential, key, reason, deed } = act;
+    let Act { by, cid, credential, key, reason, deed } = act;
     StoredAct {
         by: stored_person(by),
+        cid: cid.as_ref().map(Cid::to_string),
         token: credential.token_id.clone(),
         issued: credential.issued.0,
         own: credential.own,
@@ -144,9 +147,13 @@ fn stored_pin(pin: &Pin) -> StoredPin {
 }
 
 pub(super) fn read(stored: StoredAct) -> Option<Act> {
-    let StoredAct { by, token, issued, own, key, reason, deed } = stored;
+    let StoredAct { by, cid, token, issued, own, key, reason, deed } = stored;
     Some(Act {
         by: read_person(by)?,
+        cid: match cid {
+            Some(cid) => Some(Cid::parse(&cid)?),
+            None => None,
+        },
         credential: Credential { token_id: token, issued: Millis(issued), own },
         key,
         reason,
@@ -187,7 +194,7 @@ fn read_pin(stored: StoredPin) -> Option<Pin> {
 pub(super) fn hidden_by_the_site(place: Seq) -> Option<Act> {
     let by = Author { uid: UserId::parse("site")?, profile: Arc::new(Profile::default()), role: Role::SiteManager };
     let deed = Deed::Hide(Lines::One(place));
-    Some(Act { by, credential: Credential::of_the_site(), key: String::new(), reason: String::new(), deed })
+    Some(Act { by, cid: None, credential: Credential::of_the_site(), key: String::new(), reason: String::new(), deed })
 }
 
 #[cfg(test)]
@@ -222,7 +229,8 @@ mod tests {
         ] {
             let by = Author { uid: user.clone(), profile: Arc::default(), role: Role::ChatManager };
             let credential = Credential { token_id: "t".to_owned(), issued: Millis(4), own: true };
-            let act = Act { by, credential, key: "k".to_owned(), reason: "spam".to_owned(), deed };
+            let act =
+                Act { by, cid: Cid::parse("c"), credential, key: "k".to_owned(), reason: "spam".to_owned(), deed };
             for body in [Body::Act(Arc::new(act)), Body::Lapsed { act: Seq(3) }] {
                 let event = Event::new(Millis(5), body);
                 assert_eq!(decode(event.id, &encode(&event)), event);

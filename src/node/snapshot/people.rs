@@ -27,6 +27,7 @@ pub(super) struct StoredRestriction {
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     penalty: bool,
     times: u32,
+    rank: u8,
     nickname: String,
     by: String,
     by_nickname: String,
@@ -38,11 +39,11 @@ pub(super) struct StoredRestriction {
 const ROLES: [(Role, u8); 5] =
     [(Role::Viewer, 0), (Role::ChatManager, 1), (Role::ChannelManager, 2), (Role::Streamer, 3), (Role::SiteManager, 4)];
 
-fn number(role: Role) -> u8 {
+pub(super) fn number(role: Role) -> u8 {
     ROLES.iter().find(|(known, _)| *known == role).map_or(0, |(_, number)| *number)
 }
 
-fn role(number: u8) -> Option<Role> {
+pub(super) fn role(number: u8) -> Option<Role> {
     ROLES.iter().find(|(_, known)| *known == number).map(|(role, _)| *role)
 }
 
@@ -81,6 +82,7 @@ pub(super) fn stored_restrictions(restrictions: &Restrictions) -> Vec<StoredRest
         until: restriction.until.map(|until| until.0),
         penalty: restriction.penalty,
         times: restriction.times,
+        rank: number(restriction.rank),
         nickname: restriction.nickname.clone(),
         by: restriction.by.to_string(),
         by_nickname: restriction.by_nickname.clone(),
@@ -99,6 +101,7 @@ pub(super) fn read_restrictions(stored: Vec<StoredRestriction>) -> Option<Restri
             until: stored.until.map(Millis),
             penalty: stored.penalty,
             times: stored.times,
+            rank: role(stored.rank)?,
             nickname: stored.nickname,
             by: UserId::parse(&stored.by)?,
             by_nickname: stored.by_nickname,

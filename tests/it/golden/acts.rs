@@ -141,8 +141,14 @@ pub(super) fn hidden_line_again(example: &Value) -> String {
         role: Role::ChatManager,
     };
     let deed = Deed::Hide(Lines::One(line.seq()));
-    let act =
-        Act { by: by_whom, credential: Default::default(), key: String::new(), reason: text(&by["reason"]), deed };
+    let act = Act {
+        by: by_whom,
+        cid: None,
+        credential: Default::default(),
+        key: String::new(),
+        reason: text(&by["reason"]),
+        deed,
+    };
     let by = (place(&by["seq"]), Millis(by["actTime"].as_i64().unwrap()), &act);
     let hidden = body["messageStatusType"] == "HIDDEN";
     reply::hidden_line(&address(example), &channel(&body["extras"]), (&line, hidden), Some(by))

@@ -20,8 +20,8 @@ pub(super) struct TrueLine {
     pub(super) question: bool,
     /// The act that hides this line alone.
     one: Option<u64>,
-    /// The act that hides all of its author's.
-    all: Option<u64>,
+    /// The acts that hide all of its author's.
+    all: Vec<u64>,
     /// Since which place its text is withheld.
     pub(super) hidden_since: Option<u64>,
     /// Whether those who have it were told so.
@@ -40,7 +40,7 @@ impl TrueLine {
 
     /// Whether its text is withheld.
     pub(super) fn is_hidden(&self) -> bool {
-        self.one.is_some() || self.all.is_some()
+        self.one.is_some() || !self.all.is_empty()
     }
 
     /// Whether this lane shows it.
@@ -89,7 +89,9 @@ impl Truth {
                 let over = |notice: &mut Pinned| {
                     notice.act == act.0 && notice.until.is_some_and(|until| until <= logged.event.at.0)
                 };
-                self.notice.take_if(over);
+                if self.notice.take_if(over).is_some() {
+                    self.taken = None;
+                }
             }
             Body::Wiped { uid } => {
                 self.lines.values_mut().filter(|line| line.uid == uid.as_str()).for_each(|line| line.erased = true);
@@ -130,7 +132,7 @@ impl Truth {
                 text,
                 question: draft.kind == Kind::Question,
                 one: None,
-                all: None,
+                all: Vec::new(),
                 hidden_since: None,
                 told: false,
                 erased: false,
@@ -200,12 +202,12 @@ impl Truth {
                 let remembered = there.contains(&place.0);
                 if let Some(line) = self.lines.get_mut(&place.0) {
                     line.one = None;
-                    line.all = line.all.filter(|_| !remembered);
+                    line.all.retain(|_| !remembered);
                 }
             }
             Deed::Show(Lines::Of(user)) => {
                 for (place, line) in self.lines.iter_mut().filter(|(_, line)| line.uid == user.as_str()) {
-                    line.all = None;
+                    line.all.clear();
                     line.one = line.one.filter(|_| !there.contains(place));
                 }
             }
@@ -213,7 +215,7 @@ impl Truth {
             Deed::Pin(pin) => self.pin(seq, pin, &there),
             Deed::Unpin => self.taken = self.notice.take().map(|notice| (seq, notice)).or(self.taken.take()),
             Deed::Undo(act) => {
-                self.undo(act.0);
+                self.undo(act.0, at);
                 self.restricted.retain(|_, (_, by)| *by != act.0);
             }
         }
@@ -232,7 +234,7 @@ impl Truth {
     }
 
     fn silence(&mut self, uid: &str, act: u64) {
-        self.lines.values_mut().filter(|line| line.uid == uid).for_each(|line| line.all = Some(act));
+        self.lines.values_mut().filter(|line| line.uid == uid).for_each(|line| line.all.push(act));
     }
 
     fn pin(&mut self, seq: u64, pin: &madang::model::act::Pin, there: &BTreeSet<u64>) {
@@ -252,17 +254,18 @@ impl Truth {
         self.taken = self.notice.replace(notice).map(|before| (seq, before));
     }
 
-    fn undo(&mut self, act: u64) {
+    fn undo(&mut self, act: u64, at: i64) {
         for line in self.lines.values_mut() {
             line.one = line.one.filter(|by| *by != act);
-            line.all = line.all.filter(|by| *by != act);
+            line.all.retain(|by| *by != act);
         }
         let pinned = match (&self.notice, &self.taken) {
             (Some(notice), _) => notice.act == act,
             (None, taken) => taken.as_ref().is_some_and(|(by, _)| *by == act),
         };
         if pinned {
-            self.notice = self.taken.take_if(|(by, _)| *by == act).map(|(_, notice)| notice);
+            let before = self.taken.take_if(|(by, _)| *by == act).map(|(_, notice)| notice);
+            self.notice = before.filter(|notice| notice.until.is_none_or(|until| at < until));
         }
     }
 
@@ -273,8 +276,9 @@ impl Truth {
             let line = notice.line.map(|place| &lines[&place]);
             notice.act <= dropped || line.is_some_and(|line| line.is_gone() || line.is_hidden())
         };
-        self.notice.take_if(gone);
-        self.taken.take_if(|(_, notice)| gone(notice));
+        let down = self.notice.take_if(|notice| gone(notice)).is_some();
+        let taken = |(_, notice): &mut (u64, Pinned)| down || gone(notice);
+        self.taken.take_if(taken);
     }
 
     /// Places of the lines that a channel remembers.

@@ -4,10 +4,11 @@ use std::sync::atomic::Ordering;
 
 use crate::model::act::Asked;
 use crate::model::refusal::Refusal;
+use crate::node::Withheld;
 use crate::proto::cmd::Cmd;
 use crate::proto::code::Code;
 use crate::proto::envelope::Envelope;
-use crate::proto::reply::{self, Address};
+use crate::proto::reply;
 use crate::proto::request::acts;
 
 use super::{IN_FLIGHT_RETRY_MS, Session, address, push_to};
@@ -53,17 +54,18 @@ impl Session {
 
     /// Tells staff what a line says that may be hidden, and by whom.
     pub(super) async fn hidden_line(&self, envelope: &Envelope<'_>) {
-        match self.find_hidden(envelope).await {
-            Ok(answer) => self.push(&answer),
-            Err(refusal) => self.refuse(Cmd::HIDDEN_LINE, envelope, &refusal),
+        if let Err(refusal) = self.tell_hidden(envelope).await {
+            self.refuse(Cmd::HIDDEN_LINE, envelope, &refusal);
         }
     }
 
-    async fn find_hidden(&self, envelope: &Envelope<'_>) -> Result<String, Refusal> {
+    async fn tell_hidden(&self, envelope: &Envelope<'_>) -> Result<(), Refusal> {
         let seat = self.seat(envelope)?;
         let name = acts::hidden_line(envelope.body).map_err(Refusal::BadRequest)?;
-        let found = self.node.withheld_from(seat, &name).await?;
-        let to: Address = address(envelope, seat);
-        Ok(reply::hidden_line(&to, seat.channel(), (&found.line, found.hidden), found.act()))
+        let to = address(envelope, seat);
+        let tell = |found: &Withheld| {
+            self.push(&reply::hidden_line(&to, seat.channel(), (&found.line, found.hidden), found.act()));
+        };
+        self.node.withheld_from(seat, &name, tell).await
     }
 }

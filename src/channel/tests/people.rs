@@ -1,0 +1,167 @@
+use super::*;
+
+fn who(uid: &str) -> Arc<Author> {
+    Arc::new(author(uid))
+}
+
+fn penalize(uid: &str, until: i64) -> Deed {
+    Deed::Penalize(who(uid), Millis(until))
+}
+
+fn block(uid: &str, until: Option<i64>) -> Deed {
+    Deed::Block(who(uid), until.map(Millis))
+}
+
+fn restricted(for_ms: Option<u64>) -> Verdict {
+    Verdict::Rejected(Refusal::Restricted { for_ms })
+}
+
+impl Scene {
+    fn tries(&mut self, at: i64, uid: &str) -> Verdict {
+        self.says(at, uid, draft(&format!("{at} {uid}"), false))
+    }
+
+    fn goes_through(&mut self, at: i64, uid: &str) -> bool {
+        matches!(self.tries(at, uid), Verdict::Line(_))
+    }
+
+    fn does(&mut self, at: i64, role: Role, deed: Deed) -> Result<Seq, Refusal> {
+        let verdict = self.acts_by(at, role, deed);
+        assert_eq!(thawed(self), self.channel);
+        match verdict {
+            Verdict::Act(act) => Ok(act.seq),
+            Verdict::Rejected(refusal) => Err(refusal),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[test]
+fn a_penalty_holds_for_its_time_and_hides_what_was_said() {
+    let mut scene = Scene::on_air();
+    assert!(scene.goes_through(1, "a") && scene.goes_through(2, "b"));
+    let told = scene.told(1_000, penalize("a", 31_000));
+    assert_eq!(told.len(), 1);
+    assert_eq!(scene.tries(2_000, "a"), restricted(Some(29_000)));
+    assert!(scene.goes_through(2_000, "b"));
+    let limits = Limits::default();
+    let admitted = scene.channel.admit(&limits, (&cid("one"), Millis(5_000)), &author("a"), &mut draft("x", false));
+    assert_eq!(admitted, Err(Refusal::Restricted { for_ms: Some(26_000) }));
+    assert!(scene.goes_through(31_000, "a"), "then it is over");
+    scene.does(40_000, Role::ChatManager, penalize("a", 70_000)).unwrap();
+    let twice = scene.channel.restrictions().last(&UserId::parse("a").unwrap()).unwrap().times;
+    assert_eq!(twice, 2, "penalties are counted");
+}
+
+#[test]
+fn a_block_holds_in_the_next_broadcast_and_until_it_is_lifted() {
+    let mut scene = Scene::on_air();
+    let act = scene.does(1, Role::ChatManager, block("a", None)).unwrap();
+    scene.happens(2, Body::Opened { cid: cid("two"), title: String::new() });
+    let line = |at| Line {
+        cid: cid("two"),
+        author: author("a"),
+        draft: draft(at, false),
+        members: 1,
+        credential: Credential::default(),
+    };
+    assert_eq!(scene.happens(3, Body::Line(Arc::new(line("3")))), restricted(None));
+    scene.does(4, Role::ChatManager, penalize("a", 10)).unwrap();
+    assert_eq!(scene.happens(11, Body::Line(Arc::new(line("11")))), restricted(None), "a penalty shortens nothing");
+    scene.does(12, Role::ChatManager, Deed::Lift(who("a"))).unwrap();
+    assert!(matches!(scene.happens(13, Body::Line(Arc::new(line("13")))), Verdict::Line(_)));
+    assert_eq!(scene.does(14, Role::ChatManager, Deed::Undo(act)), Err(Refusal::NothingToUndo));
+    let act = scene.does(15, Role::ChatManager, block("a", Some(9_000))).unwrap();
+    scene.does(16, Role::ChatManager, Deed::Undo(act)).unwrap();
+    assert!(matches!(scene.happens(17, Body::Line(Arc::new(line("17")))), Verdict::Line(_)));
+    assert_eq!(scene.acts(18, Deed::Lift(who("a"))), Verdict::Nothing);
+}
+
+#[test]
+fn nobody_restricts_themselves_or_those_above_them() {
+    let mut scene = Scene::on_air();
+    let own = |deed: fn(Arc<Author>) -> Deed| deed(who("staff"));
+    assert_eq!(scene.does(1, Role::ChatManager, penalize("staff", 9_000)), Err(Refusal::Oneself));
+    assert_eq!(scene.does(1, Role::Streamer, own(Deed::Kick)), Err(Refusal::Oneself));
+    assert_eq!(scene.does(1, Role::Streamer, own(Deed::Lift)), Err(Refusal::Oneself));
+    let peer = Arc::new(Author { role: Role::ChatManager, ..author("peer") });
+    assert_eq!(scene.does(1, Role::ChatManager, Deed::Kick(peer.clone())), Err(Refusal::Outranked));
+    assert!(scene.does(1, Role::ChannelManager, Deed::Kick(peer)).is_ok());
+    // The streamer is known by the channel's name, whether they have ever been there or not.
+    assert_eq!(scene.does(1, Role::ChannelManager, block("c", None)), Err(Refusal::Outranked));
+    assert!(scene.does(1, Role::SiteManager, block("c", None)).is_ok());
+    // What those above have done stays.
+    scene.does(2, Role::Streamer, block("a", None)).unwrap();
+    assert_eq!(scene.does(3, Role::ChatManager, Deed::Lift(who("a"))), Err(Refusal::Outranked));
+    assert_eq!(scene.does(3, Role::ChatManager, block("a", Some(4))), Err(Refusal::Outranked));
+    // Whoever may not send may not act either.
+    scene.does(4, Role::SiteManager, block("b", None)).unwrap();
+    let by = Author { role: Role::ChatManager, ..author("b") };
+    let act = Act {
+        by,
+        cid: None,
+        credential: Credential::default(),
+        key: String::new(),
+        reason: String::new(),
+        deed: Deed::Unpin,
+    };
+    assert_eq!(scene.happens(5, Body::Act(Arc::new(act))), restricted(None));
+}
+
+#[test]
+fn what_those_above_have_hidden_stays_hidden() {
+    let mut scene = Scene::on_air();
+    let Verdict::Line(line) = scene.tries(1, "a") else { panic!() };
+    let one = Lines::One(line.seq);
+    let act = scene.does(2, Role::Streamer, Deed::Hide(one.clone())).unwrap();
+    for deed in [Deed::Show(one.clone()), Deed::Undo(act), Deed::Show(Lines::Of(line.line.author.uid.clone()))] {
+        assert_eq!(scene.does(3, Role::ChatManager, deed), Err(Refusal::Outranked));
+    }
+    scene.does(4, Role::SiteManager, Deed::Show(one)).unwrap();
+}
+
+#[test]
+fn roles_are_the_streamers_to_give_and_to_take() {
+    let mut scene = Scene::on_air();
+    let appoint = |uid, role| Deed::Appoint(who(uid), role);
+    assert_eq!(scene.does(1, Role::ChannelManager, appoint("a", Role::ChatManager)), Err(Refusal::NotStreamer));
+    assert!(matches!(scene.does(1, Role::Streamer, appoint("a", Role::Streamer)), Err(Refusal::BadRequest(_))));
+    let given = scene.does(1, Role::Streamer, appoint("a", Role::ChatManager)).unwrap();
+    let notice = Draft { kind: Kind::Notice, ..draft("from staff", false) };
+    let Verdict::Line(kept) = scene.says(2, "a", notice.clone()) else { panic!("it is a manager's now") };
+    assert_eq!(kept.line.author.role, Role::ChatManager, "and everybody sees that");
+    // A token that claims more than was taken.
+    scene.does(10_000, Role::Streamer, appoint("a", Role::Viewer)).unwrap();
+    let claims = |issued| Line {
+        cid: cid("one"),
+        author: Author { role: Role::ChannelManager, ..author("a") },
+        draft: notice.clone(),
+        members: 1,
+        credential: Credential { token_id: String::new(), issued: Millis(issued), own: true },
+    };
+    let refused = Verdict::Rejected(Refusal::KindNotAllowed);
+    assert_eq!(scene.happens(10_001, Body::Line(Arc::new(claims(9_000)))), refused, "it was made before");
+    assert!(matches!(scene.happens(12_000, Body::Line(Arc::new(claims(11_500)))), Verdict::Line(_)));
+    assert_eq!(scene.does(13_000, Role::Streamer, Deed::Undo(given)), Err(Refusal::NothingToUndo), "it was replaced");
+}
+
+#[test]
+fn acts_are_for_the_newest_broadcast() {
+    let mut scene = Scene::on_air();
+    scene.happens(1, Body::Opened { cid: cid("two"), title: String::new() });
+    let by = |place: &str| {
+        let by = Author { role: Role::Streamer, ..author("staff") };
+        let deed = block("a", None);
+        Act {
+            by,
+            cid: Some(cid(place)),
+            credential: Credential::default(),
+            key: String::new(),
+            reason: String::new(),
+            deed,
+        }
+    };
+    let old = scene.happens(2, Body::Act(Arc::new(by("one"))));
+    assert_eq!(old, Verdict::Rejected(Refusal::BroadcastEnded));
+    assert!(matches!(scene.happens(3, Body::Act(Arc::new(by("two")))), Verdict::Act(_)));
+}
