@@ -16,6 +16,7 @@ use madang::channel::Channel;
 use madang::eventlog::codec;
 use madang::model::event::{Body, Logged};
 use madang::model::id::{ChannelId, EventId, Seq};
+use madang::model::time::Millis;
 
 #[derive(Deserialize)]
 struct Row {
@@ -59,7 +60,18 @@ fn state(channel: &Channel) -> Value {
             })
         })
         .collect();
-    json!({"seq": channel.seq().0, "broadcasts": broadcasts, "lines": lines, "unreadable": channel.unreadable()})
+    let restrictions: Vec<Value> = channel
+        .restrictions()
+        .all()
+        .map(|(uid, held)| json!({"uid": uid.as_str(), "act": held.act.0, "until": held.until.map(|until| until.0)}))
+        .collect();
+    let roles = channel.grants().all().map(|(uid, grant)| json!([uid.as_str(), format!("{:?}", grant.role)]));
+    json!({
+        "seq": channel.seq().0, "broadcasts": broadcasts, "lines": lines, "unreadable": channel.unreadable(),
+        "acts": channel.trail().places().map(|place| place.0).collect::<Vec<_>>(),
+        "notice": channel.notice(Millis(0)).map(|notice| notice.text), "restrictions": restrictions,
+        "roles": roles.collect::<Vec<_>>(),
+    })
 }
 
 #[test]
@@ -94,7 +106,10 @@ fn the_newest_file_has_every_kind_of_act() {
     let word =
         |deed: Value| deed.as_str().map(str::to_owned).or_else(|| Some(deed.as_object()?.keys().next()?.clone()));
     let words: std::collections::BTreeSet<String> = rows(codec::VERSION).iter().map(deeds).filter_map(word).collect();
-    assert_eq!(words.into_iter().collect::<Vec<_>>(), ["hide", "pin", "show", "undo", "unpin"]);
+    assert_eq!(
+        words.into_iter().collect::<Vec<_>>(),
+        ["appoint", "block", "hide", "kick", "lift", "penalize", "pin", "show", "undo", "unpin"]
+    );
 }
 
 #[test]

@@ -1,0 +1,190 @@
+//! What is done to users: sent out, restricted, given roles.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+use tempfile::tempdir;
+
+use madang::eventlog::memory::Memory;
+use madang::model::principal::Role;
+
+use crate::support::frames::Frame;
+use crate::support::process::{Gateway, Raw};
+use crate::support::yard::{Guest, Yard, open_yard};
+
+async fn joins(yard: &Yard, uid: &str, role: Role) -> Guest {
+    let mut guest = yard.guest();
+    guest.connect("demo", Some(&yard.token(uid, role))).await;
+    guest
+}
+
+async fn asks(guest: &mut Guest, cmd: u64, body: Value) -> Value {
+    guest.says(&json!({"ver": "3", "cmd": cmd, "cid": "demo", "tid": 9, "bdy": body}).to_string()).await;
+    guest.hears(cmd + 10_000).await
+}
+
+/// Numbers of what comes, until nothing does.
+async fn heard(guest: &mut Guest) -> Vec<u64> {
+    tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    guest.heard_by_now().iter().map(|message| message["cmd"].as_u64().unwrap()).collect()
+}
+
+#[tokio::test]
+async fn a_penalty_is_told_as_the_real_wire_tells_it() {
+    let yard = Yard::new().await;
+    let (mut staff, mut bad) = (joins(&yard, "mod", Role::ChatManager).await, yard.writer("demo", "bad").await);
+    let (mut other, mut reader) = (joins(&yard, "mod2", Role::ChannelManager).await, yard.reader("demo").await);
+    for text in ["one", "two"] {
+        bad.sends_and_hears("demo", text).await;
+    }
+    heard(&mut reader).await;
+    heard(&mut other).await;
+    let done = asks(&mut staff, 4015, json!({"userId": "bad", "seconds": 30, "reason": "spam"})).await;
+    assert_eq!(done["retCode"], 0, "{done}");
+    let event = reader.hears(93006).await;
+    let expected = json!({
+        "type": "TEMPORARY_RESTRICT", "duration": 30, "times": 1, "userIdHash": "bad",
+        "createdTime": "2026-10-01T00:00:00.000",
+    });
+    assert_eq!(event["bdy"], expected);
+    assert_eq!(heard(&mut reader).await, [94015, 94008, 94008], "and no word that is for staff");
+    assert_eq!(heard(&mut other).await, [93006, 94015, 94008, 94008, 93102]);
+
+    let refused = bad.sends_and_hears("demo", "three").await;
+    assert_eq!((&refused["retCode"], &refused["retryAfterMs"]), (&json!(403), &json!(30_000)), "{refused}");
+    let mut again = yard.writer("demo", "bad").await;
+    assert_eq!(again.sends_and_hears("demo", "by another connection").await["retCode"], 403);
+    yard.clock.advance(30_000);
+    assert_eq!(bad.sends_and_hears("demo", "later").await["retCode"], 0);
+}
+
+#[tokio::test]
+async fn a_block_holds_across_restarts() {
+    let log = Memory::new(Arc::default());
+    {
+        let yard = Yard::over(Arc::new(log.clone()), open_yard()).await;
+        let (mut staff, mut bad) = (joins(&yard, "mod", Role::Streamer).await, yard.writer("demo", "bad").await);
+        assert_eq!(asks(&mut staff, 4006, json!({"userId": "bad", "days": 7})).await["retCode"], 0);
+        let told = bad.hears(94006).await["bdy"].take();
+        assert_eq!((&told["targetUserId"], &told["blocked"]), (&json!("bad"), &json!(true)));
+        assert!(staff.hears(93102).await["bdy"][0]["extras"].as_str().unwrap().contains("blocked bad until"));
+    }
+    let yard = Yard::over(Arc::new(log), open_yard()).await;
+    let (mut staff, mut bad) = (joins(&yard, "mod", Role::Streamer).await, yard.writer("demo", "bad").await);
+    assert_eq!(bad.sends_and_hears("demo", "x").await["retCode"], 403);
+    assert_eq!(asks(&mut staff, 4006, json!({"userId": "bad", "blocked": false})).await["retCode"], 0);
+    assert_eq!(bad.hears(94006).await["bdy"]["blocked"], false);
+    assert_eq!(bad.sends_and_hears("demo", "x").await["retCode"], 0);
+}
+
+#[tokio::test]
+async fn whoever_is_kicked_is_told_so_and_disconnected_on_every_connection() {
+    let yard = Yard::new().await;
+    let mut staff = joins(&yard, "mod", Role::ChatManager).await;
+    let (mut one, mut two) = (yard.writer("demo", "bad").await, yard.writer("demo", "bad").await);
+    let mut other = yard.writer("demo", "good").await;
+    assert_eq!(asks(&mut staff, 4005, json!({"userId": "bad"})).await["retCode"], 0);
+    for guest in [&mut one, &mut two] {
+        assert_eq!(guest.hears(94005).await["bdy"]["quitUserIdList"], json!(["bad"]));
+        assert_eq!(guest.next().await, Frame::Close(1000, "kicked".to_owned()));
+    }
+    // A client that doesn't go has nothing more to say.
+    one.sends("demo", "still here").await;
+    other.sends_and_hears("demo", "hello").await;
+    let lines = other.hears_lines(1).await;
+    assert_eq!(lines[0]["msg"], "hello");
+    assert_eq!(
+        yard.writer("demo", "bad").await.sends_and_hears("demo", "back").await["retCode"],
+        0,
+        "it may come back"
+    );
+}
+
+#[tokio::test]
+async fn a_role_counts_at_once_in_open_sessions_too() {
+    let yard = Yard::new().await;
+    let (mut king, mut helper) = (joins(&yard, "king", Role::Streamer).await, yard.writer("demo", "helper").await);
+    let mut bad = yard.writer("demo", "bad").await;
+    let line = bad.sends_and_hears("demo", "bad").await["bdy"]["seq"].as_u64().unwrap();
+    assert_eq!(asks(&mut helper, 4008, json!({"seq": line})).await["retCode"], 403);
+    let give = |code: &str| json!({"userId": "helper", "userRoleCode": code});
+    assert_eq!(asks(&mut helper, 4020, give("streaming_chat_manager")).await["retCode"], 403);
+    assert_eq!(asks(&mut king, 4020, give("streamer")).await["retCode"], 105);
+    assert_eq!(asks(&mut king, 4020, give("streaming_chat_manager")).await["retCode"], 0);
+    assert_eq!(asks(&mut helper, 4008, json!({"seq": line})).await["retCode"], 0);
+    helper.session.keep_group().await;
+    assert!(helper.session.is_staff());
+    heard(&mut helper).await;
+    asks(&mut king, 4015, json!({"userId": "bad"})).await;
+    assert!(heard(&mut helper).await.contains(&93102), "staff sees what is for staff");
+    yard.clock.advance(1_000);
+    asks(&mut king, 4020, give("common_user")).await;
+    assert_eq!(asks(&mut helper, 4008, json!({"seq": line, "blindType": "CANCEL"})).await["retCode"], 403);
+    helper.session.has_something_to_do().await;
+    helper.session.keep_group().await;
+    heard(&mut helper).await;
+    asks(&mut king, 4015, json!({"userId": "bad", "seconds": 0})).await;
+    assert!(!helper.session.is_staff() && !heard(&mut helper).await.contains(&93102));
+    // Nor does a token that was made by then.
+    let mut again = joins(&yard, "helper", Role::ChatManager).await;
+    assert_eq!(asks(&mut again, 4008, json!({"seq": line})).await["retCode"], 403);
+    yard.clock.advance(1_000);
+    let mut again = joins(&yard, "helper", Role::ChatManager).await;
+    assert_eq!(asks(&mut again, 4008, json!({"seq": line})).await["retCode"], 0, "a later one does");
+}
+
+#[test]
+fn the_sites_backend_moderates() {
+    let data = tempdir().unwrap();
+    let gateway = Gateway::dev(data.path());
+    let mut writer = Raw::join(&gateway, "demo");
+    let mut places = Vec::new();
+    for text in ["first", "second"] {
+        writer.text(&crate::support::yard::line("demo", text, false).to_string());
+        places.push(writer.hears(13101)["bdy"]["seq"].as_u64().unwrap());
+    }
+    let uid = writer.hears(93101)["bdy"][0]["uid"].as_str().unwrap().to_owned();
+    let post = |path: &str, body: &str| gateway.site("POST", &format!("/v1/channels/demo/{path}"), body);
+    let (status, done) = post(
+        "notice",
+        r#"{"text":"be kind","seconds":60,"by":{"uid":"mod","nickname":"지기","role":"streaming_chat_manager"}}"#,
+    );
+    assert_eq!(status, 200, "{done}");
+    assert_eq!(writer.hears(94010)["bdy"]["content"], "be kind");
+    assert_eq!(gateway.site("GET", "/v1/channels/demo/notice", "").1["notice"]["pinnedBy"], "mod");
+    let (_, hidden) = post(&format!("messages/{}/hide", places[0]), r#"{"reason":"rude"}"#);
+    assert_eq!(writer.hears(94008)["bdy"]["blindType"], "HIDDEN");
+    let (_, looked) = gateway.site("GET", &format!("/v1/channels/demo/messages/{}", places[0]), "");
+    assert_eq!((&looked["text"], &looked["hiddenBy"]["reason"]), (&json!("first"), &json!("rude")), "{looked}");
+    let (status, undone) = post(&format!("acts/{}/undo", hidden["seq"]), "");
+    assert_eq!(status, 200, "{undone}");
+    assert_eq!(post(&format!("acts/{}/undo", hidden["seq"]), "").0, 409);
+    assert_eq!(post(&format!("messages/{}/hide", places[1] + 100), "").0, 404);
+    assert_eq!(post("sweep", r#"{"seconds":60,"newcomerMinutes":5}"#).0, 200);
+    assert_eq!(post("sweep", r#"{"seconds":0,"newcomerMinutes":5}"#).0, 400);
+    assert_eq!(post("notice/unpin", "").0, 200);
+    assert_eq!(post("notice", r#"{}"#).0, 400);
+
+    let user = |what: &str| format!("users/{uid}/{what}");
+    assert_eq!(post(&user("penalize"), r#"{"seconds":60,"reason":"spam"}"#).0, 200);
+    let (_, listed) = gateway.site("GET", "/v1/channels/demo/restrictions", "");
+    let one = &listed["restrictions"][0];
+    assert_eq!((&one["uid"], &one["kind"], &one["reason"]), (&json!(uid), &json!("penalty"), &json!("spam")));
+    writer.text(&crate::support::yard::line("demo", "third", false).to_string());
+    assert_eq!(writer.hears(13101)["retCode"], 403);
+    assert_eq!(post(&user("lift"), "").0, 200);
+    assert_eq!(post(&user("block"), r#"{"days":3651}"#).0, 400);
+    assert_eq!(post(&user("role"), r#"{"role":"streaming_chat_manager"}"#).0, 200);
+    let (_, roles) = gateway.site("GET", "/v1/channels/demo/roles", "");
+    assert_eq!(roles["roles"][0]["role"], "streaming_chat_manager", "{roles}");
+    writer.text(&json!({"cmd": 4010, "cid": "demo", "tid": 5, "bdy": {"message": "from the new manager"}}).to_string());
+    assert_eq!(writer.hears(14010)["retCode"], 0);
+    assert_eq!(post(&user("kick"), "").0, 200);
+    let (_, trail) = gateway.site("GET", "/v1/channels/demo/acts?limit=2", "");
+    assert_eq!((&trail["acts"][0]["act"], &trail["acts"][0]["targetUid"]), (&json!("kick"), &json!(uid)), "{trail}");
+    let (_, older) =
+        gateway.site("GET", &format!("/v1/channels/demo/acts?cursor={}", trail["nextCursor"].as_str().unwrap()), "");
+    let words: Vec<_> = older["acts"].as_array().unwrap().iter().map(|act| act["act"].as_str().unwrap()).collect();
+    assert_eq!(words, ["appoint", "lift", "penalize", "unpin", "hide", "undo", "hide", "pin"], "{older}");
+    assert_eq!(older["acts"][7]["nickname"], "지기");
+}
