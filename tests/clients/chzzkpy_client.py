@@ -13,6 +13,7 @@ import aiohttp
 from chzzkpy.unofficial.chat import ChatClient
 from chzzkpy.unofficial.chat.error import ChatConnectFailed
 from chzzkpy.unofficial.error import NotFoundException
+from chzzkpy.unofficial.user import UserRole
 
 HOSTS = re.compile(r"^wss://kr-ss\d+\.chat\.naver\.com")
 
@@ -71,8 +72,14 @@ async def main():
     asked = json.loads(sys.argv[1])
     client = ChatClient(asked.get("channel", "unused"), chat_channel_id=asked.get("cid"))
     await local(client, asked["address"])
+    lines = {}
     if asked.get("login"):
         client.login("anything", asked["login"])
+        # What manages a channel has a session of its own, made at login.
+        http = client.manage(asked.get("channel", "unused"))._http
+        await http.session.close()
+        http.base_url = f"http://{asked['address']}"
+        http.session = aiohttp.ClientSession(http.base_url)
 
     @client.event
     async def on_connect():
@@ -84,7 +91,27 @@ async def main():
 
     @client.event
     async def on_chat(message):
+        lines[message.content] = message
         tell(**told("chat", message, client))
+
+    @client.event
+    async def on_blind(blind):
+        time = round(blind.time.timestamp() * 1000)
+        tell(event="blind", uid=blind.user_id, time=time, kind=blind.blind_type, message=blind.message)
+
+    @client.event
+    async def on_notice(notice):
+        tell(event="notice", text=notice.content, by=notice.extras.register_profile.user_id_hash, recent=False)
+
+    @client.event
+    async def on_unpin():
+        tell(event="notice", text=None, by=None, recent=False)
+
+    @client.event
+    async def on_system_message(message):
+        extras = message.extras
+        tell(event="system", title=message.content, description=extras.description,
+             target=extras.params.target_nickname, roles=len(extras.visible_roles))
 
     @client.event
     async def on_client_error(error, *_):
@@ -132,7 +159,51 @@ async def main():
         profile = await client.profile_card(command["uid"])
         tell(event="profile", nickname=profile.nickname)
 
-    commands = dict(connect=connect, send=send, recent=recent, status=status, detail=detail, user=user, profile=profile)
+    def done(what, uid=None):
+        tell(event="done", what=what, status=200, uid=uid)
+
+    async def pin(command):
+        await client.set_notice_message(lines[command["text"]])
+        done("pin")
+
+    async def unpin(_):
+        await client.delete_notice_message()
+        done("unpin")
+
+    async def blind(command):
+        await client.blind_message(lines[command["text"]])
+        done("blind")
+
+    async def penalize(command):
+        answer = await client.temporary_restrict(command["uid"])
+        done("penalize", answer.content.user_id_hash)
+
+    def managed():
+        return client.manage(asked["channel"])
+
+    async def restrict(command):
+        user = await managed().add_restrict(command["uid"], days=7, reason="spam")
+        again = await managed().edit_restrict(command["uid"], days=30)
+        listed = await managed().restrict()
+        tell(event="restricted", days=[user.restrict_days, again.restrict_days], reason=user.memo, by=user.execute_nickname,
+             listed=[entry.user_id_hash for entry in listed.data])
+        done("restrict", user.user_id_hash)
+
+    async def release(command):
+        await managed().remove_restrict(command["uid"])
+        done("release")
+
+    async def appoint(command):
+        user = await managed().add_role(command["uid"], UserRole.chat_manager)
+        done("appoint", user.user_id_hash)
+
+    async def dismiss(command):
+        await managed().remove_role(command["uid"])
+        done("dismiss")
+
+    commands = dict(connect=connect, send=send, recent=recent, status=status, detail=detail, user=user, profile=profile,
+                    pin=pin, unpin=unpin, blind=blind, penalize=penalize, restrict=restrict, release=release,
+                    appoint=appoint, dismiss=dismiss)
     reader = asyncio.StreamReader()
     await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
     tasks = []

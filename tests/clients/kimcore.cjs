@@ -18,6 +18,15 @@ const chat = cid ? client.chat(cid) : client.chat({ channelId: channel })
 chat.on('connect', () => tell({ event: 'connect' }))
 chat.on('reconnect', () => tell({ event: 'reconnect' }))
 chat.on('disconnect', () => tell({ event: 'disconnect' }))
+const lines = new Map()
+chat.on('notice', (notice) => tell({
+  event: 'notice', text: notice?.message ?? null, by: notice?.extras.registerProfile.userIdHash ?? null, recent: notice?.isRecent ?? false
+}))
+chat.on('blind', ({ userId, messageTime, blindType, message }) => tell({ event: 'blind', uid: userId, time: messageTime, kind: blindType, message }))
+chat.on('systemMessage', ({ extras, message }) => tell({
+  event: 'system', title: message, description: extras.description, target: extras.params.targetNickname, roles: extras.visibleRoles.length
+}))
+chat.on('chat', (line) => lines.set(line.message, line))
 chat.on('chat', ({ profile, extras, message, time, memberCount, hidden, isRecent }) => tell({
   event: isRecent ? 'recent' : 'chat',
   uid: profile.userIdHash,
@@ -62,6 +71,35 @@ const commands = {
     const profile = await chat.profile(uid)
     tell({ event: 'profile', nickname: profile?.nickname ?? null })
   },
+  pin: async ({ cid, text }) => {
+    const { extras, message, time, profile } = lines.get(text)
+    const answer = await client.chat.notice(cid, {
+      extras, message, messageTime: time, messageUserIdHash: profile.userIdHash, streamingChannelId: extras.streamingChannelId
+    })
+    tell({ event: 'done', what: 'pin', status: answer.status })
+  },
+  unpin: async ({ cid }) => tell({ event: 'done', what: 'unpin', status: (await client.chat.notice(cid)).status }),
+  blind: async ({ cid, text }) => {
+    const { extras, message, time, profile } = lines.get(text)
+    const answer = await client.chat.blind(cid, {
+      message, messageTime: time, messageUserIdHash: profile.userIdHash, streamingChannelId: extras.streamingChannelId
+    })
+    tell({ event: 'done', what: 'blind', status: answer.status })
+  },
+  penalize: async ({ channel, cid, uid }) => {
+    const user = await client.manage.temporaryRestrict(channel, cid, uid)
+    tell({ event: 'done', what: 'penalize', uid: user?.userIdHash ?? null })
+  },
+  restrict: async ({ channel, uid }) => {
+    const user = await client.manage.restrict(channel, uid)
+    tell({ event: 'done', what: 'restrict', uid: user?.userIdHash ?? null })
+  },
+  release: async ({ channel, uid }) => tell({ event: 'done', what: 'release', status: (await client.manage.removeRestrict(channel, uid)).status }),
+  appoint: async ({ channel, uid }) => {
+    const user = await client.manage.setRole(channel, uid, 'streaming_chat_manager')
+    tell({ event: 'done', what: 'appoint', uid: user?.userIdHash ?? null })
+  },
+  dismiss: async ({ channel, uid }) => tell({ event: 'done', what: 'dismiss', status: (await client.manage.removeRole(channel, uid)).status }),
   quit: () => process.exit(0)
 }
 

@@ -30,6 +30,7 @@ PATIENCE = 15
 LONGEST = 60
 EMOJIS = '["https://emoji.test/"]'
 SENDERS = 40
+CROWD = 1000
 LINES_EACH = 250
 
 # The one thing a library prints that it should not, and that is known: chzzkpy 2.2.0 prints the user object when it has
@@ -64,6 +65,8 @@ class Gateway:
     async def start(self):
         environment = {k: v for k, v in os.environ.items() if not k.startswith("MADANG_")}
         environment["MADANG_CHAT__EMOJI_URL_PREFIXES"] = EMOJIS
+        # A crowd of one address.
+        environment["MADANG_LIMITS__CONNECTIONS_PER_ADDRESS"] = "5000"
         # As systemd passes a socket: file 3, and the process's own id beside it.
         script = 'exec 3<&0 </dev/null; LISTEN_FDS=1 LISTEN_PID=$$ exec "$0" serve --admin-listen 127.0.0.1:0 --data "$1"'
         self.process = await asyncio.create_subprocess_exec(
@@ -404,6 +407,97 @@ async def refused_at_the_gate(library, gateway, clients):
     await crowd[0].hears_accepted(1)
 
 
+async def moderation_is_heard(library, gateway, clients):
+    """Lines hidden and shown again, a notice set and cleared, a penalty: the right events, and nothing thrown."""
+    cid = await gateway.on_air()
+    watcher = await (await clients(library, cid=cid, login=gateway.login("u-staff", "지기", "streaming_chat_manager"))).connected()
+    moderator = await RawSender(gateway, cid, gateway.login("u-king", "King", "streamer")).start()
+    sender = await RawSender(gateway, cid, gateway.login("u-bad", "Bad")).start()
+    act = lambda cmd, **body: moderator.write({"cmd": cmd, "cid": cid, "tid": 9, "bdy": body})
+    sender.send("rude")
+    time = (await watcher.hears("chat", text="rude"))["time"]
+    act(4008, userId="u-bad", messageTime=time)
+    blind = await watcher.hears("blind")
+    check((blind["uid"], blind["time"], blind["kind"], blind["message"]) == ("u-bad", time, "HIDDEN", None), f"hidden: {blind}")
+    act(4008, userId="u-bad", messageTime=time, blindType="CANCEL")
+    blind = await watcher.hears("blind", kind="CANCEL")
+    check(json.loads(blind["message"])["content"] == "rude", f"shown again: {blind}")
+    act(4010, userId="u-bad", messageTime=time)
+    notice = await watcher.hears("notice", text="rude")
+    check(notice["by"] == "u-king", f"pinned by: {notice}")
+    act(4010, message="be kind")
+    await watcher.hears("notice", text="be kind")
+    watcher.do("recent", count=50)
+    check((await watcher.hears("reply", cmd=15101))["lines"] == 1, "the line, and no word about the notice")
+    if library == "kimcore":
+        await watcher.hears("notice", text="be kind", recent=True)
+    act(4010)
+    await watcher.hears("notice", text=None)
+    act(4015, userId="u-bad", seconds=30)
+    await watcher.hears("blind", kind="HIDDEN")
+    line = await watcher.hears("system")
+    expected = dict(title="chat restricted", description="King restricted Bad for 30 s", target="Bad", roles=4)
+    check(all(line[key] == value for key, value in expected.items()), f"{expected}, not {line}")
+    act(4005, userId="u-bad")
+    await watcher.hears("system", title="sent out")
+    watcher.do("send", text="all is well")
+    await watcher.hears("chat", text="all is well")
+
+
+async def moderates(library, gateway, clients):
+    """A bot moderates a room of a thousand that types, by its library's own calls."""
+    cid = await gateway.on_air()
+    login = gateway.login("u-bot", "Bot", "streamer")
+    bot = await (await clients(library, cid=cid, channel=CHANNEL, login=login)).connected()
+    crowd = []
+    for number in range(0, CROWD, 50):
+        some = [RawSender(gateway, cid, gateway.login(f"u{n}", f"viewer {n}")) for n in range(number, min(number + 50, CROWD))]
+        crowd += await asyncio.gather(*(one.start() for one in some))
+    for number, viewer in enumerate(crowd):
+        viewer.send(f"line {number}")
+    await bot.hears("chat", count=CROWD, patience=40)
+    ask = lambda what, **more: bot.do(what, channel=CHANNEL, cid=cid, **more)
+    ask("blind", text="line 7")
+    await bot.hears("done", what="blind", status=200)
+    check((await bot.hears("blind"))["uid"] == "u7", "everybody is told which line")
+    ask("pin", text="line 8")
+    await bot.hears("done", what="pin", status=200)
+    check((await bot.hears("notice", text="line 8"))["by"] == "u-bot", "and what is pinned, by whom")
+    ask("unpin")
+    await bot.hears("done", what="unpin", status=200)
+    await bot.hears("notice", text=None)
+
+    async def may_send(number, expected):
+        crowd[number].send(f"again {expected}", tid=77)
+        while (answer := await crowd[number].hears(13101))["tid"] != "77":
+            pass
+        check((answer["retCode"] == 0) == expected, f"viewer {number} {'may' if expected else 'may not'} send: {answer}")
+
+    ask("penalize", uid="u9")
+    await bot.hears("done", what="penalize", uid="u9")
+    check((await bot.hears("blind"))["uid"] == "u9", "what a penalized user said is hidden")
+    await may_send(9, False)
+    ask("restrict", uid="u10")
+    if library == "chzzkpy":
+        told = await bot.hears("restricted")
+        check(told["days"] == [7, 30] and told["reason"] == "spam" and told["by"] == "Bot", f"as asked: {told}")
+        check(set(told["listed"]) == {"u9", "u10"}, f"both are listed: {told}")
+    await bot.hears("done", what="restrict", uid="u10")
+    await may_send(10, False)
+    ask("release", uid="u10")
+    await bot.hears("done", what="release", status=200)
+    await may_send(10, True)
+    ask("appoint", uid="u11")
+    await bot.hears("done", what="appoint", uid="u11")
+    crowd[11].write({"cmd": 4010, "cid": cid, "tid": 5, "bdy": {"message": "by the new manager"}})
+    check((await crowd[11].hears(14010))["retCode"] == 0, "who was appointed acts at once")
+    ask("dismiss", uid="u11")
+    await bot.hears("done", what="dismiss", status=200)
+    crowd[11].write({"cmd": 4010, "cid": cid, "tid": 5, "bdy": {}})
+    check((await crowd[11].hears(14010))["retCode"] == 403, "and no longer")
+    await may_send(12, True)
+
+
 async def unknown_channel(library, gateway, clients):
     """A channel that doesn't exist: told, closed, and nothing crashes."""
     client = await clients(library, cid="N2none")
@@ -448,7 +542,7 @@ async def restart(library, gateway, clients):
         await again.kill()
 
 
-SCENARIOS = [anonymous_read, login_and_send, recent_chat, profile_extras_emojis, ten_thousand_lines, too_fast, refused_at_the_gate, unknown_channel, restart]
+SCENARIOS = [anonymous_read, login_and_send, recent_chat, profile_extras_emojis, ten_thousand_lines, too_fast, moderation_is_heard, moderates, refused_at_the_gate, unknown_channel, restart]
 
 
 async def run(library, scenario):
