@@ -85,6 +85,7 @@ fn line(cid: &Cid, turn: u64) -> Arc<Event> {
         draft: Draft { text: format!("{turn:0>300}"), tid: "3".to_owned(), ..Draft::default() },
         members: 1,
         credential: Credential::default(),
+        known: Default::default(),
     };
     let at = Millis(1_790_780_400_000 + i64::try_from(turn).unwrap() * 50);
     Arc::new(Event::new(at, Body::Line(Arc::new(line))))

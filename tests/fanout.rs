@@ -83,7 +83,14 @@ fn user(uid: &str) -> UserId {
 fn item(seq: u64, audience: Audience) -> Item {
     let author = Author { uid: user("author"), profile: Arc::new(Profile::default()), role: Role::Viewer };
     let draft = Draft { text: format!("{seq}"), ..Draft::default() };
-    let line = Line { cid: Cid::parse("c").unwrap(), author, draft, members: 1, credential: Default::default() };
+    let line = Line {
+        cid: Cid::parse("c").unwrap(),
+        author,
+        draft,
+        members: 1,
+        credential: Default::default(),
+        known: Default::default(),
+    };
     let view = LineView::revealed(Seq(seq), EventId::fresh(), Millis(0), Status::Normal, Arc::new(line));
     Item::revealed(Seq(seq), true, audience, View::Line(view))
 }

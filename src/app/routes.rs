@@ -59,7 +59,7 @@ impl Routes<'_> {
         CorsLayer::new()
             .allow_origin(allowed)
             .allow_credentials(true)
-            .allow_methods([Method::GET, Method::POST, Method::PATCH, Method::DELETE])
+            .allow_methods([Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE])
             .allow_headers(AllowHeaders::mirror_request())
             .max_age(Duration::from_secs(3_600))
     }

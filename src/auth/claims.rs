@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::access::LONGEST_TOKEN_ID;
 use crate::model::id::UserId;
+use crate::model::mode::Known;
 use crate::model::principal::{Principal, Profile, Role, Scope, Subscription, Title, ViewerBadge};
 use crate::model::time::Millis;
 
@@ -37,6 +38,8 @@ pub struct Grant {
     pub scope: Scope,
     /// Higher roles in single channels or broadcasts.
     pub roles: Vec<(String, Role)>,
+    /// What else is known of the account.
+    pub known: Known,
     /// For how long, in seconds.
     pub ttl_seconds: i64,
 }
@@ -48,7 +51,7 @@ impl Grant {
         let profile =
             Profile { nickname: nickname.to_owned(), color_code: DEFAULT_COLOR.to_owned(), ..Profile::default() };
         let uid = UserId::parse(uid).or_else(fresh).expect("32 hexadecimal digits are an identity");
-        Self { uid, profile, role, scope, roles: Vec::new(), ttl_seconds }
+        Self { uid, profile, role, scope, roles: Vec::new(), known: Known::default(), ttl_seconds }
     }
 }
 
@@ -80,6 +83,12 @@ pub(super) struct Claims {
     /// Roles in single channels.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     roles: BTreeMap<String, RoleClaim>,
+    /// Since when the bearer follows the channel, in seconds since 1970.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    following_since: Option<i64>,
+    /// Whether the site knows the bearer's name.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    real_name: bool,
     #[serde(default, skip_serializing_if = "Looks::is_default")]
     profile: Looks,
 }
@@ -168,6 +177,8 @@ impl Claims {
             role: Some(grant.role.into()),
             channel,
             roles: grant.roles.iter().map(|(place, role)| (place.clone(), (*role).into())).collect(),
+            following_since: grant.known.followed.map(Millis::seconds),
+            real_name: grant.known.real_name,
             profile: Looks::from(profile),
             issuer: signed.issuer.to_owned(),
             issued: signed.issued,
@@ -185,6 +196,8 @@ impl Claims {
             role: None,
             channel: None,
             roles: BTreeMap::new(),
+            following_since: None,
+            real_name: false,
             profile: Looks::default(),
             issuer: signed.issuer.to_owned(),
             issued: signed.issued,
@@ -212,6 +225,7 @@ impl Claims {
             scope: self.channel.map_or(Scope::Everywhere, Scope::Only),
             roles: self.roles.into_iter().map(|(place, role)| (place, role.into())).collect(),
             token_id: self.id,
+            known: Known { followed: self.following_since.map(Millis::from_seconds), real_name: self.real_name },
             issued: Millis::from_seconds(self.issued),
             own: false,
             expires: Millis::from_seconds(self.expires),

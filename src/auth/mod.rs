@@ -279,6 +279,7 @@ impl Tokens {
             role: principal.role,
             scope: Scope::Only(place.to_owned()),
             roles: principal.roles.clone(),
+            known: principal.known,
             ttl_seconds: ends.min(now.saturating_add(ttl_seconds)) - issued,
         };
         self.sign(&Claims::new(&grant, Signed { id: principal.token_id.clone(), issued, ..self.fresh() }))

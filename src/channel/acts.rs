@@ -21,6 +21,8 @@ pub(super) struct Changed {
     pub(super) lines: Vec<Seq>,
     /// Whether another notice is pinned, or none.
     pub(super) notice: bool,
+    /// Whether the chat is run otherwise.
+    pub(super) modes: bool,
     /// Whether anything is otherwise than before, shown or not.
     pub(super) something: bool,
 }
@@ -64,6 +66,12 @@ impl Channel {
                 Changed { something: self.restrictions.lift(&target.uid, event.at), ..Changed::default() }
             }
             Deed::Appoint(target, role) => self.appoint(seq, event.at, target, *role),
+            Deed::Run(change) => self.set_modes(seq, change),
+            Deed::Panic(change, until) => self.panic(seq, change, *until),
+            Deed::Calm => {
+                let modes = self.calm();
+                Changed { modes, something: modes, ..Changed::default() }
+            }
             Deed::Undo(place) => self.undo(seq, event.at, *place),
         };
         changed.notice |= self.take_down_hidden();
@@ -76,6 +84,10 @@ impl Channel {
 
     /// What an act had begun is over.
     pub(super) fn lapse(&mut self, seq: Seq, event: &Arc<Event>, act: Seq) -> Verdict {
+        if self.running.panic.is_some_and(|panic| panic.act == act && panic.until <= event.at) {
+            self.calm();
+            return Verdict::Act(self.keep_act(seq, event, Changed { modes: true, ..Changed::default() }));
+        }
         let over = |notice: &Notice| notice.act == act && notice.until.is_some_and(|until| until <= event.at);
         if !self.notice.as_ref().is_some_and(over) {
             return Verdict::Nothing;
@@ -86,7 +98,9 @@ impl Channel {
 
     /// What ends by itself next: when, the place of the act that began it, and of the one since which it holds.
     pub fn next_lapse(&self) -> Option<(Millis, Seq, Seq)> {
-        self.notice.as_ref().and_then(|notice| Some((notice.until?, notice.act, notice.up)))
+        let notice = self.notice.as_ref().and_then(|notice| Some((notice.until?, notice.act, notice.up)));
+        let panic = self.running.panic.map(|panic| (panic.until, panic.act, panic.act));
+        notice.into_iter().chain(panic).min()
     }
 
     /// The place of a line of this user, by the time that it has.
@@ -108,7 +122,8 @@ impl Channel {
     }
 
     fn keep_act(&mut self, seq: Seq, event: &Arc<Event>, changed: Changed) -> KeptAct {
-        let act = KeptAct { seq, event: event.clone(), lines: changed.lines.into(), notice: changed.notice };
+        let Changed { lines, notice, modes, .. } = changed;
+        let act = KeptAct { seq, event: event.clone(), lines: lines.into(), notice, modes };
         if !act.is_silent() {
             self.window.push_act(act.clone());
         }
@@ -146,6 +161,7 @@ impl Channel {
             Deed::Hide(Lines::Sweep { .. }) | Deed::Unpin => Ok(()),
             Deed::Pin(pin) => self.may_pin(pin),
             Deed::Kick(_) | Deed::Penalize(..) | Deed::Block(..) | Deed::Lift(_) | Deed::Appoint(..) => Ok(()),
+            Deed::Run(_) | Deed::Panic(..) | Deed::Calm => Ok(()),
             Deed::Undo(place) => self.may_undo(by, *place, at),
         }
     }
@@ -165,7 +181,7 @@ impl Channel {
         let restriction = restricted.and_then(|user| self.restrictions.last(user)).map(|restriction| restriction.rank);
         match restriction.max(self.hidden.rank_of(act)) {
             Some(rank) => outranks(by, Some(rank)),
-            None if self.pinned_by(act) => Ok(()),
+            None if self.pinned_by(act) || self.runs_by(act) => Ok(()),
             None => Err(Refusal::NothingToUndo),
         }
     }
@@ -293,7 +309,8 @@ impl Channel {
             self.notice = still.map(|notice| Notice { up: seq, ..notice });
         }
         let people = self.restrictions.undo(act, at).is_some() | self.grants.undo(act);
-        Changed { lines, notice, something: shown || notice || people }
+        let modes = self.run_as_before(act);
+        Changed { lines, notice, modes, something: shown || notice || people || modes }
     }
 
     /// Takes down a notice whose line is hidden. Whether there was one.

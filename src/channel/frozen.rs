@@ -16,7 +16,7 @@ use crate::policy::revoked::{Revocation, Revocations};
 use super::authors::Authors;
 use super::notice::Notice;
 use super::window::Window;
-use super::{Channel, Grants, Hidden, Kept, KeptAct, Newcomers, Restrictions, Trail, in_role};
+use super::{Channel, Grants, Hidden, Kept, KeptAct, Newcomers, Restrictions, Running, Trail, in_role};
 
 /// A channel's state at a place in its log.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -49,6 +49,8 @@ pub struct Frozen {
     pub grants: Grants,
     /// Who may not send.
     pub restrictions: Restrictions,
+    /// How the chat is run.
+    pub running: Running,
     /// Lines that are withheld.
     pub hidden: Hidden,
     /// Everything up to here is dropped.
@@ -68,6 +70,8 @@ pub struct FrozenAct {
     pub lines: Vec<Seq>,
     /// Whether another notice is pinned since then, or none.
     pub notice: bool,
+    /// Whether the chat is run otherwise since then.
+    pub modes: bool,
 }
 
 /// A notice; what it says stands in the log.
@@ -130,6 +134,7 @@ impl Channel {
             newcomers: self.newcomers.clone(),
             grants: self.grants.clone(),
             restrictions: self.restrictions.clone(),
+            running: self.running.clone(),
             hidden: self.hidden.clone(),
             dropped: self.dropped,
             remembered: first,
@@ -155,10 +160,16 @@ impl Channel {
                 window.push(kept);
             }
         }
-        for FrozenAct { seq, lines, notice } in &frozen.acts {
+        for FrozenAct { seq, lines, notice, modes } in &frozen.acts {
             if let Some(logged) = event_at(events, *seq) {
                 let lines = Arc::from(lines.as_slice());
-                window.push_act(KeptAct { seq: *seq, event: logged.event.clone(), lines, notice: *notice });
+                window.push_act(KeptAct {
+                    seq: *seq,
+                    event: logged.event.clone(),
+                    lines,
+                    notice: *notice,
+                    modes: *modes,
+                });
             }
         }
         let notice = |frozen: &FrozenNotice| frozen.thaw(events);
@@ -177,6 +188,7 @@ impl Channel {
             newcomers: frozen.newcomers.clone(),
             grants: frozen.grants.clone(),
             restrictions: frozen.restrictions.clone(),
+            running: frozen.running.clone(),
             dropped: frozen.dropped,
             revocations,
             unreadable: None,
@@ -199,7 +211,7 @@ impl Frozen {
 
 impl From<&KeptAct> for FrozenAct {
     fn from(act: &KeptAct) -> Self {
-        Self { seq: act.seq, lines: act.lines.to_vec(), notice: act.notice }
+        Self { seq: act.seq, lines: act.lines.to_vec(), notice: act.notice, modes: act.modes }
     }
 }
 

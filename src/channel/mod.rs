@@ -9,6 +9,7 @@ mod authors;
 mod frozen;
 mod grants;
 mod hidden;
+mod modes;
 mod newcomers;
 mod notice;
 mod people;
@@ -23,7 +24,7 @@ use crate::model::broadcast::Broadcast;
 use crate::model::event::{Body, Event, Logged};
 use crate::model::id::{ChannelId, Cid, EventId, Seq, UserId};
 use crate::model::item::LineView;
-use crate::model::message::{Author, Draft, Kind, Lane, Line, Receipt};
+use crate::model::message::{Author, Kind, Lane, Line, Receipt};
 use crate::model::principal::Role;
 use crate::model::refusal::Refusal;
 use crate::model::time::Millis;
@@ -37,6 +38,7 @@ use window::{Entry, Window};
 pub use frozen::{Frozen, FrozenAct, FrozenLine, FrozenNotice, Mark};
 pub use grants::{Grant, Grants};
 pub use hidden::{By, Everything, Hidden};
+pub use modes::{Panic, Running};
 pub use newcomers::Newcomers;
 pub use restrictions::{Restriction, Restrictions};
 pub use trail::Trail;
@@ -96,6 +98,7 @@ pub struct Channel {
     newcomers: Newcomers,
     grants: Grants,
     restrictions: Restrictions,
+    running: Running,
     /// Everything up to here is dropped.
     dropped: Seq,
     revocations: Revocations,
@@ -121,6 +124,7 @@ impl Channel {
             newcomers: Newcomers::default(),
             grants: Grants::default(),
             restrictions: Restrictions::default(),
+            running: Running::default(),
             dropped: Seq::default(),
             revocations: Revocations::default(),
             unreadable: None,
@@ -153,21 +157,33 @@ impl Channel {
     }
 
     /// Looks at a draft before it becomes an event. Trims what a sender may not put into a line.
-    pub fn admit(
-        &self,
-        limits: &Limits,
-        (cid, now): (&Cid, Millis),
-        author: &Author,
-        draft: &mut Draft,
-    ) -> Result<(), Refusal> {
+    pub fn admit(&self, limits: &Limits, now: Millis, line: &mut Line) -> Result<(), Refusal> {
         // A retry may be of a line that was accepted before the broadcast ended: only `apply` can tell.
-        if !draft.retry {
-            self.may_be_written(cid)?;
-            self.may_send(&author.uid, now)?;
+        let may = || {
+            self.may_be_written(&line.cid)?;
+            // The event says what the token does; what the channel makes of that is said here and by the judge.
+            self.may_say(line, self.role_here(line), now)
+        };
+        if !line.draft.retry {
+            may()?;
         }
-        may_say(author, draft)?;
-        text::trim_emojis(limits, &draft.text, &mut draft.extras);
-        text::judge(limits, author, draft)
+        text::trim_emojis(limits, &line.draft.text, &mut line.draft.extras);
+        text::judge(limits, &line.author, &line.draft)
+    }
+
+    fn role_here(&self, line: &Line) -> Role {
+        self.role_of(&line.author.uid, line.author.role, &line.credential)
+    }
+
+    /// Whether somebody may send this line at this time, by the role that they have here.
+    fn may_say(&self, line: &Line, role: Role, at: Millis) -> Result<(), Refusal> {
+        self.may_send(&line.author.uid, at)?;
+        match line.draft.kind {
+            // Notice lines are for staff.
+            Kind::Notice if !role.is_staff() => Err(Refusal::KindNotAllowed),
+            _ if role.is_staff() => Ok(()),
+            _ => self.may_pass(line, at),
+        }
     }
 
     fn may_be_written(&self, cid: &Cid) -> Result<(), Refusal> {
@@ -220,11 +236,9 @@ impl Channel {
         if let Err(refusal) = self.may_be_written(&line.cid) {
             return Verdict::Rejected(refusal);
         }
-        let role = self.role_of(&line.author.uid, line.author.role, &line.credential);
-        let role = Some(role).filter(|role| *role != line.author.role);
+        let role = Some(self.role_here(line)).filter(|role| *role != line.author.role);
         let line = &in_role(line, role);
-        let may = self.may_send(&line.author.uid, at).and_then(|()| may_say(&line.author, &line.draft));
-        if let Err(refusal) = may {
+        if let Err(refusal) = self.may_say(line, line.author.role, at) {
             return Verdict::Rejected(refusal);
         }
         if self.revocations.hold(&line.author.uid, &line.credential) {
@@ -233,6 +247,9 @@ impl Channel {
         let time = self.authors.stamp(&line.author.uid, at, seq);
         self.authors.remember(line, at, Receipt { id, time, seq });
         self.newcomers.note(&line.author.uid, at);
+        if !line.author.role.is_staff() {
+            self.running.sent(&line.author.uid, at);
+        }
         let kept = Kept { seq, id, time, line: line.clone(), role };
         self.window.push(kept.clone());
         Verdict::Line(kept)
@@ -376,15 +393,6 @@ impl Channel {
 fn in_role(line: &Arc<Line>, role: Option<Role>) -> Arc<Line> {
     let with = |role| Arc::new(Line { author: Author { role, ..line.author.clone() }, ..Line::clone(line) });
     role.map_or_else(|| line.clone(), with)
-}
-
-/// Notice lines are for staff.
-fn may_say(author: &Author, draft: &Draft) -> Result<(), Refusal> {
-    match draft.kind {
-        Kind::Text | Kind::Question => Ok(()),
-        Kind::Notice if author.role.is_staff() => Ok(()),
-        Kind::Notice => Err(Refusal::KindNotAllowed),
-    }
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use crate::model::event::Body;
 use crate::model::id::{Cid, Seq, UserId};
 use crate::model::item::{Audience, Item, LineView, NoticeView, Sanction, Standing, SystemView, View};
 use crate::model::message::{Author, Kind, Status};
+use crate::model::mode::Modes;
 use crate::model::time::Millis;
 
 use super::notice::Says;
@@ -23,15 +24,19 @@ impl Channel {
 
     /// What members are told of an act, as they may see it now.
     pub fn reveal_act(&self, act: &KeptAct) -> Vec<Item> {
-        self.reveal_parts(act, act.notice)
+        self.reveal_parts(act, (act.notice, act.modes))
     }
 
-    /// The last act of these that has changed what is pinned: the others need not say what is pinned now.
-    fn last_notice(&self, after: Seq, upto: Seq) -> Option<Seq> {
-        self.window.acts_between(after, upto).filter(|act| act.notice).last().map(|act| act.seq)
+    /// Whether an act of these is the last that has changed what is pinned, and the last that has changed how the chat is
+    /// run: the others need not say what holds now.
+    fn lasts(&self, after: Seq, upto: Seq) -> impl Fn(&KeptAct) -> (bool, bool) {
+        let last = |of: fn(&KeptAct) -> bool| self.window.acts_between(after, upto).filter(|act| of(act)).last();
+        let notice = last(|act| act.notice).map(|act| act.seq);
+        let modes = last(|act| act.modes).map(|act| act.seq);
+        move |act| (notice == Some(act.seq), modes == Some(act.seq))
     }
 
-    fn reveal_parts(&self, act: &KeptAct, notice: bool) -> Vec<Item> {
+    fn reveal_parts(&self, act: &KeptAct, (notice, modes): (bool, bool)) -> Vec<Item> {
         let user = whose_lines(&act.event.body);
         let forgotten = |place: &Seq| *place <= self.dropped && !act.may_show();
         let standings = act.lines.iter().filter_map(|place| {
@@ -44,7 +49,8 @@ impl Channel {
         // In the order of the real wire: the sanction, the lines, the word to staff (facts, 2.7).
         let sanction = self.sanction(act).map(|(audience, sanction)| (audience, View::Sanction(sanction)));
         let system = system(act).map(|system| (Audience::Staff, View::System(system)));
-        let mut views = sanction.into_iter().chain(parts).chain(notice).chain(system).peekable();
+        let modes = modes.then(|| (Audience::All, View::Modes(self.modes_now())));
+        let mut views = sanction.into_iter().chain(parts).chain(notice).chain(modes).chain(system).peekable();
         let mut items = Vec::new();
         while let Some((audience, view)) = views.next() {
             items.push(Item::revealed(act.seq, views.peek().is_none(), audience, view));
@@ -63,6 +69,7 @@ impl Channel {
                 let others = lines.into_iter().filter(|line| !act.tells_of(line.seq()));
                 View::Standing(others.map(|line| self.standing_again(line)).collect())
             }
+            View::Modes(_) => View::Modes(self.modes_now()),
             same @ (View::Sanction(_) | View::System(_)) => same,
         })
     }
@@ -89,20 +96,20 @@ impl Channel {
 
     /// The lines and acts of the broadcast that is the newest, behind `after` and up to `upto`.
     pub fn between(&self, after: Seq, upto: Seq) -> Vec<Item> {
-        let last = self.last_notice(after, upto);
+        let last = self.lasts(after, upto);
         let entries = self.window.between(after, upto).into_iter();
         let items = entries.flat_map(|entry| match entry {
             Entry::Line(kept) => vec![self.reveal(kept)],
-            Entry::Act(act) => self.reveal_parts(act, last == Some(act.seq)),
+            Entry::Act(act) => self.reveal_parts(act, last(act)),
         });
         items.collect()
     }
 
     /// What staff did behind `after` and up to `upto`, without the lines in between.
     pub fn acts_between(&self, after: Seq, upto: Seq) -> Vec<Item> {
-        let last = self.last_notice(after, upto);
+        let last = self.lasts(after, upto);
         let acts = self.window.acts_between(after, upto);
-        acts.flat_map(|act| self.reveal_parts(act, last == Some(act.seq))).collect()
+        acts.flat_map(|act| self.reveal_parts(act, last(act))).collect()
     }
 
     /// The pinned notice, unless its time is up.
@@ -126,6 +133,11 @@ impl Channel {
             Deed::Lift(_) => Some((Audience::User(user.clone()), Sanction::Lifted(user))),
             _ => None,
         }
+    }
+
+    /// How the chat is run, as far as it is known that nothing has ended.
+    fn modes_now(&self) -> Modes {
+        self.running.panic.map_or(self.running.modes, |panic| panic.modes)
     }
 
     fn notice_view(&self) -> Option<NoticeView> {
@@ -206,7 +218,8 @@ fn parts(lines: impl Iterator<Item = Standing>) -> Vec<Vec<Standing>> {
 /// What staff are told of what was done to somebody.
 fn system(act: &KeptAct) -> Option<SystemView> {
     let Body::Act(done) = &act.event.body else { return None };
-    let target = Author::clone(done.deed.target()?);
+    let runs = matches!(done.deed, Deed::Run(_) | Deed::Panic(..) | Deed::Calm);
+    let target = Author::clone(done.deed.target().map(|target| &**target).or(runs.then_some(&done.by))?);
     let (time, by, deed) = (act.event.at, done.by.clone(), done.deed.clone());
     Some(SystemView { seq: act.seq, id: act.event.id, time, deed, by, target })
 }

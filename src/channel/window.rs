@@ -42,6 +42,8 @@ pub struct KeptAct {
     pub lines: Arc<[Seq]>,
     /// Whether another notice is pinned since then, or none.
     pub notice: bool,
+    /// Whether the chat is run otherwise since then.
+    pub modes: bool,
 }
 
 impl KeptAct {
@@ -64,7 +66,7 @@ impl KeptAct {
     /// Whether nobody sees anything of it.
     pub fn is_silent(&self) -> bool {
         let target = matches!(&self.event.body, Body::Act(act) if act.deed.target().is_some());
-        self.lines.is_empty() && !self.notice && !target
+        self.lines.is_empty() && !self.notice && !self.modes && !target
     }
 }
 

@@ -13,6 +13,7 @@ use crate::model::access::{ApiKey, Credential, Permission, Revoked};
 use crate::model::event::{Body, Event};
 use crate::model::id::{ChannelId, Cid, EventId, Seq, UserId};
 use crate::model::message::{Author, Draft, Extras, Kind, Line, Os};
+use crate::model::mode::Known;
 use crate::model::principal::{Profile, Role, Subscription, Title, ViewerBadge};
 use crate::model::time::Millis;
 
@@ -119,6 +120,11 @@ struct StoredLine {
     issued: i64,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     own: bool,
+    /// What the site says of the sender.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    followed: Option<i64>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    real_name: bool,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -204,7 +210,7 @@ fn stored_key(key: &ApiKey) -> StoredKey {
 }
 
 fn stored_line(line: &Line) -> StoredLine {
-    let Line { cid, author, draft, members, credential } = line;
+    let Line { cid, author, draft, members, credential, known } = line;
     StoredLine {
         cid: cid.to_string(),
         uid: author.uid.to_string(),
@@ -221,6 +227,8 @@ fn stored_line(line: &Line) -> StoredLine {
         token: credential.token_id.clone(),
         issued: credential.issued.0,
         own: credential.own,
+        followed: known.followed.map(|since| since.0),
+        real_name: known.real_name,
     }
 }
 
@@ -312,6 +320,7 @@ fn read_line(line: StoredLine) -> Option<Line> {
         },
         members: line.members,
         credential: Credential { token_id: line.token, issued: Millis(line.issued), own: line.own },
+        known: Known { followed: line.followed.map(Millis), real_name: line.real_name },
     })
 }
 

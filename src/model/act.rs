@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::access::Credential;
 use super::id::{Cid, Seq, UserId};
 use super::message::{Author, Extras};
+use super::mode::ModeChange;
 use super::principal::Role;
 use super::time::Millis;
 
@@ -67,6 +68,12 @@ pub enum Deed {
     Lift(Arc<Author>),
     /// Somebody has this role now.
     Appoint(Arc<Author>, Role),
+    /// The chat is run otherwise.
+    Run(ModeChange),
+    /// For a while the chat is run as in panic, but for this.
+    Panic(ModeChange, Millis),
+    /// Panic is over.
+    Calm,
     /// What was done at this place is taken back.
     Undo(Seq),
 }
@@ -80,7 +87,14 @@ impl Deed {
             | Self::Block(user, _)
             | Self::Lift(user)
             | Self::Appoint(user, _) => Some(user),
-            Self::Hide(_) | Self::Show(_) | Self::Pin(_) | Self::Unpin | Self::Undo(_) => None,
+            Self::Hide(_)
+            | Self::Show(_)
+            | Self::Pin(_)
+            | Self::Unpin
+            | Self::Run(_)
+            | Self::Panic(..)
+            | Self::Calm
+            | Self::Undo(_) => None,
         }
     }
 
@@ -96,6 +110,9 @@ impl Deed {
             Self::Block(..) => "block",
             Self::Lift(_) => "lift",
             Self::Appoint(..) => "appoint",
+            Self::Run(_) => "run",
+            Self::Panic(..) => "panic",
+            Self::Calm => "calm",
             Self::Undo(_) => "undo",
         }
     }
@@ -174,6 +191,12 @@ pub enum Wish {
     Lift(UserId),
     /// A user shall have this role.
     Appoint(UserId, Role),
+    /// The chat shall be run otherwise.
+    Run(ModeChange),
+    /// For so many seconds the chat shall be run as in panic, but for this.
+    Panic(ModeChange, u32),
+    /// Panic shall be over.
+    Calm,
     /// What was done at this place shall be taken back.
     Undo(Seq),
 }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use super::act::Deed;
 use super::id::{Cid, EventId, Seq, UserId};
 use super::message::{Author, Extras, Kind, Lane, Line, Status};
+use super::mode::Modes;
 use super::time::Millis;
 
 /// Who may see an item.
@@ -41,6 +42,8 @@ pub enum View {
     Notice(Option<NoticeView>),
     /// What was done to a user.
     Sanction(Sanction),
+    /// How the chat is run now.
+    Modes(Modes),
     /// A line of the system, for staff.
     System(SystemView),
 }
@@ -80,7 +83,7 @@ impl Item {
     pub fn line(&self) -> Option<&LineView> {
         match &self.view {
             View::Line(line) => Some(line),
-            View::Standing(_) | View::Notice(_) | View::Sanction(_) | View::System(_) => None,
+            View::Standing(_) | View::Notice(_) | View::Sanction(_) | View::Modes(_) | View::System(_) => None,
         }
     }
 
@@ -108,7 +111,7 @@ impl Item {
             View::Line(line) => lane.shows(line.kind()),
             // Whoever shows only some lines passes over what is said of others.
             View::Standing(_) | View::Notice(_) => true,
-            View::Sanction(_) | View::System(_) => matches!(lane, Lane::All | Lane::Quiet),
+            View::Sanction(_) | View::Modes(_) | View::System(_) => matches!(lane, Lane::All | Lane::Quiet),
         }
     }
 
@@ -117,7 +120,7 @@ impl Item {
         match &self.view {
             View::Line(line) => LINE_BYTES + line.content_bytes(),
             View::Standing(lines) => lines.iter().map(Standing::bytes).sum(),
-            View::Sanction(_) => STANDING_BYTES * 2,
+            View::Sanction(_) | View::Modes(_) => STANDING_BYTES * 2,
             View::System(_) => LINE_BYTES * 4,
             View::Notice(notice) => LINE_BYTES + notice.as_ref().map_or(0, |notice| LINE_BYTES + notice.text.len()),
         }

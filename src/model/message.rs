@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::access::Credential;
 use super::id::{Cid, EventId, Seq, UserId};
+use super::mode::Known;
 use super::principal::{Principal, Profile, Role};
 use super::time::Millis;
 
@@ -122,6 +123,8 @@ pub struct Line {
     pub members: u32,
     /// The token it was sent with.
     pub credential: Credential,
+    /// What the site says of the sender.
+    pub known: Known,
 }
 
 /// What the sender of an accepted line is told.

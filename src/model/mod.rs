@@ -10,6 +10,7 @@ pub mod event;
 pub mod id;
 pub mod item;
 pub mod message;
+pub mod mode;
 pub mod principal;
 pub mod refusal;
 pub mod time;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::access::Credential;
 use super::id::{ChannelId, Cid, UserId};
+use super::mode::Known;
 use super::time::Millis;
 
 /// What a user may do in a channel, lowest first: of two roles the higher one counts.
@@ -132,6 +133,8 @@ pub struct Principal {
     pub roles: Vec<(String, Role)>,
     /// The token's own identity, for revocation; empty when it has none.
     pub token_id: String,
+    /// What the site says of them beside their profile.
+    pub known: Known,
     /// When the token was made.
     pub issued: Millis,
     /// Whether a gateway made it, by its own clock, and not the site.
@@ -178,6 +181,7 @@ mod tests {
             scope: Scope::Everywhere,
             roles: roles.map(|(place, role)| (place.to_owned(), role)).to_vec(),
             token_id: String::new(),
+            known: Known::default(),
             issued: Millis(0),
             own: false,
             expires: Millis(0),

@@ -2,6 +2,8 @@
 
 use thiserror::Error;
 
+use super::mode::Group;
+
 /// A 'no' that a client hears, in words that say what to do. `proto::code` maps each to a number.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum Refusal {
@@ -46,6 +48,28 @@ pub enum Refusal {
     Restricted {
         /// For so long; `None`: for good.
         for_ms: Option<u64>,
+    },
+    /// Only some may send now.
+    #[error("{}", who_may(*.group, *.minutes))]
+    NotInGroup {
+        /// Who may.
+        group: Group,
+        /// For how long followers must have followed.
+        minutes: u32,
+    },
+    /// Lines hold nothing but emojis now.
+    #[error("only emojis can be sent here now")]
+    EmojiOnly,
+    /// Only those may send now whose name the site knows.
+    #[error("only who has told the site their real name may send here now")]
+    RealNameOnly,
+    /// Slow mode: too early for another line.
+    #[error("slow mode: one line in {seconds} s")]
+    SlowMode {
+        /// What slow mode asks for.
+        seconds: u32,
+        /// When to try again.
+        retry_after_ms: u64,
     },
     /// An act against oneself.
     #[error("you can't do that to yourself")]
@@ -121,7 +145,9 @@ impl Refusal {
     /// When asking again may help.
     pub fn retry_after_ms(&self) -> Option<u64> {
         match self {
-            Self::Busy { retry_after_ms } | Self::TooFast { retry_after_ms } => Some(*retry_after_ms),
+            Self::Busy { retry_after_ms }
+            | Self::TooFast { retry_after_ms }
+            | Self::SlowMode { retry_after_ms, .. } => Some(*retry_after_ms),
             Self::Restricted { for_ms } => *for_ms,
             Self::Draining => Some(1_000),
             Self::DiskFull => Some(5_000),
@@ -132,4 +158,13 @@ impl Refusal {
 
 fn until_when(for_ms: Option<u64>) -> String {
     for_ms.map_or_else(|| "any more".to_owned(), |millis| format!("for another {} s", millis.div_ceil(1_000)))
+}
+
+fn who_may(group: Group, minutes: u32) -> String {
+    match group {
+        Group::All => "everybody may send here".to_owned(),
+        Group::Followers => format!("only who has followed the channel for {minutes} minutes may send here now"),
+        Group::Subscribers => "only subscribers may send here now".to_owned(),
+        Group::Managers => "only the streamer and managers may send here now".to_owned(),
+    }
 }

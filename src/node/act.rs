@@ -1,5 +1,6 @@
 //! What staff ask for, over any wire.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use tokio::sync::oneshot;
@@ -19,7 +20,7 @@ use crate::policy::text;
 
 use super::append::refusal;
 use super::live::{Live, State};
-use super::{Access, Appointed, Node, Outcome, Restriction, Seat, StationError};
+use super::{Access, Appointed, Node, Outcome, Restriction, Running, Seat, StationError};
 
 const DAY_MS: i64 = 86_400_000;
 
@@ -195,6 +196,14 @@ impl Node {
         Ok(state.channel.restrictions().last(user).cloned())
     }
 
+    /// How a channel's chat is run.
+    pub async fn running(&self, channel: &ChannelId) -> Result<Running, StationError> {
+        let view = self.channel(channel).await?;
+        let live = self.hub.live(&view.id).await.map_err(|failure| refusal(&failure))?;
+        let state = live.state.lock();
+        Ok(Running { slowed: HashMap::new(), ..state.channel.running().clone() })
+    }
+
     /// Roles that were given and taken in a channel, by user.
     pub async fn grants(&self, channel: &ChannelId) -> Result<Vec<(UserId, Appointed)>, StationError> {
         let view = self.channel(channel).await?;
@@ -253,6 +262,9 @@ impl Node {
             Wish::Show(which) => Deed::Show(lines(channel, which)?),
             Wish::Unpin => Deed::Unpin,
             Wish::Undo(place) => Deed::Undo(place),
+            Wish::Run(change) => Deed::Run(change),
+            Wish::Panic(change, seconds) => Deed::Panic(change, now + i64::from(seconds) * 1_000),
+            Wish::Calm => Deed::Calm,
             Wish::Kick(user) => Deed::Kick(whom(&state, &user)),
             Wish::Penalize(user, seconds) => Deed::Penalize(whom(&state, &user), now + i64::from(seconds) * 1_000),
             Wish::Block(user, days) => {

@@ -51,7 +51,7 @@ use hub::Hub;
 use ledger::Ledger;
 
 pub use crate::auth::Grant;
-pub use crate::channel::{Grant as Appointed, Restriction};
+pub use crate::channel::{Grant as Appointed, Restriction, Running};
 pub use crate::policy::revoked::Revocation;
 pub use act::{Done, Restricted, Withheld};
 pub use append::Answer;

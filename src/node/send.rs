@@ -8,6 +8,7 @@ use crate::model::access::Credential;
 use crate::model::event::{Body, Event};
 use crate::model::id::{ChannelId, Cid, EventId};
 use crate::model::message::{Author, Draft, Line, Receipt};
+use crate::model::mode::Known;
 use crate::model::principal::Principal;
 use crate::model::refusal::Refusal;
 
@@ -37,7 +38,7 @@ impl Node {
         }
     }
 
-    fn admit(&self, seat: &Seat, mut draft: Draft) -> Result<Event, Refusal> {
+    fn admit(&self, seat: &Seat, draft: Draft) -> Result<Event, Refusal> {
         if self.is_draining() {
             return Err(Refusal::Draining);
         }
@@ -46,10 +47,9 @@ impl Node {
         self.pace(seat, principal)?;
         let author = Author::from(principal);
         let (credential, now) = (principal.credential(), self.parts.clock.now());
-        // The event says what the token does; what it makes of that here is the judge's to say.
-        let here = Author { role: seat.role(), ..author.clone() };
-        seat.live.state.lock().channel.admit(&self.rules().limits, (&seat.cid, now), &here, &mut draft)?;
-        let line = Line { cid: seat.cid.clone(), author, draft, members: seat.members(), credential };
+        let (members, known) = (seat.members(), principal.known);
+        let mut line = Line { cid: seat.cid.clone(), author, draft, members, credential, known };
+        seat.live.state.lock().channel.admit(&self.rules().limits, now, &mut line)?;
         Ok(Event::new(now, Body::Line(Arc::new(line))))
     }
 
@@ -71,20 +71,21 @@ impl Node {
         line: SiteLine,
         access: &Access,
     ) -> Result<(Cid, Receipt), StationError> {
-        let SiteLine { author, mut draft, id } = line;
+        let SiteLine { author, draft, id } = line;
         self.pace_program(&access.id)?;
         let view = self.channel(channel).await?;
         let cid = view.on_air().map(|broadcast| broadcast.cid.clone()).ok_or(Refusal::BroadcastEnded)?;
         let live = self.hub.live(&view.id).await.map_err(|failure| refusal(&failure))?;
         let now = self.parts.clock.now();
-        live.state.lock().channel.admit(&self.rules().limits, (&cid, now), &author, &mut draft)?;
-        let line = Line {
+        let mut line = Line {
             cid: cid.clone(),
             author,
             draft,
             members: view.there.sockets,
             credential: Credential::of_the_site(),
+            known: Known::default(),
         };
+        live.state.lock().channel.admit(&self.rules().limits, now, &mut line)?;
         let event = Event { id, at: now, body: Body::Line(Arc::new(line)) };
         let (tell, told) = oneshot::channel();
         let answer = Box::new(move |outcome| {

@@ -62,6 +62,8 @@ struct Stored {
     grants: Vec<people::StoredGrant>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     restrictions: Vec<people::StoredRestriction>,
+    #[serde(default)]
+    running: people::StoredRunning,
     remembered: u64,
     /// Each by what it is more than the one before: numbers of one or two digits, mostly.
     marks: Vec<(u64, i64, i64)>,
@@ -88,6 +90,8 @@ struct StoredAct {
     lines: Vec<u64>,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     notice: bool,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    modes: bool,
 }
 
 /// The place of the act that pinned it, of the one since which it is up, and of the line that it repeats, with its time.
@@ -139,6 +143,7 @@ pub(super) fn take(frozen: &Frozen) -> Snapshot {
         newcomers: frozen.newcomers.parts().map(stored_newcomers),
         grants: people::stored_grants(&frozen.grants),
         restrictions: people::stored_restrictions(&frozen.restrictions),
+        running: people::stored_running(&frozen.running),
         hidden_floor: frozen.hidden.floor().0,
         dropped: frozen.dropped.0,
         remembered: frozen.remembered.0,
@@ -189,6 +194,7 @@ pub(super) fn read(snapshot: &Snapshot) -> Option<Frozen> {
         newcomers: Newcomers::new(lately?, before?),
         grants: people::read_grants(stored.grants)?,
         restrictions: people::read_restrictions(stored.restrictions)?,
+        running: people::read_running(stored.running)?,
         hidden,
         dropped: Seq(stored.dropped),
         remembered: Seq(stored.remembered),
@@ -270,12 +276,17 @@ fn read_user(stored: StoredUser) -> Option<(UserId, Everything)> {
 }
 
 fn stored_act(act: &FrozenAct) -> StoredAct {
-    StoredAct { seq: act.seq.0, lines: act.lines.iter().map(|place| place.0).collect(), notice: act.notice }
+    StoredAct {
+        seq: act.seq.0,
+        lines: act.lines.iter().map(|place| place.0).collect(),
+        notice: act.notice,
+        modes: act.modes,
+    }
 }
 
 fn read_act(stored: StoredAct) -> FrozenAct {
-    let StoredAct { seq, lines, notice } = stored;
-    FrozenAct { seq: Seq(seq), lines: lines.into_iter().map(Seq).collect(), notice }
+    let StoredAct { seq, lines, notice, modes } = stored;
+    FrozenAct { seq: Seq(seq), lines: lines.into_iter().map(Seq).collect(), notice, modes }
 }
 
 fn stored_notice(notice: &FrozenNotice) -> StoredNotice {
@@ -337,9 +348,10 @@ fn read_revocation(stored: StoredRevocation) -> Option<Revocation> {
 mod tests {
     use std::sync::Arc;
 
-    use crate::channel::{Grant, Grants, Restriction, Restrictions};
+    use crate::channel::{Grant, Grants, Panic, Restriction, Restrictions, Running};
     use crate::eventlog::memory::Memory;
     use crate::model::event::{Body, Event};
+    use crate::model::mode::{Group, Modes};
 
     use super::*;
 
@@ -371,6 +383,13 @@ mod tests {
             by_nickname: "지기".to_owned(),
             reason: "spam".to_owned(),
         };
+        let modes = Modes { slow_seconds: 30, group: Group::Managers, emoji_only: true, ..Modes::default() };
+        let running = Running {
+            modes,
+            before: Some((Seq(30), Modes::default())),
+            panic: Some(Panic { act: Seq(31), modes: Modes::panic(), until: Millis(99) }),
+            slowed: [(user("u"), Millis(5))].into(),
+        };
         let revocation = |seq, revoked| Revocation { seq: Seq(seq), revoked, at: Millis(9), until: Millis(99) };
         Frozen {
             seq: Seq(70),
@@ -380,7 +399,7 @@ mod tests {
             floor: Millis(-5),
             window: Seq(8),
             acts_window: Seq(6),
-            acts: vec![FrozenAct { seq: Seq(13), lines: vec![Seq(9), Seq(12)], notice: true }],
+            acts: vec![FrozenAct { seq: Seq(13), lines: vec![Seq(9), Seq(12)], notice: true, modes: true }],
             notice: Some(FrozenNotice { act: Seq(14), up: Seq(15), line: Some((Seq(10), Millis(7), role)) }),
             taken: Some((Seq(14), FrozenNotice { act: Seq(11), up: Seq(11), line: None })),
             trail: Trail::new([Seq(11), Seq(13), Seq(14)]),
@@ -392,6 +411,7 @@ mod tests {
                 (user("bad"), restriction.clone()),
                 (user("worse"), Restriction { until: None, penalty: false, ..restriction }),
             ]),
+            running,
             newcomers: Newcomers::new([(user("u"), 4)], [(user("v"), 3), (user("w"), 2)]),
             hidden: Hidden::new(
                 [(Seq(9), by), (Seq(11), by), (Seq(12), By { rank: Role::Streamer, ..by })],

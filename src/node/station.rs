@@ -6,6 +6,7 @@ use crate::feed::Attendance;
 use crate::model::broadcast::Broadcast;
 use crate::model::event::{Body, Event};
 use crate::model::id::{ChannelId, Cid, Seq};
+use crate::model::mode::Modes;
 use crate::model::refusal::Refusal;
 
 use super::Node;
@@ -53,6 +54,8 @@ pub struct ChannelView {
     pub broadcasts: Vec<Broadcast>,
     /// How many are in the newest broadcast.
     pub there: Attendance,
+    /// How its chat is run now.
+    pub modes: Modes,
 }
 
 impl ChannelView {
@@ -115,7 +118,8 @@ impl Node {
         let state = live.state.lock();
         let broadcasts = state.channel.broadcasts().to_vec();
         let there = state.stage.as_ref().map_or_else(Attendance::default, |stage| stage.feed.headcount().now());
-        Ok(ChannelView { id: live.id().clone(), name, listed, broadcasts, there })
+        let modes = state.channel.running().at(self.parts.clock.now());
+        Ok(ChannelView { id: live.id().clone(), name, listed, broadcasts, there, modes })
     }
 
     /// Whether this is the channel of a broadcast that opened itself: the directory doesn't know it, its log does.

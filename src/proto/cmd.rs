@@ -23,6 +23,8 @@ impl Cmd {
     pub const PENALTY: Self = Self(4015);
     /// Give somebody a role, or take it.
     pub const ROLE: Self = Self(4020);
+    /// Change how the chat is run.
+    pub const CHAT_MODE: Self = Self(4030);
     /// Hide lines, or show them again; and the push that says so.
     pub const HIDE: Self = Self(4008);
     /// Pin a notice, or take it down; and the push that says so.
@@ -51,7 +53,7 @@ impl Cmd {
     pub const EVENT: Self = Self(93_006);
 
     /// Every request that is answered, with its name.
-    pub const REQUESTS: [(Self, &'static str); 12] = [
+    pub const REQUESTS: [(Self, &'static str); 13] = [
         (Self::PING, "PING"),
         (Self::CONNECT, "CONNECT"),
         (Self::REFRESH, "REFRESH"),
@@ -62,6 +64,7 @@ impl Cmd {
         (Self::PIN, "NOTICE"),
         (Self::PENALTY, "PENALTY"),
         (Self::ROLE, "ROLE"),
+        (Self::CHAT_MODE, "CHAT_MODE"),
         (Self::HIDDEN_LINE, "HIDDEN_LINE"),
         (Self::RECENT_CHAT, "RECENT_CHAT"),
     ];
@@ -112,6 +115,7 @@ mod tests {
             (4010, 14_010),
             (4015, 14_015),
             (4020, 14_020),
+            (4030, 14_030),
             (5008, 15_008),
             (5101, 15_101),
         ];

@@ -50,6 +50,9 @@ impl Code {
             | Refusal::Restricted { .. }
             | Refusal::NotStreamer
             | Refusal::Oneself
+            | Refusal::NotInGroup { .. }
+            | Refusal::EmojiOnly
+            | Refusal::RealNameOnly
             | Refusal::NotStaff
             | Refusal::Outranked => Self::FORBIDDEN,
             Refusal::NoSuchLine => Self::NOT_FOUND,
@@ -58,7 +61,10 @@ impl Code {
             Refusal::TextTooLong { .. } | Refusal::ExtrasTooLarge(_) | Refusal::ItemTooLarge(_) => Self::TOO_LARGE,
             Refusal::EmptyText => Self::EMPTY,
             Refusal::ChannelReadOnly => Self::READ_ONLY,
-            Refusal::TooFast { .. } | Refusal::TooManyConnections(_) | Refusal::TooMany(_) => Self::TOO_MANY,
+            Refusal::TooFast { .. }
+            | Refusal::SlowMode { .. }
+            | Refusal::TooManyConnections(_)
+            | Refusal::TooMany(_) => Self::TOO_MANY,
             Refusal::Fault => Self::INTERNAL,
             Refusal::DiskFull => Self::NO_ROOM,
             Refusal::Busy { .. } | Refusal::Draining => Self::BUSY,

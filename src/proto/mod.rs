@@ -9,7 +9,7 @@ pub mod cmd;
 pub mod code;
 pub mod envelope;
 pub mod heard;
-mod people;
+pub mod people;
 pub mod profile;
 pub mod push;
 pub mod reply;

@@ -9,12 +9,13 @@ use time::{OffsetDateTime, UtcOffset};
 use crate::model::act::Deed;
 use crate::model::id::Cid;
 use crate::model::item::{Sanction, SystemView};
+use crate::model::mode::Modes;
 use crate::model::time::Millis;
 
 use super::cmd::Cmd;
 use super::profile::{json, profile_string, role_code};
 use super::push::{ChatItem, Place};
-use super::word::{Dialect, SERVICE};
+use super::word::{Dialect, SERVICE, group_name};
 
 /// Times without a zone on this wire are Korean.
 const KOREA: UtcOffset = offset!(+9);
@@ -25,8 +26,10 @@ const TIME: &[BorrowedFormatItem<'_>] =
 /// Who speaks in the system's lines (facts, 2.6).
 const SYSTEM: &str = "SYSTEM_MESSAGE";
 
-/// Which lines these are: the code of restrictions (facts, 2.6).
+/// Which lines of the system these are (facts, 2.6): about a restriction, about how the chat is run, about slow mode.
 const RESTRICTION: u8 = 3;
+const MODE_CHANGE: u8 = 1;
+const SLOW_MODE: u8 = 5;
 
 /// `msgTypeCode` of the system's lines.
 const SYSTEM_TYPE: u8 = 30;
@@ -125,7 +128,7 @@ pub(super) fn system(place: &Place<'_>, system: &SystemView) -> String {
     let (title, description) = words(system);
     let extras = SystemExtras {
         description,
-        style_type: RESTRICTION,
+        style_type: style(&system.deed),
         visible_roles: STAFF,
         params: SystemParams {
             register_nickname: &system.by.profile.nickname,
@@ -155,6 +158,46 @@ pub(super) fn system(place: &Place<'_>, system: &SystemView) -> String {
     }])
 }
 
+fn style(deed: &Deed) -> u8 {
+    match deed {
+        Deed::Run(change) if change.slow_seconds.is_some() => SLOW_MODE,
+        Deed::Run(_) | Deed::Panic(..) | Deed::Calm => MODE_CHANGE,
+        _ => RESTRICTION,
+    }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ChangeChatMode {
+    r#type: &'static str,
+    min_follower_minute: u32,
+    chat_emoji_mode: bool,
+    chat_slow_mode_sec: u32,
+    allow_subscriber_in_follower_mode: bool,
+    chat_available_group: &'static str,
+    chat_donation_ranking_exposure: bool,
+    chat_available_condition: &'static str,
+}
+
+/// CHANGE_CHAT_MODE (facts, 2.8).
+pub(super) fn modes(modes: &Modes) -> String {
+    json(&ChangeChatMode {
+        r#type: "CHANGE_CHAT_MODE",
+        min_follower_minute: modes.follow_minutes,
+        chat_emoji_mode: modes.emoji_only,
+        chat_slow_mode_sec: modes.slow_seconds,
+        allow_subscriber_in_follower_mode: modes.subscribers_too,
+        chat_available_group: group_name(modes.group),
+        chat_donation_ranking_exposure: false,
+        chat_available_condition: condition_name(modes),
+    })
+}
+
+/// `chatAvailableCondition`.
+pub fn condition_name(modes: &Modes) -> &'static str {
+    if modes.real_name { "REAL_NAME" } else { "NONE" }
+}
+
 /// What it says, in short and in full.
 fn words(system: &SystemView) -> (&'static str, String) {
     let (by, target) = (&system.by.profile.nickname, &system.target.profile.nickname);
@@ -168,6 +211,12 @@ fn words(system: &SystemView) -> (&'static str, String) {
         Deed::Lift(_) => ("restriction lifted", format!("{by} let {target} chat again")),
         Deed::Kick(_) => ("sent out", format!("{by} sent {target} out")),
         Deed::Appoint(_, role) => ("role changed", format!("{by} made {target} {}", role_code(*role))),
+        Deed::Run(_) => ("chat mode changed", format!("{by} changed how the chat is run")),
+        Deed::Panic(_, until) => {
+            let seconds = (until.0 - system.time.0) / 1_000;
+            ("panic", format!("{by} switched panic on for {seconds} s"))
+        }
+        Deed::Calm => ("panic over", format!("{by} ended panic")),
         Deed::Hide(_) | Deed::Show(_) | Deed::Pin(_) | Deed::Unpin | Deed::Undo(_) => ("", String::new()),
     }
 }

@@ -75,7 +75,7 @@ pub(super) struct ChatItem<'a> {
 
 /// Encodes `items` as as few messages as stay within `limit` bytes each, and hands each to `message`: lines together in
 /// CHAT (93101), what staff did each by itself, in order. With a stretch there is at least one, and they cover it without a
-/// gap; what is left out stands in the first.
+/// gap; what is left out stands in the last.
 ///
 /// An item alone may be larger than `limit` only if it was admitted under a larger one; it then travels alone.
 /// `ctime` = `utime` = `msgTime`, because clients moderate by `ctime`.
@@ -101,6 +101,7 @@ pub fn items(place: &Place<'_>, items: &[&Item], limit: usize, message: impl FnM
                     writer.act(cmd, &body, covers);
                 }
             }
+            View::Modes(modes) => writer.act(Cmd::EVENT, &people::modes(modes), item.covers()),
             View::System(system) => {
                 writer.act(Cmd::SPECIAL, &people::system(place, system), item.covers());
             }
@@ -156,12 +157,19 @@ impl<M: FnMut(&str)> Writer<'_, M> {
     /// Hands over what is held: the rest begins where it ends.
     fn let_go(&mut self) {
         let Some(held) = self.held.take() else { return };
-        let part = self.stretch.map(|whole| Stretch { upto: held.covers.max(whole.after), ..whole });
-        self.stretch = part.zip(self.stretch).map(|(part, whole)| Stretch { after: part.upto, left: 0, ..whole });
+        // Where lines are left out, nobody can say between which acts: the last message covers it all.
+        let part = self.stretch.map(|whole| match whole.left {
+            0 => Stretch { upto: held.covers.max(whole.after), ..whole },
+            _ => Stretch { upto: whole.after, left: 0, ..whole },
+        });
+        self.stretch = self.stretch.zip(part).map(|(whole, part)| Stretch { after: part.upto, ..whole });
         self.write(held, part);
     }
 
     fn finish(mut self) {
+        if self.stretch.is_some_and(|whole| whole.left > 0) {
+            self.let_go();
+        }
         let held = match (self.held.take(), self.stretch) {
             (Some(held), _) => held,
             (None, Some(stretch)) => Held { cmd: Cmd::CHAT, text: head() + "[", covers: stretch.upto },

@@ -1,6 +1,7 @@
 //! Words that replies and pushes share.
 
 use crate::model::message::{Kind, Lane, Status};
+use crate::model::mode::Group;
 
 /// The service every Chzzk client names.
 pub const SERVICE: &str = "game";
@@ -34,6 +35,25 @@ impl Dialect {
             (_, _, Status::Normal) => "NORMAL",
         }
     }
+}
+
+/// Who may send, by the wire's names (facts, 3).
+const GROUPS: [(Group, &str); 4] = [
+    (Group::All, "ALL"),
+    (Group::Followers, "FOLLOWER"),
+    (Group::Subscribers, "SUBSCRIBER"),
+    (Group::Managers, "MANAGER"),
+];
+
+/// The wire's name of a group of those who may send.
+pub fn group_name(group: Group) -> &'static str {
+    GROUPS.iter().find(|(known, _)| *known == group).map_or("", |(_, name)| name)
+}
+
+/// The group of this name.
+pub(super) fn group(name: &str) -> Result<Group, String> {
+    let known = GROUPS.iter().find(|(_, known)| *known == name).map(|(group, _)| *group);
+    known.ok_or_else(|| format!("a group is {}, not {name:?}", GROUPS.map(|(_, name)| name).join(", ")))
 }
 
 /// Lanes by their names.

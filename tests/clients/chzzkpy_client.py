@@ -145,7 +145,8 @@ async def main():
         if status is None:
             tell(event="status", cid=None)
             return
-        tell(event="status", cid=status.chat_channel_id, status=status.status, playable=status.live_polling_status.playable_status)
+        tell(event="status", cid=status.chat_channel_id, status=status.status, playable=status.live_polling_status.playable_status,
+             emojiMode=status.chatEmojiMode)
 
     async def detail(command):
         detail = await client.live_detail(command["channel"])

@@ -57,7 +57,7 @@ const commands = {
   recent: ({ count }) => chat.requestRecentChat(count),
   status: async ({ channel }) => {
     const status = await client.live.status(channel)
-    tell({ event: 'status', cid: status?.chatChannelId ?? null, status: status?.status, playable: status?.livePollingStatus.playableStatus })
+    tell({ event: 'status', cid: status?.chatChannelId ?? null, status: status?.status, playable: status?.livePollingStatus.playableStatus, emojiMode: status?.chatEmojiMode ?? null })
   },
   detail: async ({ channel }) => {
     const detail = await client.live.detail(channel)

@@ -13,6 +13,7 @@ use uuid::Uuid;
 use madang::model::id::{ChannelId, Cid, Epoch, EventId, Seq, UserId};
 use madang::model::item::{Audience, Item, LineView, View};
 use madang::model::message::{Author, Draft, Extras, Kind, Lane, Line, Os, Receipt, Status};
+use madang::model::mode::Group;
 use madang::model::principal::{Profile, Subscription, Title, ViewerBadge};
 use madang::model::refusal::Refusal;
 use madang::model::time::Millis;
@@ -50,12 +51,12 @@ fn round_trip(example: &Value) -> Value {
         (None, _) => reply::unreadable(),
         (Some(0), _) => reply::ping(),
         (Some(10_000), _) => reply::pong(),
-        (Some(cmd @ (100 | 200 | 3101 | 4005..=4020 | 5008 | 5101)), _) => return request_again(cmd, example),
+        (Some(cmd @ (100 | 200 | 3101 | 4005..=4030 | 5008 | 5101)), _) => return request_again(cmd, example),
         (Some(cmd), Some(code @ 1..)) => refused_again(cmd - 10_000, code, example),
         (Some(10_100), _) => connected_again(example),
         (Some(10_200), _) => reply::refreshed(&address(example)),
         (Some(13_101), _) => sent_again(example),
-        (Some(cmd @ 14_005..=14_020), _) => acts::acted_again(cmd, example),
+        (Some(cmd @ 14_005..=14_030), _) => acts::acted_again(cmd, example),
         (Some(15_008), _) => acts::hidden_line_again(example),
         (Some(15_101), _) => recent_again(example),
         (Some(93_102), _) => acts::system_again(example),
@@ -124,7 +125,7 @@ fn request_again(cmd: u64, example: &Value) -> Value {
             body["msgTypeCode"] = type_code(draft.kind).into();
             body
         }
-        4005..=4020 | 5008 => acts::asked_again(cmd, &envelope, example),
+        4005..=4030 | 5008 => acts::asked_again(cmd, &envelope, example),
         _ => {
             let mut body = known(&example["bdy"], &RECENT);
             body["recentMessageCount"] = request::recent_chat(envelope.body).unwrap().count.into();
@@ -196,6 +197,10 @@ fn refused_again(request: u64, code: u64, example: &Value) -> String {
         Refusal::NotStreamer,
         Refusal::Restricted { for_ms: Some(21_000) },
         Refusal::Restricted { for_ms: None },
+        Refusal::SlowMode { seconds: 30, retry_after_ms: 21_000 },
+        Refusal::NotInGroup { group: Group::Followers, minutes: 10 },
+        Refusal::EmojiOnly,
+        Refusal::RealNameOnly,
     ];
     let address = address(example);
     all.iter()
@@ -257,6 +262,7 @@ fn event_again(example: &Value) -> String {
     let number = |name: &str| body[name].as_u64().unwrap().try_into().unwrap();
     match body["type"].as_str().unwrap() {
         "MEMBER_COUNT" => push::member_count(&cid, number("mbrCnt"), number("userCnt"), stretch(example).unwrap()),
+        "CHANGE_CHAT_MODE" => acts::modes_again(example),
         "TEMPORARY_RESTRICT" => acts::sanction_again(example),
         "TOKEN_EXPIRES" => push::token_expires(&cid, Millis(body["expireTime"].as_i64().unwrap())),
         other => panic!("{other}"),
@@ -335,6 +341,7 @@ fn line_view(line: &Value, keys: [&str; 7], members: u64, seq: u64) -> LineView 
         draft,
         members: members.try_into().unwrap(),
         credential: Default::default(),
+        known: Default::default(),
     };
     let time = Millis(line[time].as_i64().unwrap());
     let id = line["msgId"].as_str().map_or_else(EventId::fresh, |id| EventId(Uuid::parse_str(id).unwrap()));

@@ -108,7 +108,10 @@ fn the_newest_file_has_every_kind_of_act() {
     let words: std::collections::BTreeSet<String> = rows(codec::VERSION).iter().map(deeds).filter_map(word).collect();
     assert_eq!(
         words.into_iter().collect::<Vec<_>>(),
-        ["appoint", "block", "hide", "kick", "lift", "penalize", "pin", "show", "undo", "unpin"]
+        [
+            "appoint", "block", "calm", "hide", "kick", "lift", "panic", "penalize", "pin", "run", "show", "undo",
+            "unpin"
+        ]
     );
 }
 

@@ -5,12 +5,15 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use tempfile::tempdir;
 
+use madang::auth::Grant;
 use madang::eventlog::memory::Memory;
-use madang::model::principal::Role;
+use madang::model::mode::Known;
+use madang::model::principal::{Role, Scope};
+use madang::model::time::Millis;
 
 use crate::support::frames::Frame;
 use crate::support::process::{Gateway, Raw};
-use crate::support::yard::{Guest, Yard, open_yard};
+use crate::support::yard::{Guest, NOON, Yard, open_yard};
 
 async fn joins(yard: &Yard, uid: &str, role: Role) -> Guest {
     let mut guest = yard.guest();
@@ -133,6 +136,42 @@ async fn a_role_counts_at_once_in_open_sessions_too() {
     assert_eq!(asks(&mut again, 4008, json!({"seq": line})).await["retCode"], 0, "a later one does");
 }
 
+#[tokio::test]
+async fn how_the_chat_is_run_is_told_and_holds() {
+    let yard = Yard::new().await;
+    let (mut staff, mut writer) = (joins(&yard, "mod", Role::ChatManager).await, yard.writer("demo", "a").await);
+    let mut reader = yard.reader("demo").await;
+    assert_eq!(asks(&mut writer, 4030, json!({"chatSlowModeSec": 5})).await["retCode"], 403);
+    assert_eq!(asks(&mut staff, 4030, json!({"chatSlowModeSec": 4})).await["retCode"], 105);
+    assert_eq!(asks(&mut staff, 4030, json!({"chatSlowModeSec": 5})).await["retCode"], 0);
+    let told = json!({
+        "type": "CHANGE_CHAT_MODE", "minFollowerMinute": 0, "chatEmojiMode": false, "chatSlowModeSec": 5,
+        "allowSubscriberInFollowerMode": true, "chatAvailableGroup": "ALL", "chatDonationRankingExposure": false,
+        "chatAvailableCondition": "NONE",
+    });
+    assert_eq!(reader.hears(93006).await["bdy"], told);
+    let system = staff.hears(93102).await["bdy"][0]["extras"].as_str().unwrap().to_owned();
+    assert!(system.contains(r#""styleType":5"#), "{system}");
+    assert_eq!(writer.sends_and_hears("demo", "one").await["retCode"], 0);
+    yard.clock.advance(2_000);
+    let refused = writer.sends_and_hears("demo", "two").await;
+    assert_eq!((&refused["retCode"], &refused["retryAfterMs"]), (&json!(429), &json!(3_000)), "{refused}");
+
+    let panic = asks(&mut staff, 4030, json!({"panic": true, "seconds": 60})).await;
+    assert_eq!(reader.hears(93006).await["bdy"]["chatAvailableGroup"], "FOLLOWER");
+    yard.clock.advance(10_000);
+    assert_eq!(writer.sends_and_hears("demo", "three").await["retCode"], 403);
+    let known = Known { followed: Some(Millis(NOON - 3_600_000)), real_name: false };
+    let grant = Grant { known, ..Grant::plain("fan", "fan", Role::Viewer, Scope::Everywhere, 3_600) };
+    let mut fan = yard.guest();
+    fan.connect("demo", Some(&yard.tokens.issue(&grant))).await;
+    assert_eq!(fan.sends_and_hears("demo", "I was here before").await["retCode"], 0);
+    yard.clock.advance(50_000);
+    assert_eq!(reader.hears(93006).await["bdy"]["chatSlowModeSec"], 5, "it ends by itself");
+    assert_eq!(asks(&mut staff, 4030, json!({"undo": panic["bdy"]["seq"]})).await["retCode"], 409);
+    assert_eq!(writer.sends_and_hears("demo", "four").await["retCode"], 0);
+}
+
 #[test]
 fn the_sites_backend_moderates() {
     let data = tempdir().unwrap();
@@ -173,6 +212,13 @@ fn the_sites_backend_moderates() {
     writer.text(&crate::support::yard::line("demo", "third", false).to_string());
     assert_eq!(writer.hears(13101)["retCode"], 403);
     assert_eq!(post(&user("lift"), "").0, 200);
+    assert_eq!(post("modes", r#"{"slowSeconds":3,"group":"FOLLOWER","followMinutes":5}"#).0, 200);
+    assert_eq!(post("modes", r#"{"group":"NOBODY"}"#).0, 400);
+    assert_eq!(post("panic", r#"{"seconds":60,"emojiOnly":true}"#).0, 200);
+    let (_, run) = gateway.site("GET", "/v1/channels/demo/modes", "");
+    assert_eq!((&run["modes"]["group"], &run["now"]["emojiOnly"]), (&json!("FOLLOWER"), &json!(true)), "{run}");
+    assert_eq!(post("panic/end", "").0, 200);
+    assert_eq!(post("modes", r#"{"slowSeconds":0,"group":"ALL"}"#).0, 200);
     assert_eq!(post(&user("block"), r#"{"days":3651}"#).0, 400);
     assert_eq!(post(&user("role"), r#"{"role":"streaming_chat_manager"}"#).0, 200);
     let (_, roles) = gateway.site("GET", "/v1/channels/demo/roles", "");
@@ -185,6 +231,10 @@ fn the_sites_backend_moderates() {
     let (_, older) =
         gateway.site("GET", &format!("/v1/channels/demo/acts?cursor={}", trail["nextCursor"].as_str().unwrap()), "");
     let words: Vec<_> = older["acts"].as_array().unwrap().iter().map(|act| act["act"].as_str().unwrap()).collect();
-    assert_eq!(words, ["appoint", "lift", "penalize", "unpin", "hide", "undo", "hide", "pin"], "{older}");
-    assert_eq!(older["acts"][7]["nickname"], "지기");
+    assert_eq!(
+        words,
+        ["appoint", "run", "calm", "panic", "run", "lift", "penalize", "unpin", "hide", "undo", "hide", "pin"],
+        "{older}"
+    );
+    assert_eq!(older["acts"][11]["nickname"], "지기");
 }

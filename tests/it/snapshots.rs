@@ -106,6 +106,7 @@ async fn append_lines(log: &Memory, channel: &ChannelId, turns: std::ops::Range<
             draft: Draft { text: turn.to_string(), ..Draft::default() },
             members: 1,
             credential: Credential::default(),
+            known: Default::default(),
         };
         let event = Event::new(Millis(NOON + turn * 100), Body::Line(Arc::new(line)));
         log.append(channel, Arc::new(event)).await.unwrap();

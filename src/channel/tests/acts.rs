@@ -101,6 +101,7 @@ fn a_sweep_takes_newcomers_and_nobody_else() {
         draft: draft("hi", false),
         members: 1,
         credential: Credential::default(),
+        known: Default::default(),
     };
     scene.happens(late - 9_000, Body::Line(Arc::new(line)));
     let bot = scene.line(late - 1_000, "raider2");
@@ -120,8 +121,14 @@ fn nobody_moderates_those_above_them() {
     let mut scene = Scene::on_air();
     let said = |scene: &mut Scene, uid: &str, role| {
         let author = Author { role, ..author(uid) };
-        let line =
-            Line { cid: cid("one"), author, draft: draft(uid, false), members: 1, credential: Credential::default() };
+        let line = Line {
+            cid: cid("one"),
+            author,
+            draft: draft(uid, false),
+            members: 1,
+            credential: Credential::default(),
+            known: Default::default(),
+        };
         let Verdict::Line(kept) = scene.happens(1, Body::Line(Arc::new(line))) else { panic!() };
         kept.seq
     };

@@ -1,10 +1,13 @@
 mod acts;
+mod modes;
 mod people;
 
 use super::*;
 use crate::model::access::{Credential, Revoked};
 use crate::model::act::{Act, Deed, Lines};
 use crate::model::id::UserId;
+use crate::model::message::Draft;
+use crate::model::mode::Known;
 use crate::model::principal::{Profile, Role};
 
 fn cid(text: &str) -> Cid {
@@ -17,6 +20,11 @@ fn author(uid: &str) -> Author {
 
 fn draft(text: &str, retry: bool) -> Draft {
     Draft { text: text.to_owned(), tid: "3".to_owned(), client_time: 7, retry, ..Draft::default() }
+}
+
+fn line(uid: &str, draft: Draft) -> Line {
+    let (author, credential, known) = (author(uid), Credential::default(), Known::default());
+    Line { cid: cid("one"), author, draft, members: 1, credential, known }
 }
 
 /// A channel and the events that made it.
@@ -41,7 +49,14 @@ impl Scene {
     }
 
     fn says(&mut self, at: i64, uid: &str, draft: Draft) -> Verdict {
-        let line = Line { cid: cid("one"), author: author(uid), draft, members: 1, credential: Credential::default() };
+        let line = Line {
+            cid: cid("one"),
+            author: author(uid),
+            draft,
+            members: 1,
+            credential: Credential::default(),
+            known: Default::default(),
+        };
         self.happens(at, Body::Line(Arc::new(line)))
     }
 
@@ -136,7 +151,7 @@ fn a_retry_of_an_accepted_line_is_not_denied_when_the_broadcast_has_ended() {
     scene.happens(2, Body::Closed { cid: cid("one") });
     let receipt = Receipt { id: first.id, time: first.time, seq: first.seq };
     let limits = Limits::default();
-    assert_eq!(scene.channel.admit(&limits, (&cid("one"), Millis(0)), &author("a"), &mut draft("hi", true)), Ok(()));
+    assert_eq!(scene.channel.admit(&limits, Millis(0), &mut line("a", draft("hi", true))), Ok(()));
     assert_eq!(scene.says(3, "a", draft("hi", true)), Verdict::Repeat(receipt));
     assert_eq!(scene.says(4, "a", draft("new", true)), Verdict::Rejected(Refusal::BroadcastEnded));
 }
@@ -146,8 +161,7 @@ fn an_event_of_a_newer_build_makes_the_channel_read_only() {
     let mut scene = Scene::on_air();
     scene.happens(1, Body::Unreadable { version: 9 });
     assert_eq!(scene.says(2, "a", draft("x", false)), Verdict::Rejected(Refusal::ChannelReadOnly));
-    let admitted =
-        scene.channel.admit(&Limits::default(), (&cid("one"), Millis(0)), &author("a"), &mut draft("x", false));
+    let admitted = scene.channel.admit(&Limits::default(), Millis(0), &mut line("a", draft("x", false)));
     assert_eq!(admitted, Err(Refusal::ChannelReadOnly));
 }
 
@@ -171,7 +185,14 @@ fn a_line_behind_the_revocation_of_its_token_is_rejected() {
     let mut scene = Scene::on_air();
     let issued = |issued: i64| Credential { token_id: "t".to_owned(), issued: Millis(issued), own: false };
     let says = |scene: &mut Scene, at: i64, credential: Credential| {
-        let line = Line { cid: cid("one"), author: author("a"), draft: draft("x", false), members: 1, credential };
+        let line = Line {
+            cid: cid("one"),
+            author: author("a"),
+            draft: draft("x", false),
+            members: 1,
+            credential,
+            known: Default::default(),
+        };
         scene.happens(at, Body::Line(Arc::new(line)))
     };
     assert!(matches!(says(&mut scene, 5_000, issued(1_000)), Verdict::Line(_)));
@@ -214,6 +235,7 @@ fn a_state_that_was_frozen_is_the_same_and_goes_on_the_same() {
         draft: draft("new", false),
         members: 1,
         credential: Credential::default(),
+        known: Default::default(),
     };
     let logged = Logged { seq: Seq(9_999), event: Arc::new(Event::new(Millis(3), Body::Line(Arc::new(line)))) };
     assert_eq!(later.apply(&logged), scene.channel.apply(&logged));

@@ -45,7 +45,7 @@ fn a_penalty_holds_for_its_time_and_hides_what_was_said() {
     assert_eq!(scene.tries(2_000, "a"), restricted(Some(29_000)));
     assert!(scene.goes_through(2_000, "b"));
     let limits = Limits::default();
-    let admitted = scene.channel.admit(&limits, (&cid("one"), Millis(5_000)), &author("a"), &mut draft("x", false));
+    let admitted = scene.channel.admit(&limits, Millis(5_000), &mut line("a", draft("x", false)));
     assert_eq!(admitted, Err(Refusal::Restricted { for_ms: Some(26_000) }));
     assert!(scene.goes_through(31_000, "a"), "then it is over");
     scene.does(40_000, Role::ChatManager, penalize("a", 70_000)).unwrap();
@@ -64,6 +64,7 @@ fn a_block_holds_in_the_next_broadcast_and_until_it_is_lifted() {
         draft: draft(at, false),
         members: 1,
         credential: Credential::default(),
+        known: Default::default(),
     };
     assert_eq!(scene.happens(3, Body::Line(Arc::new(line("3")))), restricted(None));
     scene.does(4, Role::ChatManager, penalize("a", 10)).unwrap();
@@ -138,6 +139,7 @@ fn roles_are_the_streamers_to_give_and_to_take() {
         draft: notice.clone(),
         members: 1,
         credential: Credential { token_id: String::new(), issued: Millis(issued), own: true },
+        known: Default::default(),
     };
     let refused = Verdict::Rejected(Refusal::KindNotAllowed);
     assert_eq!(scene.happens(10_001, Body::Line(Arc::new(claims(9_000)))), refused, "it was made before");

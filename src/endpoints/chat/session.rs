@@ -209,9 +209,7 @@ impl Session {
             Some(Cmd::REFRESH) => Box::pin(self.refresh(&envelope)).await,
             Some(Cmd::SEND_CHAT) => self.send(&envelope),
             Some(Cmd::RECENT_CHAT) => self.recent_chat(&envelope),
-            Some(cmd @ (Cmd::KICK | Cmd::BLOCK | Cmd::HIDE | Cmd::PIN | Cmd::PENALTY | Cmd::ROLE)) => {
-                self.act(cmd, &envelope);
-            }
+            Some(cmd) if acts::is_act(cmd) => self.act(cmd, &envelope),
             Some(Cmd::HIDDEN_LINE) => Box::pin(self.hidden_line(&envelope)).await,
             Some(other) if other.may_be_refused() => self.refuse(other, &envelope, &Refusal::UnknownCommand),
             // PONG, or something that only a server says: nobody waits for an answer.

@@ -7,6 +7,8 @@ use time::{OffsetDateTime, UtcOffset};
 
 use crate::model::time::Millis;
 use crate::node::ChannelView;
+use crate::proto::people::condition_name;
+use crate::proto::word::group_name;
 
 /// Dates without a zone on this wire are Korean time.
 const KOREA: UtcOffset = offset!(+9);
@@ -43,12 +45,12 @@ pub(super) fn status(view: &ChannelView) -> Value {
         "blindType": null,
         "playerRecommendContent": {},
         "chatActive": true,
-        "chatAvailableGroup": "ALL",
-        "chatAvailableCondition": "NONE",
-        "minFollowerMinute": 0,
-        "allowSubscriberInFollowerMode": true,
-        "chatSlowModeSec": 0,
-        "chatEmojiMode": false,
+        "chatAvailableGroup": group_name(view.modes.group),
+        "chatAvailableCondition": condition_name(&view.modes),
+        "minFollowerMinute": view.modes.follow_minutes,
+        "allowSubscriberInFollowerMode": view.modes.subscribers_too,
+        "chatSlowModeSec": view.modes.slow_seconds,
+        "chatEmojiMode": view.modes.emoji_only,
         "chatDonationRankingExposure": false,
         "dropsCampaignNo": null,
         "liveTokenList": [],
@@ -57,6 +59,31 @@ pub(super) fn status(view: &ChannelView) -> Value {
         "watchPartyType": null,
         "timeMachineActive": false,
         "channelId": view.id.as_str(),
+    })
+}
+
+/// live-setting: what a streamer sets, of which we have how the chat is run.
+pub(super) fn setting(view: &ChannelView) -> Value {
+    let newest = view.broadcasts.last();
+    json!({
+        "defaultLiveTitle": newest.map_or("", |broadcast| &broadcast.title),
+        "category": {"categoryType": null, "categoryId": null, "categoryValue": null, "posterImageUrl": null, "tags": []},
+        "defaultThumbnailImageUrl": null,
+        "adult": false,
+        "chatActive": true,
+        "chatAvailableGroup": group_name(view.modes.group),
+        "chatAvailableCondition": condition_name(&view.modes),
+        "minFollowerMinute": view.modes.follow_minutes,
+        "allowSubscriberInFollowerMode": view.modes.subscribers_too,
+        "chatSlowModeSec": view.modes.slow_seconds,
+        "chatEmojiMode": view.modes.emoji_only,
+        "chatDonationRankingExposure": false,
+        "dropsCampaignNo": null,
+        "krOnlyViewing": false,
+        "paidPromotion": false,
+        "tags": [],
+        "clipActive": false,
+        "replayPublishType": "AUTO",
     })
 }
 

@@ -12,11 +12,12 @@ use serde_json::{Value, json};
 
 use crate::model::act::{Asked, USUAL_PENALTY_SECONDS, Wish};
 use crate::model::id::{ChannelId, Cid, UserId};
+use crate::model::mode::ModeChange;
 use crate::model::principal::Role;
 use crate::node::{Restricted, Restriction};
-use crate::proto::request::acts::{asked, days, given_role};
+use crate::proto::request::acts::{ModeWords, asked, condition, days, given_role};
 
-use super::live::korean_date;
+use super::live::{self, korean_date};
 use super::moderate::{acts, with_status};
 use super::{Chzzk, Wrapped, content, failure, login, refused, station_failure};
 
@@ -124,6 +125,64 @@ pub(super) async fn dismiss(
 ) -> Response {
     let wish = |body: &UserBody| Ok(Wish::Appoint(target(body)?, Role::Viewer));
     with_body(&chzzk, &channel, &headers, only(user), wish, nothing).await
+}
+
+/// What of the settings is about the chat; the rest is the site's own, and passed over.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct SettingBody {
+    chat_available_group: Option<String>,
+    chat_available_condition: Option<String>,
+    min_follower_minute: Option<u32>,
+    allow_subscriber_in_follower_mode: Option<bool>,
+    chat_slow_mode_sec: Option<u32>,
+    chat_emoji_mode: Option<bool>,
+}
+
+/// How the chat is run.
+pub(super) async fn setting(State(chzzk): State<Arc<Chzzk>>, Path(channel): Path<String>) -> Response {
+    let Some(channel) = ChannelId::parse(&channel) else { return with_status(failure(404, "no such channel")) };
+    with_status(match chzzk.node.channel(&channel).await {
+        Ok(view) => content(live::setting(&view)),
+        Err(error) => station_failure(&error),
+    })
+}
+
+/// Changes how the chat is run.
+pub(super) async fn change_setting(
+    State(chzzk): State<Arc<Chzzk>>,
+    Path(channel): Path<String>,
+    headers: HeaderMap,
+    body: Result<Json<SettingBody>, JsonRejection>,
+) -> Response {
+    let Ok(Json(body)) = body else { return with_status(failure(400, "the body is not what this path takes")) };
+    let asked = match wanted(&body).and_then(|change| asked(Wish::Run(change), String::new())) {
+        Ok(asked) => asked,
+        Err(why) => return with_status(failure(400, &why)),
+    };
+    let Some(id) = ChannelId::parse(&channel) else { return with_status(failure(404, "no such channel")) };
+    let newest = match chzzk.node.channel(&id).await {
+        Ok(view) => view.broadcasts.last().map(|newest| newest.cid.clone()),
+        Err(error) => return with_status(station_failure(&error)),
+    };
+    let Some(cid) = newest else { return with_status(failure(404, "this channel has had no broadcast")) };
+    let done = acts(&chzzk, &headers, &cid, asked).await;
+    if done.code != 200 {
+        return with_status(done);
+    }
+    setting(State(chzzk), Path(channel)).await
+}
+
+fn wanted(body: &SettingBody) -> Result<ModeChange, String> {
+    let words = ModeWords {
+        slow_seconds: body.chat_slow_mode_sec,
+        group: body.chat_available_group.as_deref(),
+        follow_minutes: body.min_follower_minute,
+        subscribers_too: body.allow_subscriber_in_follower_mode,
+        emoji_only: body.chat_emoji_mode,
+        real_name: body.chat_available_condition.as_deref().map(condition).transpose()?,
+    };
+    words.read()
 }
 
 #[derive(Deserialize)]

@@ -49,6 +49,7 @@ impl Chzzk {
                 patch(manage::change_restriction).delete(manage::release),
             )
             .route("/manage/v1/channels/{channel}/restrict-users/{user}/validate", get(manage::may_restrict))
+            .route("/manage/v1/channels/{channel}/live-setting", get(manage::setting).put(manage::change_setting))
             .route("/manage/v1/channels/{channel}/streaming-roles", post(manage::appoint))
             .route("/manage/v1/channels/{channel}/streaming-roles/{user}", delete(manage::dismiss))
             .route("/routing/getRouting", get(routing));
@@ -95,13 +96,16 @@ fn refused(refusal: &Refusal) -> Answer {
         Refusal::NotStaff
         | Refusal::NotStreamer
         | Refusal::Oneself
+        | Refusal::NotInGroup { .. }
+        | Refusal::EmojiOnly
+        | Refusal::RealNameOnly
         | Refusal::Outranked
         | Refusal::Restricted { .. } => failure(403, &refusal.to_string()),
         Refusal::BadRequest(_) => failure(400, &refusal.to_string()),
         Refusal::TooMany(_) | Refusal::NothingToUndo => failure(409, &refusal.to_string()),
         Refusal::TokenExpired | Refusal::TokenRevoked | Refusal::TokenRefused(_) => failure(401, &refusal.to_string()),
         Refusal::BroadcastEnded => failure(410, &refusal.to_string()),
-        Refusal::TooFast { .. } => failure(429, &refusal.to_string()),
+        Refusal::TooFast { .. } | Refusal::SlowMode { .. } => failure(429, &refusal.to_string()),
         Refusal::Busy { .. } | Refusal::Draining => failure(503, &refusal.to_string()),
         other => failure(500, &other.to_string()),
     }

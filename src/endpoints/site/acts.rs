@@ -12,10 +12,12 @@ use crate::model::act::{Act, Deed, LONGEST_NOTICE_SECONDS, Lines, Name, Notice, 
 use crate::model::id::Seq;
 use crate::model::item::NoticeView;
 use crate::model::message::{Extras, Receipt};
+use crate::model::mode::ModeChange;
 use crate::model::time::Millis;
 use crate::node::Access;
 use crate::proto::profile::role_code;
 use crate::proto::request::acts::sweep;
+use crate::proto::word::group_name;
 
 use super::Site;
 use super::ask::{Answer, Asked, Body, BodyIfAny, IdempotencyKey, PageQuery, RequestEvent, channel_id};
@@ -172,7 +174,7 @@ pub(super) async fn read_notice(
 pub(super) struct ActJson {
     seq: u64,
     act_time: i64,
-    /// `hide`, `show`, `pin`, `unpin`, `kick`, `penalize`, `block`, `lift`, `appoint`, `undo`
+    /// `hide`, `show`, `pin`, `unpin`, `kick`, `penalize`, `block`, `lift`, `appoint`, `run`, `panic`, `calm`, `undo`
     act: &'static str,
     /// Who.
     uid: String,
@@ -202,12 +204,46 @@ struct AboutJson {
     text: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     expires_at: Option<i64>,
+    /// What is otherwise in how the chat is run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    modes: Option<ModesChangeJson>,
     /// The role that the user has since then.
     #[serde(skip_serializing_if = "Option::is_none")]
     given_role: Option<&'static str>,
     /// The place of the act that was taken back.
     #[serde(skip_serializing_if = "Option::is_none")]
     undone_seq: Option<u64>,
+}
+
+/// What was changed in how the chat is run.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct ModesChangeJson {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    slow_seconds: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    group: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    follow_minutes: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    subscribers_too: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    emoji_only: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    real_name: Option<bool>,
+}
+
+impl From<&ModeChange> for ModesChangeJson {
+    fn from(change: &ModeChange) -> Self {
+        Self {
+            slow_seconds: change.slow_seconds,
+            group: change.group.map(group_name),
+            follow_minutes: change.follow_minutes,
+            subscribers_too: change.subscribers_too,
+            emoji_only: change.emoji_only,
+            real_name: change.real_name,
+        }
+    }
 }
 
 #[derive(Serialize, ToSchema)]
@@ -251,7 +287,11 @@ fn about(deed: &Deed) -> AboutJson {
                 PinContent::Text(text, _) => AboutJson { text: Some(text.clone()), ..blank },
             }
         }
-        Deed::Unpin => blank,
+        Deed::Unpin | Deed::Calm => blank,
+        Deed::Run(change) => AboutJson { modes: Some(ModesChangeJson::from(change)), ..blank },
+        Deed::Panic(change, until) => {
+            AboutJson { modes: Some(ModesChangeJson::from(change)), expires_at: Some(until.0), ..blank }
+        }
         Deed::Kick(user) | Deed::Lift(user) => AboutJson { target_uid: Some(user.uid.to_string()), ..blank },
         Deed::Penalize(user, until) => {
             AboutJson { target_uid: Some(user.uid.to_string()), expires_at: Some(until.0), ..blank }

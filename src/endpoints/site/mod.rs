@@ -8,6 +8,7 @@ mod channels;
 mod diagnostics;
 mod idempotency;
 mod lines;
+mod modes;
 mod people;
 mod problem;
 mod users;
@@ -102,7 +103,8 @@ fn paths() -> Paths {
         .routes(routes!(acts::read_notice))
         .routes(routes!(acts::list_acts))
         .routes(routes!(users::list_restrictions))
-        .routes(routes!(users::list_roles));
+        .routes(routes!(users::list_roles))
+        .routes(routes!(modes::read_modes));
     let moderating = Paths::new()
         .routes(routes!(acts::sweep_channel))
         .routes(routes!(acts::pin_notice))
@@ -112,7 +114,10 @@ fn paths() -> Paths {
         .routes(routes!(users::penalize_user))
         .routes(routes!(users::block_user))
         .routes(routes!(users::lift_user))
-        .routes(routes!(users::appoint_user));
+        .routes(routes!(users::appoint_user))
+        .routes(routes!(modes::change_modes))
+        .routes(routes!(modes::panic))
+        .routes(routes!(modes::end_panic));
     let one = |route| Paths::new().routes(route);
     [
         (Permission::ReadChannels, reading),

@@ -11,8 +11,10 @@ use utoipa::ToSchema;
 
 use crate::model::access::OLDEST_TOKEN_MS;
 use crate::model::message::{Author, Draft, Kind};
+use crate::model::mode::Known;
 use crate::model::principal::{Profile, Role, Scope, Subscription, Title, ViewerBadge};
 use crate::model::refusal::Refusal;
+use crate::model::time::Millis;
 use crate::node::{Access, Grant, SiteLine};
 
 use super::Site;
@@ -122,7 +124,7 @@ impl ProfileJson {
 
 /// Somebody.
 #[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct PersonJson {
     uid: String,
     /// 1 to 30 characters.
@@ -131,13 +133,20 @@ pub(super) struct PersonJson {
     role: RoleJson,
     #[serde(default)]
     profile: ProfileJson,
+    /// Since when they follow the channel, in seconds since 1970.
+    following_since: Option<i64>,
+    /// Whether the site knows their name.
+    #[serde(default)]
+    real_name: bool,
 }
 
 impl PersonJson {
     fn grant(self, scope: Scope, ttl_seconds: i64) -> Answer<Grant> {
         let uid = user_id(&self.uid)?;
         let profile = self.profile.named(self.nickname);
-        Ok(Grant { uid, profile, role: self.role.into(), scope, roles: Vec::new(), ttl_seconds })
+        let followed = self.following_since.map(Millis::from_seconds);
+        let known = Known { followed, real_name: self.real_name };
+        Ok(Grant { uid, profile, role: self.role.into(), scope, roles: Vec::new(), known, ttl_seconds })
     }
 }
 

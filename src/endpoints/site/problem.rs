@@ -44,6 +44,9 @@ impl From<StationError> for Problem {
                 | Refusal::NotStreamer
                 | Refusal::Oneself
                 | Refusal::Outranked
+                | Refusal::NotInGroup { .. }
+                | Refusal::EmojiOnly
+                | Refusal::RealNameOnly
                 | Refusal::Restricted { .. },
             ) => StatusCode::FORBIDDEN,
             StationError::Refused(Refusal::NothingToUndo | Refusal::TooMany(_)) => StatusCode::CONFLICT,
@@ -51,7 +54,7 @@ impl From<StationError> for Problem {
             StationError::TooMany(_) | StationError::DoneBefore => StatusCode::CONFLICT,
             StationError::Refused(Refusal::Busy { .. } | Refusal::Draining) => StatusCode::SERVICE_UNAVAILABLE,
             StationError::Refused(Refusal::ChannelReadOnly | Refusal::BroadcastEnded) => StatusCode::CONFLICT,
-            StationError::Refused(Refusal::TooFast { .. }) => StatusCode::TOO_MANY_REQUESTS,
+            StationError::Refused(Refusal::TooFast { .. } | Refusal::SlowMode { .. }) => StatusCode::TOO_MANY_REQUESTS,
             StationError::Refused(Refusal::DiskFull) => StatusCode::INSUFFICIENT_STORAGE,
             StationError::Refused(
                 Refusal::EmptyText

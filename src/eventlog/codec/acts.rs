@@ -8,6 +8,7 @@ use crate::model::access::Credential;
 use crate::model::act::{Act, Deed, Lines, Pin, PinContent};
 use crate::model::id::{Cid, Seq, UserId};
 use crate::model::message::{Author, Extras};
+use crate::model::mode::{Group, ModeChange};
 use crate::model::principal::{Profile, Role};
 use crate::model::time::Millis;
 
@@ -56,6 +57,12 @@ enum StoredDeed {
         until: Option<i64>,
     },
     Lift(StoredPerson),
+    Run(StoredModes),
+    Panic {
+        modes: StoredModes,
+        until: i64,
+    },
+    Calm,
     Appoint {
         who: StoredPerson,
         role: String,
@@ -72,6 +79,31 @@ enum StoredLines {
     Of(String),
     Sweep { seconds: u32, newcomer_minutes: u32 },
 }
+
+/// What is otherwise.
+#[derive(Default, Serialize, Deserialize)]
+#[serde(default)]
+struct StoredModes {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    slow: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    group: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    follow_minutes: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    subscribers_too: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    emoji_only: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    real_name: Option<bool>,
+}
+
+const GROUPS: [(Group, &str); 4] = [
+    (Group::All, "all"),
+    (Group::Followers, "followers"),
+    (Group::Subscribers, "subscribers"),
+    (Group::Managers, "managers"),
+];
 
 /// With a line or a text.
 #[derive(Serialize, Deserialize)]
@@ -107,9 +139,38 @@ pub(super) fn stored(act: &Act) -> StoredAct {
             Deed::Block(who, until) => StoredDeed::Block { who: stored_person(who), until: until.map(|until| until.0) },
             Deed::Lift(who) => StoredDeed::Lift(stored_person(who)),
             Deed::Appoint(who, role) => StoredDeed::Appoint { who: stored_person(who), role: word(&ROLES, *role) },
+            Deed::Run(change) => StoredDeed::Run(stored_modes(change)),
+            Deed::Panic(change, until) => StoredDeed::Panic { modes: stored_modes(change), until: until.0 },
+            Deed::Calm => StoredDeed::Calm,
             Deed::Undo(act) => StoredDeed::Undo { act: act.0 },
         },
     }
+}
+
+fn stored_modes(change: &ModeChange) -> StoredModes {
+    StoredModes {
+        slow: change.slow_seconds,
+        group: change.group.map(|group| word(&GROUPS, group)),
+        follow_minutes: change.follow_minutes,
+        subscribers_too: change.subscribers_too,
+        emoji_only: change.emoji_only,
+        real_name: change.real_name,
+    }
+}
+
+fn read_modes(stored: StoredModes) -> Option<ModeChange> {
+    let group = match stored.group {
+        Some(name) => Some(value(&GROUPS, &name)?),
+        None => None,
+    };
+    Some(ModeChange {
+        slow_seconds: stored.slow,
+        group,
+        follow_minutes: stored.follow_minutes,
+        subscribers_too: stored.subscribers_too,
+        emoji_only: stored.emoji_only,
+        real_name: stored.real_name,
+    })
 }
 
 fn stored_person(author: &Author) -> StoredPerson {
@@ -167,6 +228,9 @@ pub(super) fn read(stored: StoredAct) -> Option<Act> {
             StoredDeed::Block { who, until } => Deed::Block(Arc::new(read_person(who)?), until.map(Millis)),
             StoredDeed::Lift(who) => Deed::Lift(Arc::new(read_person(who)?)),
             StoredDeed::Appoint { who, role } => Deed::Appoint(Arc::new(read_person(who)?), value(&ROLES, &role)?),
+            StoredDeed::Run(change) => Deed::Run(read_modes(change)?),
+            StoredDeed::Panic { modes, until } => Deed::Panic(read_modes(modes)?, Millis(until)),
+            StoredDeed::Calm => Deed::Calm,
             StoredDeed::Undo { act } => Deed::Undo(Seq(act)),
         },
     })
@@ -209,6 +273,14 @@ mod tests {
         let user = UserId::parse("u").unwrap();
         let pin = |content, until| Deed::Pin(Arc::new(Pin { cid: Cid::parse("c").unwrap(), content, until }));
         let emojis = vec![("a".to_owned(), "https://site/a.png".to_owned())];
+        let all = ModeChange {
+            slow_seconds: Some(5),
+            group: Some(Group::Subscribers),
+            follow_minutes: Some(6),
+            subscribers_too: Some(false),
+            emoji_only: Some(true),
+            real_name: Some(true),
+        };
         let who = Arc::new(Author { uid: user.clone(), profile: Arc::default(), role: Role::Viewer });
         for deed in [
             Deed::Hide(Lines::One(Seq(7))),
@@ -225,6 +297,10 @@ mod tests {
             Deed::Block(who.clone(), None),
             Deed::Lift(who.clone()),
             Deed::Appoint(who, Role::ChannelManager),
+            Deed::Run(ModeChange::default()),
+            Deed::Run(all),
+            Deed::Panic(all, Millis(7)),
+            Deed::Calm,
             Deed::Undo(Seq(9)),
         ] {
             let by = Author { uid: user.clone(), profile: Arc::default(), role: Role::ChatManager };

@@ -1,9 +1,10 @@
-//! The stored form of who may do what.
+//! The stored form of who may do what, and of how the chat is run.
 
 use serde::{Deserialize, Serialize};
 
-use crate::channel::{Grant, Grants, Restriction, Restrictions};
+use crate::channel::{Grant, Grants, Panic, Restriction, Restrictions, Running};
 use crate::model::id::{Seq, UserId};
+use crate::model::mode::{Group, Modes};
 use crate::model::principal::Role;
 use crate::model::time::Millis;
 
@@ -110,4 +111,82 @@ pub(super) fn read_restrictions(stored: Vec<StoredRestriction>) -> Option<Restri
         Some((UserId::parse(&stored.uid)?, restriction))
     };
     Some(Restrictions::new(stored.into_iter().map(read).collect::<Option<Vec<_>>>()?))
+}
+
+#[derive(Clone, Copy, Serialize, Deserialize)]
+struct StoredModes {
+    slow: u32,
+    group: u8,
+    follow_minutes: u32,
+    subscribers_too: bool,
+    emoji_only: bool,
+    real_name: bool,
+}
+
+/// How the chat is run; missing before version 3.
+#[derive(Default, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct StoredRunning {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    modes: Option<StoredModes>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    before: Option<(u64, StoredModes)>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    panic: Option<(u64, StoredModes, i64)>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    slowed: Vec<(String, i64)>,
+}
+
+const GROUPS: [(Group, u8); 4] =
+    [(Group::All, 0), (Group::Followers, 1), (Group::Subscribers, 2), (Group::Managers, 3)];
+
+fn stored_modes(modes: Modes) -> StoredModes {
+    StoredModes {
+        slow: modes.slow_seconds,
+        group: GROUPS.iter().find(|(known, _)| *known == modes.group).map_or(0, |(_, number)| *number),
+        follow_minutes: modes.follow_minutes,
+        subscribers_too: modes.subscribers_too,
+        emoji_only: modes.emoji_only,
+        real_name: modes.real_name,
+    }
+}
+
+fn read_modes(stored: StoredModes) -> Option<Modes> {
+    Some(Modes {
+        slow_seconds: stored.slow,
+        group: GROUPS.iter().find(|(_, known)| *known == stored.group).map(|(group, _)| *group)?,
+        follow_minutes: stored.follow_minutes,
+        subscribers_too: stored.subscribers_too,
+        emoji_only: stored.emoji_only,
+        real_name: stored.real_name,
+    })
+}
+
+pub(super) fn stored_running(running: &Running) -> StoredRunning {
+    let mut slowed: Vec<_> = running.slowed.iter().map(|(user, at)| (user.to_string(), at.0)).collect();
+    slowed.sort();
+    StoredRunning {
+        modes: Some(stored_modes(running.modes)),
+        before: running.before.map(|(act, modes)| (act.0, stored_modes(modes))),
+        panic: running.panic.map(|panic| (panic.act.0, stored_modes(panic.modes), panic.until.0)),
+        slowed,
+    }
+}
+
+pub(super) fn read_running(stored: StoredRunning) -> Option<Running> {
+    let slowed = stored.slowed.into_iter().map(|(uid, at)| Some((UserId::parse(&uid)?, Millis(at))));
+    let before = match stored.before {
+        Some((act, modes)) => Some((Seq(act), read_modes(modes)?)),
+        None => None,
+    };
+    let panic = match stored.panic {
+        Some((act, modes, until)) => Some(Panic { act: Seq(act), modes: read_modes(modes)?, until: Millis(until) }),
+        None => None,
+    };
+    Some(Running {
+        modes: stored.modes.map_or(Some(Modes::default()), read_modes)?,
+        before,
+        panic,
+        slowed: slowed.collect::<Option<_>>()?,
+    })
 }

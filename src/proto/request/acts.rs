@@ -9,10 +9,14 @@ use crate::model::act::{
 };
 use crate::model::id::{Seq, UserId};
 use crate::model::message::Extras;
+use crate::model::mode::{
+    LONGEST_FOLLOW_MINUTES, LONGEST_PANIC_SECONDS, ModeChange, SLOW_SECONDS, USUAL_PANIC_SECONDS,
+};
 use crate::model::principal::Role;
 use crate::model::time::Millis;
 
 use super::super::profile::role_of;
+use super::super::word::group;
 use super::{decode, extras};
 
 /// How a line is named: by its place, or by who said it and when (facts, 2.7).
@@ -69,6 +73,76 @@ struct UserBody {
     undo: Option<u64>,
     #[serde(default)]
     reason: String,
+}
+
+/// As CHANGE_CHAT_MODE spells them (facts, 2.8); what isn't named stays as it is.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ModeBody {
+    chat_slow_mode_sec: Option<u32>,
+    chat_available_group: Option<String>,
+    min_follower_minute: Option<u32>,
+    allow_subscriber_in_follower_mode: Option<bool>,
+    chat_emoji_mode: Option<bool>,
+    chat_available_condition: Option<String>,
+    panic: Option<bool>,
+    seconds: Option<u32>,
+    undo: Option<u64>,
+    #[serde(default)]
+    reason: String,
+}
+
+/// What shall be otherwise in how a chat is run, in words.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ModeWords<'a> {
+    /// One of [`SLOW_SECONDS`].
+    pub slow_seconds: Option<u32>,
+    /// Who may send, by the wire's name.
+    pub group: Option<&'a str>,
+    /// Up to [`LONGEST_FOLLOW_MINUTES`].
+    pub follow_minutes: Option<u32>,
+    /// Whether subscribers may send where followers may.
+    pub subscribers_too: Option<bool>,
+    /// Whether lines hold nothing but emojis.
+    pub emoji_only: Option<bool>,
+    /// Whether only those may send whose name the site knows.
+    pub real_name: Option<bool>,
+}
+
+impl ModeWords<'_> {
+    /// The change, if it is within the limits.
+    pub fn read(&self) -> Result<ModeChange, String> {
+        if self.slow_seconds.is_some_and(|seconds| !SLOW_SECONDS.contains(&seconds)) {
+            return Err(format!("slow mode is one of {SLOW_SECONDS:?} seconds"));
+        }
+        if self.follow_minutes.is_some_and(|minutes| minutes > LONGEST_FOLLOW_MINUTES) {
+            return Err(format!("minutes of following are {LONGEST_FOLLOW_MINUTES} at most"));
+        }
+        Ok(ModeChange {
+            slow_seconds: self.slow_seconds,
+            group: self.group.map(group).transpose()?,
+            follow_minutes: self.follow_minutes,
+            subscribers_too: self.subscribers_too,
+            emoji_only: self.emoji_only,
+            real_name: self.real_name,
+        })
+    }
+}
+
+/// Seconds of panic, if they are within the limit.
+pub fn panic_seconds(given: Option<u32>) -> Result<u32, String> {
+    let seconds = given.unwrap_or(USUAL_PANIC_SECONDS);
+    let fits = (1..=LONGEST_PANIC_SECONDS).contains(&seconds);
+    fits.then_some(seconds).ok_or_else(|| format!("panic lasts 1 to {LONGEST_PANIC_SECONDS} seconds"))
+}
+
+/// Whether `chatAvailableCondition` asks for real names.
+pub fn condition(name: &str) -> Result<bool, String> {
+    match name {
+        "NONE" => Ok(false),
+        "REAL_NAME" => Ok(true),
+        other => Err(format!("chatAvailableCondition is NONE or REAL_NAME, not {other:?}")),
+    }
 }
 
 impl UserBody {
@@ -155,6 +229,26 @@ pub fn role(body: Option<&RawValue>) -> Result<Asked, String> {
         let code = body.user_role_code.as_deref().unwrap_or_default();
         Ok(Wish::Appoint(user, given_role(code)?))
     })
+}
+
+/// Reads the body of CHAT_MODE (4030): how the chat shall be run, for good or in panic.
+pub fn modes(body: Option<&RawValue>) -> Result<Asked, String> {
+    let body: ModeBody = decode(body)?;
+    let words = ModeWords {
+        slow_seconds: body.chat_slow_mode_sec,
+        group: body.chat_available_group.as_deref(),
+        follow_minutes: body.min_follower_minute,
+        subscribers_too: body.allow_subscriber_in_follower_mode,
+        emoji_only: body.chat_emoji_mode,
+        real_name: body.chat_available_condition.as_deref().map(condition).transpose()?,
+    };
+    let wish = match (body.undo, body.panic) {
+        (Some(place), _) => Wish::Undo(Seq(place)),
+        (None, Some(true)) => Wish::Panic(words.read()?, panic_seconds(body.seconds)?),
+        (None, Some(false)) => Wish::Calm,
+        (None, None) => Wish::Run(words.read()?),
+    };
+    asked(wish, body.reason)
 }
 
 /// A role that can be given, by its name on the wire in any case; `common_user` takes what was given.
@@ -262,6 +356,19 @@ mod tests {
             assert!(wish(kick, bad).is_err() && wish(block, bad).is_err() && wish(penalty, bad).is_err(), "{bad}");
         }
         assert!(wish(role, r#"{"userId":"u","userRoleCode":"streamer"}"#).is_err());
+        let slow = ModeChange { slow_seconds: Some(5), ..ModeChange::default() };
+        assert_eq!(wish(modes, r#"{"chatSlowModeSec":5}"#), Ok(Wish::Run(slow)));
+        assert_eq!(wish(modes, r#"{"panic":true,"chatSlowModeSec":5}"#), Ok(Wish::Panic(slow, 600)));
+        assert_eq!(wish(modes, r#"{"panic":false}"#), Ok(Wish::Calm));
+        for bad in [
+            r#"{"chatSlowModeSec":4}"#,
+            r#"{"chatAvailableGroup":"NOBODY"}"#,
+            r#"{"minFollowerMinute":259201}"#,
+            r#"{"chatAvailableCondition":"X"}"#,
+            r#"{"panic":true,"seconds":0}"#,
+        ] {
+            assert!(wish(modes, bad).is_err(), "{bad}");
+        }
         assert!(wish(block, r#"{"userId":"u","days":0}"#).is_err());
         assert!(wish(penalty, r#"{"userId":"u","seconds":86401}"#).is_err());
     }

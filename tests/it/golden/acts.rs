@@ -9,6 +9,7 @@ use madang::model::act::{Act, Deed, Lines, Name, Notice, Which, Wish};
 use madang::model::id::{ChannelId, Cid, EventId, Seq, UserId};
 use madang::model::item::{Audience, Item, LineView, NoticeView, Sanction, Standing, SystemView, View};
 use madang::model::message::{Author, Draft, Extras, Kind, Line, Receipt, Status};
+use madang::model::mode::{ModeChange, Modes};
 use madang::model::principal::Role;
 use madang::model::time::Millis;
 use madang::proto::cmd::Cmd;
@@ -17,11 +18,24 @@ use madang::proto::profile::{role_code, role_of};
 use madang::proto::push::{self, Place};
 use madang::proto::reply;
 use madang::proto::request::acts;
+use madang::proto::word::group_name;
 
 use super::{address, channel, extras, kind_of, known, line_view, place, profile_of, stretch, text};
 
 const HIDE: [&str; 8] = ["seq", "userId", "messageTime", "blindType", "all", "sweep", "undo", "reason"];
 const PIN: [&str; 8] = ["seq", "userId", "messageTime", "message", "extras", "seconds", "undo", "reason"];
+const MODES: [&str; 10] = [
+    "chatSlowModeSec",
+    "chatAvailableGroup",
+    "minFollowerMinute",
+    "allowSubscriberInFollowerMode",
+    "chatEmojiMode",
+    "chatAvailableCondition",
+    "panic",
+    "seconds",
+    "undo",
+    "reason",
+];
 const USER: [&str; 7] = ["userId", "seconds", "days", "blocked", "userRoleCode", "undo", "reason"];
 const NAME: [&str; 3] = ["seq", "userId", "messageTime"];
 
@@ -36,12 +50,14 @@ pub(super) fn asked_again(cmd: u64, envelope: &Envelope<'_>, example: &Value) ->
         4006 => acts::block(envelope.body).unwrap(),
         4015 => acts::penalty(envelope.body).unwrap(),
         4020 => acts::role(envelope.body).unwrap(),
+        4030 => acts::modes(envelope.body).unwrap(),
         4008 => acts::hide(envelope.body).unwrap(),
         _ => acts::pin(envelope.body, 4_096).unwrap(),
     };
     let fields: &[&str] = match cmd {
         4008 => &HIDE,
         4010 => &PIN,
+        4030 => &MODES,
         _ => &USER,
     };
     let mut again = known(body, fields);
@@ -82,6 +98,16 @@ pub(super) fn asked_again(cmd: u64, envelope: &Envelope<'_>, example: &Value) ->
             again["days"] = days.into();
             again
         }
+        Wish::Run(change) => changed(again, change),
+        Wish::Panic(change, seconds) => {
+            again["panic"] = true.into();
+            again["seconds"] = seconds.into();
+            changed(again, change)
+        }
+        Wish::Calm => {
+            again["panic"] = false.into();
+            again
+        }
         Wish::Appoint(user, role) => {
             again["userId"] = user.to_string().into();
             again["userRoleCode"] = role_code(role).into();
@@ -92,6 +118,37 @@ pub(super) fn asked_again(cmd: u64, envelope: &Envelope<'_>, example: &Value) ->
             again
         }
     }
+}
+
+fn changed(mut again: Value, change: ModeChange) -> Value {
+    let condition = change.real_name.map(|real_name| if real_name { "REAL_NAME" } else { "NONE" });
+    let fields = [
+        ("chatSlowModeSec", change.slow_seconds.map(Value::from)),
+        ("chatAvailableGroup", change.group.map(|group| group_name(group).into())),
+        ("minFollowerMinute", change.follow_minutes.map(Value::from)),
+        ("allowSubscriberInFollowerMode", change.subscribers_too.map(Value::from)),
+        ("chatEmojiMode", change.emoji_only.map(Value::from)),
+        ("chatAvailableCondition", condition.map(Value::from)),
+    ];
+    for (name, value) in fields {
+        value.into_iter().for_each(|value| again[name] = value);
+    }
+    again
+}
+
+/// How the chat is run.
+pub(super) fn modes_again(example: &Value) -> String {
+    let body = &example["bdy"];
+    let words = acts::ModeWords {
+        slow_seconds: body["chatSlowModeSec"].as_u64().map(|seconds| seconds.try_into().unwrap()),
+        group: body["chatAvailableGroup"].as_str(),
+        follow_minutes: body["minFollowerMinute"].as_u64().map(|minutes| minutes.try_into().unwrap()),
+        subscribers_too: body["allowSubscriberInFollowerMode"].as_bool(),
+        emoji_only: body["chatEmojiMode"].as_bool(),
+        real_name: Some(body["chatAvailableCondition"] == "REAL_NAME"),
+    };
+    let modes = Modes::default().with(&words.read().unwrap());
+    pushed(example, View::Modes(modes), &ChannelId::directory())
 }
 
 fn which_lines(mut again: Value, which: Which) -> Value {
@@ -233,7 +290,14 @@ pub(super) fn blind_again(example: &Value) -> String {
         extras: extras(shown["extras"].as_str().unwrap()),
         ..Draft::default()
     });
-    let line = Line { cid: cid(&example["cid"]), author, draft, members: 0, credential: Default::default() };
+    let line = Line {
+        cid: cid(&example["cid"]),
+        author,
+        draft,
+        members: 0,
+        credential: Default::default(),
+        known: Default::default(),
+    };
     let status = if body["blindType"] == "CANCEL" { Status::Normal } else { Status::Hidden };
     let time = Millis(body["messageTime"].as_i64().unwrap());
     let view = LineView::revealed(Seq(places[0]), EventId::fresh(), time, status, Arc::new(line));

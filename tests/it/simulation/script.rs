@@ -41,6 +41,8 @@ pub(super) enum Op {
     Penalize { machine: usize, viewer: usize, seconds: u64 },
     /// A viewer may send again.
     Lift { machine: usize, viewer: usize },
+    /// Slow mode is so many seconds.
+    Pace { machine: usize, seconds: u64 },
     /// One of the acts is taken back.
     Undo { machine: usize, act: usize },
     /// A line is pinned, for so many seconds; 0 is a text without an end.
@@ -139,7 +141,7 @@ fn draw(chance: &mut StdRng) -> Op {
 
 fn draw_act(chance: &mut StdRng, machine: usize, viewer: usize) -> Op {
     let number = chance.random_range(0..1_000);
-    match chance.random_range(0..9) {
+    match chance.random_range(0..10) {
         0 => Op::Show { machine, line: number },
         1 => Op::Silence { machine, viewer },
         2 => Op::Pardon { machine, viewer },
@@ -148,6 +150,7 @@ fn draw_act(chance: &mut StdRng, machine: usize, viewer: usize) -> Op {
         5 => Op::Pin { machine, line: number, seconds: chance.random_range(0..20) },
         6 => Op::Penalize { machine, viewer, seconds: chance.random_range(1..30) },
         7 => Op::Lift { machine, viewer },
+        8 => Op::Pace { machine, seconds: [0, 0, 0, 3, 5, 10][number % 6] },
         _ => Op::Unpin { machine },
     }
 }
@@ -171,6 +174,7 @@ impl fmt::Display for Op {
             Self::Sweep { machine, seconds } => write!(f, "sweep {machine} {seconds}"),
             Self::Penalize { machine, viewer, seconds } => write!(f, "penalize {machine} {viewer} {seconds}"),
             Self::Lift { machine, viewer } => write!(f, "lift {machine} {viewer}"),
+            Self::Pace { machine, seconds } => write!(f, "pace {machine} {seconds}"),
             Self::Undo { machine, act } => write!(f, "undo {machine} {act}"),
             Self::Pin { machine, line, seconds } => write!(f, "pin {machine} {line} {seconds}"),
             Self::Unpin { machine } => write!(f, "unpin {machine}"),
@@ -212,6 +216,7 @@ impl FromStr for Op {
             "sweep" => Self::Sweep { machine: number()?, seconds: number()? as u64 },
             "penalize" => Self::Penalize { machine: number()?, viewer: number()?, seconds: number()? as u64 },
             "lift" => Self::Lift { machine: number()?, viewer: number()? },
+            "pace" => Self::Pace { machine: number()?, seconds: number()? as u64 },
             "undo" => Self::Undo { machine: number()?, act: number()? },
             "pin" => Self::Pin { machine: number()?, line: number()?, seconds: number()? as u64 },
             "unpin" => Self::Unpin { machine: number()? },

@@ -62,6 +62,10 @@ pub(super) struct Truth {
     pub(super) acts: Vec<u64>,
     /// Who may not send, until when, and by which act.
     restricted: HashMap<String, (i64, u64)>,
+    /// Seconds of slow mode, what they were before, by which act, and who sent when.
+    slow: i64,
+    slow_before: Option<(u64, i64)>,
+    slowed: HashMap<String, i64>,
     notice: Option<Pinned>,
     /// What was taken down last, and by which act.
     taken: Option<(u64, Pinned)>,
@@ -120,6 +124,14 @@ impl Truth {
         }
         if self.restricted.get(&uid).is_some_and(|(until, _)| at < *until) {
             return;
+        }
+        if self.slow > 0 && self.slowed.get(&uid).is_some_and(|last| at < last + self.slow * 1_000) {
+            return;
+        }
+        if self.slow == 0 {
+            self.slowed.clear();
+        } else {
+            self.slowed.insert(uid.clone(), at);
         }
         self.sent.insert(sent, (self.newest, seq, draft.retry.then_some(at)));
         let (cid, text) = (line.cid.to_string(), draft.text.clone());
@@ -190,7 +202,14 @@ impl Truth {
                 self.restricted.insert(uid, longer.unwrap_or((until.0, seq)));
             }
             Deed::Lift(user) => drop(self.restricted.remove(user.uid.as_str())),
-            Deed::Kick(_) | Deed::Block(..) | Deed::Appoint(..) => {}
+            Deed::Run(change) => {
+                let slow = change.slow_seconds.map_or(self.slow, i64::from);
+                if slow != self.slow {
+                    self.slow_before = Some((seq, self.slow));
+                    self.slow = slow;
+                }
+            }
+            Deed::Kick(_) | Deed::Block(..) | Deed::Appoint(..) | Deed::Panic(..) | Deed::Calm => {}
             Deed::Hide(Lines::Sweep { seconds, .. }) => {
                 let since = at - i64::from(*seconds) * 1_000;
                 for place in &there {
@@ -217,6 +236,9 @@ impl Truth {
             Deed::Undo(act) => {
                 self.undo(act.0, at);
                 self.restricted.retain(|_, (_, by)| *by != act.0);
+                if let Some((_, before)) = self.slow_before.take_if(|(by, _)| *by == act.0) {
+                    self.slow = before;
+                }
             }
         }
         for (place, hidden) in before {

@@ -16,6 +16,7 @@ use madang::eventlog::{EventLog, LARGEST_PAGE};
 use madang::model::act::{Name, Notice, Which, Wish};
 use madang::model::id::{ChannelId, Seq, UserId};
 use madang::model::message::Extras;
+use madang::model::mode::ModeChange;
 use madang::model::principal::Role;
 use madang::node::{Config, Rules};
 
@@ -229,6 +230,10 @@ impl World {
                 self.act(machine % MACHINES, Some(Wish::Penalize(self.uid(viewer), seconds as u32)));
             }
             Op::Lift { machine, viewer } => self.act(machine % MACHINES, Some(Wish::Lift(self.uid(viewer)))),
+            Op::Pace { machine, seconds } => {
+                let change = ModeChange { slow_seconds: Some(seconds as u32), ..ModeChange::default() };
+                self.act(machine % MACHINES, Some(Wish::Run(change)));
+            }
             Op::Undo { machine, act } => {
                 let acts = &self.truth.acts;
                 let act = (!acts.is_empty()).then(|| Wish::Undo(Seq(acts[act % acts.len()])));

@@ -13,6 +13,11 @@ use crate::proto::request::acts;
 
 use super::{IN_FLIGHT_RETRY_MS, Session, address, push_to};
 
+/// Whether this is something that staff ask for.
+pub(super) fn is_act(cmd: Cmd) -> bool {
+    [Cmd::KICK, Cmd::BLOCK, Cmd::HIDE, Cmd::PIN, Cmd::PENALTY, Cmd::ROLE, Cmd::CHAT_MODE].contains(&cmd)
+}
+
 impl Session {
     /// Takes a request of staff: it is under way when this returns, in the order of the requests, and answered later.
     pub(super) fn act(&self, cmd: Cmd, envelope: &Envelope<'_>) {
@@ -22,6 +27,7 @@ impl Session {
             Cmd::BLOCK => acts::block(envelope.body),
             Cmd::PENALTY => acts::penalty(envelope.body),
             Cmd::ROLE => acts::role(envelope.body),
+            Cmd::CHAT_MODE => acts::modes(envelope.body),
             _ => acts::pin(envelope.body, self.config.extras_bytes),
         };
         if let Err(refusal) = self.begin_act(cmd, envelope, read.map_err(Refusal::BadRequest)) {
