@@ -40,6 +40,8 @@ pub struct Grant {
     pub roles: Vec<(String, Role)>,
     /// What else is known of the account.
     pub known: Known,
+    /// Whether the name is made up.
+    pub guest: bool,
     /// For how long, in seconds.
     pub ttl_seconds: i64,
 }
@@ -51,7 +53,7 @@ impl Grant {
         let profile =
             Profile { nickname: nickname.to_owned(), color_code: DEFAULT_COLOR.to_owned(), ..Profile::default() };
         let uid = UserId::parse(uid).or_else(fresh).expect("32 hexadecimal digits are an identity");
-        Self { uid, profile, role, scope, roles: Vec::new(), known: Known::default(), ttl_seconds }
+        Self { uid, profile, role, scope, roles: Vec::new(), known: Known::default(), guest: false, ttl_seconds }
     }
 }
 
@@ -89,6 +91,9 @@ pub(super) struct Claims {
     /// Whether the site knows the bearer's name.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     real_name: bool,
+    /// Whether the bearer has a made-up name.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    guest: bool,
     #[serde(default, skip_serializing_if = "Looks::is_default")]
     profile: Looks,
 }
@@ -179,6 +184,7 @@ impl Claims {
             roles: grant.roles.iter().map(|(place, role)| (place.clone(), (*role).into())).collect(),
             following_since: grant.known.followed.map(Millis::seconds),
             real_name: grant.known.real_name,
+            guest: grant.guest,
             profile: Looks::from(profile),
             issuer: signed.issuer.to_owned(),
             issued: signed.issued,
@@ -198,6 +204,7 @@ impl Claims {
             roles: BTreeMap::new(),
             following_since: None,
             real_name: false,
+            guest: false,
             profile: Looks::default(),
             issuer: signed.issuer.to_owned(),
             issued: signed.issued,
@@ -225,7 +232,12 @@ impl Claims {
             scope: self.channel.map_or(Scope::Everywhere, Scope::Only),
             roles: self.roles.into_iter().map(|(place, role)| (place, role.into())).collect(),
             token_id: self.id,
-            known: Known { followed: self.following_since.map(Millis::from_seconds), real_name: self.real_name },
+            known: Known {
+                followed: self.following_since.map(Millis::from_seconds),
+                real_name: self.real_name,
+                address: None,
+            },
+            guest: self.guest,
             issued: Millis::from_seconds(self.issued),
             own: false,
             expires: Millis::from_seconds(self.expires),

@@ -280,6 +280,7 @@ impl Tokens {
             scope: Scope::Only(place.to_owned()),
             roles: principal.roles.clone(),
             known: principal.known,
+            guest: principal.guest,
             ttl_seconds: ends.min(now.saturating_add(ttl_seconds)) - issued,
         };
         self.sign(&Claims::new(&grant, Signed { id: principal.token_id.clone(), issued, ..self.fresh() }))
@@ -314,7 +315,7 @@ fn signed_claims(token: &str, key: &DecodingKey, algorithm: Algorithm) -> Result
 pub fn guest(ttl_seconds: i64) -> Grant {
     let uid = uuid::Uuid::new_v4().simple().to_string();
     let nickname = format!("guest-{}", &uid[..6]);
-    Grant::plain(&uid, &nickname, Role::Viewer, Scope::Everywhere, ttl_seconds)
+    Grant { guest: true, ..Grant::plain(&uid, &nickname, Role::Viewer, Scope::Everywhere, ttl_seconds) }
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use crate::model::access::Credential;
 use crate::model::act::Deed;
-use crate::model::id::{Seq, UserId};
+use crate::model::id::{AddressHash, Seq, UserId};
 use crate::model::message::Author;
 use crate::model::principal::Role;
 use crate::model::refusal::Refusal;
@@ -28,9 +28,10 @@ impl Channel {
         &self.restrictions
     }
 
-    /// Whether somebody may send at this time.
-    pub(super) fn may_send(&self, user: &UserId, at: Millis) -> Result<(), Refusal> {
-        let Some(restriction) = self.restrictions.of(user, at) else { return Ok(()) };
+    /// Whether somebody may send at this time; a guest, whether anybody may who comes from there.
+    pub(super) fn may_send(&self, user: &UserId, address: Option<AddressHash>, at: Millis) -> Result<(), Refusal> {
+        let by_address = || self.restrictions.of_address(address?, at);
+        let Some(restriction) = self.restrictions.of(user, at).or_else(by_address) else { return Ok(()) };
         let for_ms = restriction.until.map(|until| until.0.saturating_sub(at.0).unsigned_abs());
         Err(Refusal::Restricted { for_ms })
     }
@@ -90,9 +91,16 @@ impl Channel {
             by: by.uid.clone(),
             by_nickname: by.profile.nickname.clone(),
             reason: reason.to_owned(),
+            address: self.address_of(&target.uid),
         };
         self.restrictions.add(&target.uid, restriction);
         Changed { something: true, ..Changed::default() }
+    }
+
+    /// Where a guest comes from who wrote one of the last lines.
+    fn address_of(&self, user: &UserId) -> Option<AddressHash> {
+        let mut theirs = self.window.last(usize::MAX).rev().filter(|kept| kept.line.author.uid == *user);
+        theirs.find_map(|kept| kept.line.known.address)
     }
 
     /// Gives a role, or takes it.

@@ -1,8 +1,9 @@
 //! Who may not send in a channel, until when, and why. About 300 bytes each.
 
-use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeSet, HashMap};
 
-use crate::model::id::{Seq, UserId};
+use crate::model::id::{AddressHash, Seq, UserId};
 use crate::model::principal::Role;
 use crate::model::time::Millis;
 
@@ -35,6 +36,8 @@ pub struct Restriction {
     pub by_nickname: String,
     /// Why.
     pub reason: String,
+    /// Where a guest comes from: whoever else comes from there as a guest is restricted with them.
+    pub address: Option<AddressHash>,
 }
 
 impl Restriction {
@@ -46,74 +49,106 @@ impl Restriction {
 
 /// Restricted users.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Restrictions(HashMap<UserId, Restriction>);
+pub struct Restrictions {
+    users: HashMap<UserId, Restriction>,
+    /// Guests among them, by where they come from.
+    guests: HashMap<AddressHash, BTreeSet<UserId>>,
+}
 
 impl Restrictions {
     /// The state of these users.
     pub fn new(users: impl IntoIterator<Item = (UserId, Restriction)>) -> Self {
-        Self(users.into_iter().collect())
+        let mut restrictions = Self::default();
+        users.into_iter().for_each(|(user, restriction)| restrictions.insert(user, restriction));
+        restrictions
+    }
+
+    fn insert(&mut self, user: UserId, restriction: Restriction) {
+        self.remove(&user);
+        if let Some(address) = restriction.address {
+            self.guests.entry(address).or_default().insert(user.clone());
+        }
+        self.users.insert(user, restriction);
+    }
+
+    fn remove(&mut self, user: &UserId) -> Option<Restriction> {
+        let restriction = self.users.remove(user)?;
+        if let Some(Entry::Occupied(mut guests)) = restriction.address.map(|address| self.guests.entry(address)) {
+            guests.get_mut().remove(user);
+            if guests.get().is_empty() {
+                guests.remove();
+            }
+        }
+        Some(restriction)
     }
 
     /// Everybody who is remembered, in no order.
     pub fn all(&self) -> impl Iterator<Item = (&UserId, &Restriction)> {
-        self.0.iter()
+        self.users.iter()
     }
 
     /// What holds for this user at this time.
     pub fn of(&self, user: &UserId, at: Millis) -> Option<&Restriction> {
-        self.0.get(user).filter(|restriction| restriction.holds(at))
+        self.users.get(user).filter(|restriction| restriction.holds(at))
+    }
+
+    /// What holds at this time for a guest who comes from here.
+    pub fn of_address(&self, address: AddressHash, at: Millis) -> Option<&Restriction> {
+        self.guests.get(&address)?.iter().find_map(|user| self.of(user, at))
     }
 
     /// What is remembered of this user, whether it still holds or not.
     pub fn last(&self, user: &UserId) -> Option<&Restriction> {
-        self.0.get(user)
+        self.users.get(user)
     }
 
     /// Whether one more finds room.
     pub(super) fn has_room(&self, user: &UserId, at: Millis) -> bool {
-        self.0.contains_key(user)
-            || self.0.len() < MOST
-            || self.0.values().filter(|restriction| is_remembered(restriction, at)).count() < MOST
+        self.users.contains_key(user)
+            || self.users.len() < MOST
+            || self.users.values().filter(|restriction| is_remembered(restriction, at)).count() < MOST
     }
 
     /// Restricts a user. A penalty takes nothing of a restriction that lasts longer.
     pub(super) fn add(&mut self, user: &UserId, mut new: Restriction) {
         let at = new.at;
-        if self.0.len() >= MOST {
-            self.0.retain(|_, restriction| is_remembered(restriction, at));
+        if self.users.len() >= MOST {
+            let over = self.users.iter().filter(|(_, restriction)| !is_remembered(restriction, at));
+            let over: Vec<UserId> = over.map(|(user, _)| user.clone()).collect();
+            over.iter().for_each(|user| drop(self.remove(user)));
         }
-        let before = self.0.get(user).filter(|before| is_remembered(before, at));
+        let before = self.users.get(user).filter(|before| is_remembered(before, at));
         if let Some(before) = before {
             new.times += before.times;
             if new.penalty && before.holds(at) && outlasts(before, &new) {
                 new = Restriction { times: new.times, ..before.clone() };
             }
         }
-        self.0.insert(user.clone(), new);
+        self.insert(user.clone(), new);
     }
 
     /// Lets a user go. Whether anything held.
     pub(super) fn lift(&mut self, user: &UserId, at: Millis) -> bool {
-        self.0.remove(user).is_some_and(|restriction| restriction.holds(at))
+        self.remove(user).is_some_and(|restriction| restriction.holds(at))
     }
 
     /// Lets those go whom this act restricts. Who that was.
     pub(super) fn undo(&mut self, act: Seq, at: Millis) -> Option<UserId> {
         let user = self.by(act, at)?.clone();
-        self.0.remove(&user);
+        self.remove(&user);
         Some(user)
     }
 
     /// Whom this act restricts.
     pub(super) fn by(&self, act: Seq, at: Millis) -> Option<&UserId> {
-        let found = self.0.iter().find(|(_, restriction)| restriction.act == act && restriction.holds(at));
+        let found = self.users.iter().find(|(_, restriction)| restriction.act == act && restriction.holds(at));
         found.map(|(user, _)| user)
     }
 
     /// Up to `limit` restrictions that hold, from acts before a place, newest first.
     pub fn page(&self, at: Millis, before: Option<Seq>, limit: usize) -> Vec<(UserId, Restriction)> {
         let earlier = |restriction: &Restriction| before.is_none_or(|before| restriction.act < before);
-        let found = self.0.iter().filter(|(_, restriction)| restriction.holds(at) && earlier(restriction));
+        let found = self.users.iter().filter(|(_, restriction)| restriction.holds(at) && earlier(restriction));
         let mut page: Vec<_> = found.map(|(user, restriction)| (user.clone(), restriction.clone())).collect();
         page.sort_unstable_by_key(|(_, restriction)| std::cmp::Reverse(restriction.act));
         page.truncate(limit);

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::access::{ApiKey, Credential, Permission, Revoked};
 use crate::model::event::{Body, Event};
-use crate::model::id::{ChannelId, Cid, EventId, Seq, UserId};
+use crate::model::id::{AddressHash, ChannelId, Cid, EventId, Seq, UserId};
 use crate::model::message::{Author, Draft, Extras, Kind, Line, Os};
 use crate::model::mode::Known;
 use crate::model::principal::{Profile, Role, Subscription, Title, ViewerBadge};
@@ -125,6 +125,9 @@ struct StoredLine {
     followed: Option<i64>,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     real_name: bool,
+    /// A guest's address, 32 hexadecimal digits of its hash.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    address: Option<String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -229,6 +232,7 @@ fn stored_line(line: &Line) -> StoredLine {
         own: credential.own,
         followed: known.followed.map(|since| since.0),
         real_name: known.real_name,
+        address: known.address.map(|address| address.to_string()),
     }
 }
 
@@ -320,7 +324,14 @@ fn read_line(line: StoredLine) -> Option<Line> {
         },
         members: line.members,
         credential: Credential { token_id: line.token, issued: Millis(line.issued), own: line.own },
-        known: Known { followed: line.followed.map(Millis), real_name: line.real_name },
+        known: Known {
+            followed: line.followed.map(Millis),
+            real_name: line.real_name,
+            address: match line.address {
+                Some(digits) => Some(AddressHash::parse(&digits)?),
+                None => None,
+            },
+        },
     })
 }
 

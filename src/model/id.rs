@@ -75,6 +75,14 @@ impl ChannelId {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct AddressHash(pub [u8; 16]);
 
+impl AddressHash {
+    /// The hash that these hexadecimal digits spell.
+    pub fn parse(digits: &str) -> Option<Self> {
+        let number = u128::from_str_radix(digits, 16).ok().filter(|_| digits.len() == 32)?;
+        Some(Self(number.to_be_bytes()))
+    }
+}
+
 impl fmt::Display for AddressHash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
@@ -150,6 +158,14 @@ mod tests {
         for bad in ["", "anonymous", "SYSTEM_MESSAGE", "@OPEN", "a b", "a\"b", "a\\b", "<b>"] {
             assert_eq!(UserId::parse(bad), None, "{bad}");
         }
+    }
+
+    #[test]
+    fn an_address_hash_is_read_as_it_is_written() {
+        let hash = AddressHash(std::array::from_fn(|at| at as u8 * 11));
+        assert_eq!(AddressHash::parse(&hash.to_string()), Some(hash));
+        assert_eq!(AddressHash::parse("12"), None);
+        assert_eq!(AddressHash::parse(&"x".repeat(32)), None);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Who may send in a channel at all, what, and how often.
 
+use super::id::AddressHash;
 use super::time::Millis;
 
 /// Seconds between two lines of one viewer that slow mode may ask for (facts, 6.1).
@@ -94,11 +95,13 @@ pub struct ModeChange {
     pub real_name: Option<bool>,
 }
 
-/// What the site says of somebody who sends, beside their profile.
+/// What is known of somebody who sends, beside their profile.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Known {
     /// Since when they follow the channel.
     pub followed: Option<Millis>,
     /// Whether the site knows their name.
     pub real_name: bool,
+    /// Where a guest comes from: guests have a new name whenever they like. Of others it isn't kept.
+    pub address: Option<AddressHash>,
 }

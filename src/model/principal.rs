@@ -133,8 +133,10 @@ pub struct Principal {
     pub roles: Vec<(String, Role)>,
     /// The token's own identity, for revocation; empty when it has none.
     pub token_id: String,
-    /// What the site says of them beside their profile.
+    /// What is known of them beside their profile.
     pub known: Known,
+    /// Whether they have a made-up name, and may have another at any time.
+    pub guest: bool,
     /// When the token was made.
     pub issued: Millis,
     /// Whether a gateway made it, by its own clock, and not the site.
@@ -182,6 +184,7 @@ mod tests {
             roles: roles.map(|(place, role)| (place.to_owned(), role)).to_vec(),
             token_id: String::new(),
             known: Known::default(),
+            guest: false,
             issued: Millis(0),
             own: false,
             expires: Millis(0),

@@ -47,7 +47,7 @@ impl Node {
         self.pace(seat, principal)?;
         let author = Author::from(principal);
         let (credential, now) = (principal.credential(), self.parts.clock.now());
-        let (members, known) = (seat.members(), principal.known);
+        let (members, known) = (seat.members(), seat.known(principal));
         let mut line = Line { cid: seat.cid.clone(), author, draft, members, credential, known };
         seat.live.state.lock().channel.admit(&self.rules().limits, now, &mut line)?;
         Ok(Event::new(now, Body::Line(Arc::new(line))))

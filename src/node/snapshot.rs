@@ -351,6 +351,7 @@ mod tests {
     use crate::channel::{Grant, Grants, Panic, Restriction, Restrictions, Running};
     use crate::eventlog::memory::Memory;
     use crate::model::event::{Body, Event};
+    use crate::model::id::AddressHash;
     use crate::model::mode::{Group, Modes};
 
     use super::*;
@@ -382,6 +383,7 @@ mod tests {
             by: user("mod"),
             by_nickname: "지기".to_owned(),
             reason: "spam".to_owned(),
+            address: Some(AddressHash([7; 16])),
         };
         let modes = Modes { slow_seconds: 30, group: Group::Managers, emoji_only: true, ..Modes::default() };
         let running = Running {

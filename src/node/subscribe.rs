@@ -6,9 +6,10 @@ use tokio::sync::watch;
 
 use crate::feed::{Group, Place};
 use crate::model::event::{Body, Event};
-use crate::model::id::{ChannelId, Cid, EventId, Seq, UserId};
+use crate::model::id::{AddressHash, ChannelId, Cid, EventId, Seq, UserId};
 use crate::model::item::{LineView, NoticeView};
 use crate::model::message::Author;
+use crate::model::mode::Known;
 use crate::model::principal::{Principal, Role, Standing};
 use crate::model::refusal::Refusal;
 use crate::policy::rate::{Pace, Rate};
@@ -37,6 +38,8 @@ pub struct Seat {
     pub(super) place: Option<Place>,
     /// Where it is on its way to hearing everything live.
     pub(super) trail: Option<Box<Trail>>,
+    /// Where its holder comes from.
+    address: Option<AddressHash>,
     pub(super) sends: Pace,
     recents: Pace,
     refreshes: Pace,
@@ -78,6 +81,11 @@ impl Seat {
         self.principal.as_deref()
     }
 
+    /// What a line of its holder says of them.
+    pub(super) fn known(&self, principal: &Principal) -> Known {
+        Known { address: self.address.filter(|_| principal.guest), ..principal.known }
+    }
+
     /// What its holder may do here now.
     pub fn role(&self) -> Role {
         let role = |principal: &Principal| {
@@ -117,9 +125,9 @@ impl Drop for Seat {
 }
 
 impl Node {
-    /// Takes a seat in a broadcast, one that is over included. Nothing is heard there before [`Seat::listen`]. Whose
-    /// token has ended or was revoked takes it to read.
-    pub async fn enter(&self, cid: &Cid, standing: Standing) -> Result<Seat, Refusal> {
+    /// Takes a seat in a broadcast, one that is over included, for somebody who comes from `address`. Nothing is heard there
+    /// before [`Seat::listen`]. Whose token has ended or was revoked takes it to read.
+    pub async fn enter(&self, cid: &Cid, standing: Standing, address: Option<AddressHash>) -> Result<Seat, Refusal> {
         let live = self.channel_of(cid).await?;
         let principal = self.settle(&live, cid, standing)?.ok();
         let stage = live.stage_of(cid);
@@ -129,7 +137,8 @@ impl Node {
         }
         self.parts.metrics.joins.inc();
         let (sends, recents, refreshes) = Default::default();
-        Ok(Seat { live, stage, cid: cid.clone(), principal, place: None, trail: None, sends, recents, refreshes })
+        let (cid, place, trail) = (cid.clone(), None, None);
+        Ok(Seat { live, stage, cid, principal, place, trail, address, sends, recents, refreshes })
     }
 
     /// Takes a turn for a new token of this session: looking at one costs more than most requests.

@@ -335,7 +335,7 @@ async fn who_leaves_is_not_counted() {
     let mut anna = yard.writer("demo", "anna").await;
     let others = [yard.reader("demo").await, yard.writer("demo", "bert").await];
     let cid = Cid::parse("demo").unwrap();
-    assert_eq!(yard.node.enter(&cid, Standing::Anonymous).await.unwrap().members(), 4, "the newcomer is one");
+    assert_eq!(yard.node.enter(&cid, Standing::Anonymous, None).await.unwrap().members(), 4, "the newcomer is one");
     drop(others);
     anna.sends_and_hears("demo", "alone?").await;
     assert_eq!(anna.hears_lines(1).await[0]["mbrCnt"], 1);

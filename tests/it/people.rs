@@ -161,7 +161,7 @@ async fn how_the_chat_is_run_is_told_and_holds() {
     assert_eq!(reader.hears(93006).await["bdy"]["chatAvailableGroup"], "FOLLOWER");
     yard.clock.advance(10_000);
     assert_eq!(writer.sends_and_hears("demo", "three").await["retCode"], 403);
-    let known = Known { followed: Some(Millis(NOON - 3_600_000)), real_name: false };
+    let known = Known { followed: Some(Millis(NOON - 3_600_000)), ..Known::default() };
     let grant = Grant { known, ..Grant::plain("fan", "fan", Role::Viewer, Scope::Everywhere, 3_600) };
     let mut fan = yard.guest();
     fan.connect("demo", Some(&yard.tokens.issue(&grant))).await;

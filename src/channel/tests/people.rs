@@ -1,4 +1,5 @@
 use super::*;
+use crate::model::id::AddressHash;
 
 fn who(uid: &str) -> Arc<Author> {
     Arc::new(author(uid))
@@ -76,6 +77,24 @@ fn a_block_holds_in_the_next_broadcast_and_until_it_is_lifted() {
     scene.does(16, Role::ChatManager, Deed::Undo(act)).unwrap();
     assert!(matches!(scene.happens(17, Body::Line(Arc::new(line("17")))), Verdict::Line(_)));
     assert_eq!(scene.acts(18, Deed::Lift(who("a"))), Verdict::Nothing);
+}
+
+#[test]
+fn a_guest_is_restricted_by_whatever_name_they_come() {
+    let mut scene = Scene::on_air();
+    let from = |uid: &str, byte: u8| {
+        let mut line = line(uid, draft(uid, false));
+        line.known.address = Some(AddressHash([byte; 16]));
+        line
+    };
+    let sends =
+        |scene: &mut Scene, at, line: Line| matches!(scene.happens(at, Body::Line(Arc::new(line))), Verdict::Line(_));
+    assert!(sends(&mut scene, 1, from("guest1", 7)));
+    let act = scene.does(2, Role::ChatManager, block("guest1", None)).unwrap();
+    assert!(!sends(&mut scene, 3, from("guest2", 7)), "the same one by another name");
+    assert!(sends(&mut scene, 3, from("guest3", 8)) && sends(&mut scene, 3, line("member", draft("x", false))));
+    scene.does(4, Role::ChatManager, Deed::Undo(act)).unwrap();
+    assert!(sends(&mut scene, 5, from("guest2", 7)));
 }
 
 #[test]

@@ -275,7 +275,7 @@ impl Session {
             Standing::Valid(principal) => Some(self.gate.seat(&principal.uid, deadline).await?),
             Standing::Expired(_) | Standing::Anonymous => None,
         };
-        let seat = self.node.enter(&cid, standing).await?;
+        let seat = self.node.enter(&cid, standing, self.visitor.address()).await?;
         let user = user.filter(|_| seat.principal().is_some());
         let mut ext = asked.ext.as_ref().map(|ext| Box::new(ExtSession::new(ext, &self.config)));
         if let Some((ext, place)) = ext.as_mut().zip(asked.ext.as_ref().and_then(|ext| ext.resume)) {

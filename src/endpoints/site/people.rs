@@ -145,8 +145,8 @@ impl PersonJson {
         let uid = user_id(&self.uid)?;
         let profile = self.profile.named(self.nickname);
         let followed = self.following_since.map(Millis::from_seconds);
-        let known = Known { followed, real_name: self.real_name };
-        Ok(Grant { uid, profile, role: self.role.into(), scope, roles: Vec::new(), known, ttl_seconds })
+        let known = Known { followed, real_name: self.real_name, address: None };
+        Ok(Grant { uid, profile, role: self.role.into(), scope, roles: Vec::new(), known, guest: false, ttl_seconds })
     }
 }
 

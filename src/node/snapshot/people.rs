@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::channel::{Grant, Grants, Panic, Restriction, Restrictions, Running};
-use crate::model::id::{Seq, UserId};
+use crate::model::id::{AddressHash, Seq, UserId};
 use crate::model::mode::{Group, Modes};
 use crate::model::principal::Role;
 use crate::model::time::Millis;
@@ -34,6 +34,8 @@ pub(super) struct StoredRestriction {
     by_nickname: String,
     #[serde(default, skip_serializing_if = "String::is_empty")]
     reason: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    address: Option<String>,
 }
 
 /// Roles by number, in the order in which they rise.
@@ -88,6 +90,7 @@ pub(super) fn stored_restrictions(restrictions: &Restrictions) -> Vec<StoredRest
         by: restriction.by.to_string(),
         by_nickname: restriction.by_nickname.clone(),
         reason: restriction.reason.clone(),
+        address: restriction.address.map(|address| address.to_string()),
     };
     let mut restrictions: Vec<_> = restrictions.all().map(stored).collect();
     restrictions.sort_by(|one, other| one.uid.cmp(&other.uid));
@@ -107,6 +110,10 @@ pub(super) fn read_restrictions(stored: Vec<StoredRestriction>) -> Option<Restri
             by: UserId::parse(&stored.by)?,
             by_nickname: stored.by_nickname,
             reason: stored.reason,
+            address: match stored.address {
+                Some(digits) => Some(AddressHash::parse(&digits)?),
+                None => None,
+            },
         };
         Some((UserId::parse(&stored.uid)?, restriction))
     };
