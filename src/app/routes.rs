@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::Request;
-use axum::http::header::{HOST, RETRY_AFTER};
+use axum::http::header::{HOST, ORIGIN, RETRY_AFTER};
 use axum::http::{Method, StatusCode};
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
@@ -34,8 +34,10 @@ impl Routes<'_> {
     pub(super) fn routers(&self, prefix: &str, together: bool) -> (Router, Router) {
         let gate = self.gate.clone();
         let pace = from_fn(move |request: Request, next: Next| paced(gate.clone(), request, next));
+        let own = self.gate.clone();
+        let forged = from_fn(move |request: Request, next: Next| of_allowed_pages(own.clone(), request, next));
         let admin = self.site.router().merge(self.site.health());
-        let mut public = self.chat.router().merge(self.chzzk.router().layer(pace).layer(self.cors()));
+        let mut public = self.chat.router().merge(self.chzzk.router().layer(pace).layer(forged).layer(self.cors()));
         if !prefix.is_empty() {
             public = Router::new().nest(prefix, public);
         }
@@ -63,6 +65,21 @@ impl Routes<'_> {
             .allow_headers(AllowHeaders::mirror_request())
             .max_age(Duration::from_secs(3_600))
     }
+}
+
+/// Whatever changes something and is asked for by a page comes from an allowed one: a browser brings the login's cookie along
+/// whoever's page it is.
+async fn of_allowed_pages(gate: Arc<Gate>, request: Request, next: Next) -> Response {
+    if may_change(&gate, &request) {
+        return next.run(request).await;
+    }
+    let why = "pages of this origin may not do this: see allowed_origins in the gateway's settings";
+    (StatusCode::FORBIDDEN, Json(json!({"code": 403, "message": why, "content": null}))).into_response()
+}
+
+fn may_change(gate: &Gate, request: &Request) -> bool {
+    let header = |name| request.headers().get(name).map(|value| value.to_str().unwrap_or_default());
+    request.method().is_safe() || gate.allows(header(ORIGIN), header(HOST))
 }
 
 /// Answers as many requests of an address as it may make: looking at a login costs more than anything else here.

@@ -13,7 +13,7 @@ use crate::channel::{Channel, KeptAct, Verdict};
 use crate::clock;
 use crate::eventlog::tail::{Tail, TailEnd};
 use crate::eventlog::{EventLog, LARGEST_PAGE, LogError};
-use crate::model::act::Deed;
+use crate::model::act::{Deed, Lines};
 use crate::model::event::{Body, Event, Logged};
 use crate::model::id::{ChannelId, Cid, Seq, UserId};
 use crate::model::item::Item;
@@ -82,14 +82,22 @@ impl State {
             // Lines that are no more can't be counted any more.
             self.readings += 1;
         }
-        let hiding = |deed: &Deed| matches!(deed, Deed::Hide(_) | Deed::Penalize(..));
-        let hides = matches!(&act.event.body, Body::Act(act) if hiding(&act.deed));
         let theirs = |item: &Item, uid: &UserId| item.line().is_some_and(|line| line.author().uid == *uid);
+        // What is no longer remembered may still be on its way.
+        let hides = |item: &Item| match &act.event.body {
+            Body::Act(done) => match &done.deed {
+                Deed::Hide(Lines::Of(user)) => theirs(item, user),
+                Deed::Penalize(user, _) => theirs(item, &user.uid),
+                Deed::Hide(_) => act.tells_of(item.seq()),
+                _ => false,
+            },
+            _ => false,
+        };
         for stage in self.stages() {
             stage.feed.forget_stretches();
             stage.feed.amend(|item| match verdict {
                 Verdict::Wiped(uid, _) if theirs(&item, uid) => None,
-                _ if hides && act.tells_of(item.seq()) => Some(self.channel.conceal(item)),
+                _ if hides(&item) => Some(self.channel.conceal(item)),
                 _ => Some(self.channel.reveal_again(stage.feed.cid(), item, act)),
             });
         }
@@ -142,7 +150,7 @@ impl Live {
             }),
             waiters: Waiters::default(),
             telling: RwLock::default(),
-            roles: watch::Sender::default(),
+            roles: watch::channel(0).0,
             used: Mutex::new(clock::instant()),
             keeping: Arc::default(),
             over: over.clone(),

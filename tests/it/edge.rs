@@ -198,6 +198,13 @@ fn pages_of_other_sites_may_not_use_the_gateway() {
         let evil = asked(method, "https://evil.example");
         assert!(!evil.contains("access-control-allow-origin") && evil.contains("vary: origin"), "{evil}");
     }
+    // A page brings its user's cookie along; what it asks for is done for pages of allowed sites only.
+    let moderates = |origin: &str| {
+        let headers = [("Origin", origin), ("Content-Type", "application/json")];
+        exchange(&gateway.address, "POST", "/nng_main/v1/chats/blind-message", &headers, r#"{"channelId":"c"}"#).0
+    };
+    assert!(moderates("https://evil.example").starts_with("HTTP/1.1 403"));
+    assert!(moderates("https://a.friend.example").starts_with("HTTP/1.1 400"), "it gets as far as what it says");
     let (api, _) = exchange(&gateway.admin, "GET", "/v1/channels", &[("Origin", "https://a.friend.example")], "");
     assert!(!api.to_lowercase().contains("access-control"), "no page uses the API: {api}");
 }

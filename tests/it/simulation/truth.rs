@@ -14,6 +14,8 @@ pub(super) const REPEATABLE_MS: i64 = 120_000;
 pub(super) struct TrueLine {
     /// When it was admitted.
     pub(super) at: i64,
+    /// When it was said, as everybody is told: behind every other line of its author.
+    time: i64,
     pub(super) cid: String,
     pub(super) uid: String,
     pub(super) text: String,
@@ -66,6 +68,8 @@ pub(super) struct Truth {
     slow: i64,
     slow_before: Option<(u64, i64)>,
     slowed: HashMap<String, i64>,
+    /// The time of each author's last line.
+    last: HashMap<String, i64>,
     notice: Option<Pinned>,
     /// What was taken down last, and by which act.
     taken: Option<(u64, Pinned)>,
@@ -135,10 +139,14 @@ impl Truth {
         }
         self.sent.insert(sent, (self.newest, seq, draft.retry.then_some(at)));
         let (cid, text) = (line.cid.to_string(), draft.text.clone());
+        let last = self.last.entry(uid.clone()).or_insert(i64::MIN);
+        let time = at.max(last.saturating_add(1));
+        *last = time;
         self.lines.insert(
             seq,
             TrueLine {
                 at,
+                time,
                 cid,
                 uid,
                 text,
@@ -213,7 +221,7 @@ impl Truth {
             Deed::Hide(Lines::Sweep { seconds, .. }) => {
                 let since = at - i64::from(*seconds) * 1_000;
                 for place in &there {
-                    let line = self.lines.get_mut(place).filter(|line| line.at >= since && !line.is_hidden());
+                    let line = self.lines.get_mut(place).filter(|line| line.time >= since && !line.is_hidden());
                     line.into_iter().for_each(|line| line.one = Some(seq));
                 }
             }

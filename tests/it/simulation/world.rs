@@ -88,12 +88,19 @@ pub(super) struct Scars {
     dropped: bool,
     flooded: bool,
     erased: bool,
+    acted: bool,
+    burst: bool,
+    shown_again: bool,
 }
 
 impl Scars {
-    /// Whether a machine may have started again from a snapshot, or lost count of lines that it remembers no more.
+    /// Whether a machine may have started again from a snapshot, lost count of lines that it remembers no more, forgotten
+    /// acts, or shown more again at once than it tells those who come back.
     pub(super) fn make_gaps_fair(&self) -> bool {
-        (self.lagged && self.dropped) || (self.flooded && self.erased)
+        (self.lagged && self.dropped)
+            || (self.flooded && self.erased)
+            || (self.acted && self.dropped)
+            || (self.burst && self.shown_again)
     }
 }
 
@@ -203,7 +210,10 @@ impl World {
             Op::Leave { viewer } => self.viewers[viewer % VIEWERS].here = None,
             Op::Send { viewer } => self.send(viewer % VIEWERS, false, 1, 0),
             Op::Ask { viewer } => self.send(viewer % VIEWERS, false, 40, 0),
-            Op::Burst { viewer } => (0..70).for_each(|_| self.send(viewer % VIEWERS, false, 1, 480)),
+            Op::Burst { viewer } => {
+                self.scars.burst = true;
+                (0..70).for_each(|_| self.send(viewer % VIEWERS, false, 1, 480));
+            }
             Op::Flood => {
                 self.scars.flooded = true;
                 self.flood();
@@ -389,6 +399,8 @@ impl World {
 
     fn act(&mut self, machine: usize, wish: Option<Wish>) {
         let Some(wish) = wish else { return };
+        self.scars.acted = true;
+        self.scars.shown_again |= matches!(wish, Wish::Show(_) | Wish::Undo(_));
         let Machine { runtime, yard, .. } = &self.machines[machine];
         if runtime.block_on(yard.moderates(&self.channel, wish)).is_err() {
             return;
