@@ -7,6 +7,7 @@ pub mod access;
 pub mod act;
 pub mod broadcast;
 pub mod event;
+pub mod filter;
 pub mod id;
 pub mod item;
 pub mod message;
