@@ -80,6 +80,8 @@ async fn stop(node: Arc<Node>, log: Arc<Sqlite>) {
 fn line(cid: &Cid, turn: u64) -> Arc<Event> {
     let uid = UserId::parse(&format!("user{}", turn % 5_000)).unwrap();
     let line = Line {
+        filtered: None,
+        judged: Default::default(),
         cid: cid.clone(),
         author: Author { uid, profile: Arc::new(Profile::default()), role: Role::Viewer },
         draft: Draft { text: format!("{turn:0>300}"), tid: "3".to_owned(), ..Draft::default() },

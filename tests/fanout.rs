@@ -84,6 +84,8 @@ fn item(seq: u64, audience: Audience) -> Item {
     let author = Author { uid: user("author"), profile: Arc::new(Profile::default()), role: Role::Viewer };
     let draft = Draft { text: format!("{seq}"), ..Draft::default() };
     let line = Line {
+        filtered: None,
+        judged: Default::default(),
         cid: Cid::parse("c").unwrap(),
         author,
         draft,

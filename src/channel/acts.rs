@@ -9,6 +9,7 @@ use crate::model::message::Author;
 use crate::model::principal::Role;
 use crate::model::refusal::Refusal;
 use crate::model::time::Millis;
+use crate::policy::rules;
 use crate::policy::text::{self, Limits};
 
 use super::notice::Notice;
@@ -72,6 +73,7 @@ impl Channel {
                 let modes = self.calm();
                 Changed { modes, something: modes, ..Changed::default() }
             }
+            Deed::Filter(change) => self.change_rules(seq, event.at, &by.profile.nickname, change),
             Deed::Undo(place) => self.undo(seq, event.at, *place),
         };
         changed.notice |= self.take_down_hidden();
@@ -162,6 +164,7 @@ impl Channel {
             Deed::Pin(pin) => self.may_pin(pin),
             Deed::Kick(_) | Deed::Penalize(..) | Deed::Block(..) | Deed::Lift(_) | Deed::Appoint(..) => Ok(()),
             Deed::Run(_) | Deed::Panic(..) | Deed::Calm => Ok(()),
+            Deed::Filter(change) => rules::fits(self.filtering.rules.filter(), change),
             Deed::Undo(place) => self.may_undo(by, *place, at),
         }
     }
@@ -181,7 +184,7 @@ impl Channel {
         let restriction = restricted.and_then(|user| self.restrictions.last(user)).map(|restriction| restriction.rank);
         match restriction.max(self.hidden.rank_of(act)) {
             Some(rank) => outranks(by, Some(rank)),
-            None if self.pinned_by(act) || self.runs_by(act) => Ok(()),
+            None if self.pinned_by(act) || self.runs_by(act) || self.filtering.is_due_to(act) => Ok(()),
             None => Err(Refusal::NothingToUndo),
         }
     }
@@ -198,7 +201,7 @@ impl Channel {
         match &pin.content {
             PinContent::Text(..) => Ok(()),
             PinContent::Line(place) => match self.window.at(*place) {
-                Some(kept) if !self.hidden.holds(*place, &kept.line.author.uid) => Ok(()),
+                Some(kept) if !self.is_hidden(kept) && !kept.line.is_shadowed() => Ok(()),
                 _ => Err(Refusal::NoSuchLine),
             },
         }
@@ -310,7 +313,8 @@ impl Channel {
         }
         let people = self.restrictions.undo(act, at).is_some() | self.grants.undo(act);
         let modes = self.run_as_before(act);
-        Changed { lines, notice, modes, something: shown || notice || people || modes }
+        let filtered = self.filtering.undo(seq, act);
+        Changed { lines, notice, modes, something: shown || notice || people || modes || filtered }
     }
 
     /// Takes down a notice whose line is hidden. Whether there was one.

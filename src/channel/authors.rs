@@ -61,7 +61,7 @@ struct Sent {
 
 impl Sent {
     fn new(line: &Line) -> Self {
-        let text = Uuid::new_v5(&Uuid::NAMESPACE_OID, line.draft.text.as_bytes());
+        let text = Uuid::new_v5(&Uuid::NAMESPACE_OID, line.as_sent().as_bytes());
         Self { uid: line.author.uid.clone(), tid: line.draft.tid.clone(), client_time: line.draft.client_time, text }
     }
 }

@@ -16,7 +16,7 @@ use crate::policy::revoked::{Revocation, Revocations};
 use super::authors::Authors;
 use super::notice::Notice;
 use super::window::Window;
-use super::{Channel, Grants, Hidden, Kept, KeptAct, Newcomers, Restrictions, Running, Trail, in_role};
+use super::{Channel, Filtering, Grants, Hidden, Kept, KeptAct, Newcomers, Restrictions, Running, Trail, in_role};
 
 /// A channel's state at a place in its log.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -51,6 +51,8 @@ pub struct Frozen {
     pub restrictions: Restrictions,
     /// How the chat is run.
     pub running: Running,
+    /// What a line may not say.
+    pub filtering: Filtering,
     /// Lines that are withheld.
     pub hidden: Hidden,
     /// Everything up to here is dropped.
@@ -135,6 +137,7 @@ impl Channel {
             grants: self.grants.clone(),
             restrictions: self.restrictions.clone(),
             running: self.running.clone(),
+            filtering: self.filtering.clone(),
             hidden: self.hidden.clone(),
             dropped: self.dropped,
             remembered: first,
@@ -189,6 +192,7 @@ impl Channel {
             grants: frozen.grants.clone(),
             restrictions: frozen.restrictions.clone(),
             running: frozen.running.clone(),
+            filtering: frozen.filtering.clone(),
             dropped: frozen.dropped,
             revocations,
             unreadable: None,

@@ -6,6 +6,7 @@
 
 mod acts;
 mod authors;
+mod filtering;
 mod frozen;
 mod grants;
 mod hidden;
@@ -35,6 +36,7 @@ use authors::Authors;
 use notice::Notice;
 use window::{Entry, Window};
 
+pub use filtering::{Filtering, Measures};
 pub use frozen::{Frozen, FrozenAct, FrozenLine, FrozenNotice, Mark};
 pub use grants::{Grant, Grants};
 pub use hidden::{By, Everything, Hidden};
@@ -99,6 +101,7 @@ pub struct Channel {
     grants: Grants,
     restrictions: Restrictions,
     running: Running,
+    filtering: Filtering,
     /// Everything up to here is dropped.
     dropped: Seq,
     revocations: Revocations,
@@ -125,6 +128,7 @@ impl Channel {
             grants: Grants::default(),
             restrictions: Restrictions::default(),
             running: Running::default(),
+            filtering: Filtering::default(),
             dropped: Seq::default(),
             revocations: Revocations::default(),
             unreadable: None,
@@ -244,6 +248,9 @@ impl Channel {
         if self.revocations.hold(&line.author.uid, &line.credential) {
             return Verdict::Rejected(Refusal::TokenRevoked);
         }
+        if let Err(refusal) = self.passes_late(line) {
+            return Verdict::Rejected(refusal);
+        }
         let time = self.authors.stamp(&line.author.uid, at, seq);
         self.authors.remember(line, at, Receipt { id, time, seq });
         self.newcomers.note(&line.author.uid, at);
@@ -252,6 +259,9 @@ impl Channel {
         }
         let kept = Kept { seq, id, time, line: line.clone(), role };
         self.window.push(kept.clone());
+        if line.is_blinded() {
+            self.blind(seq);
+        }
         Verdict::Line(kept)
     }
 
@@ -303,12 +313,12 @@ impl Channel {
         }
     }
 
-    /// The last `count` lines of the broadcast as everybody may see them, oldest first.
-    pub fn recent(&self, cid: &Cid, count: usize) -> Vec<LineView> {
+    /// The last `count` lines of the broadcast as this user may see them, or everybody, oldest first.
+    pub fn recent(&self, cid: &Cid, count: usize, user: Option<&UserId>) -> Vec<LineView> {
         if self.broadcasts.last().is_none_or(|last| last.cid != *cid) {
             return Vec::new();
         }
-        self.reveal_last(count)
+        self.reveal_last(count, user)
     }
 
     /// Where in the log staff did something.

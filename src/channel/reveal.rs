@@ -1,10 +1,13 @@
 //! The one way out: what of an event an audience may see.
 
+use std::sync::Arc;
+
 use crate::model::act::{Deed, Lines};
-use crate::model::event::Body;
+use crate::model::event::{Body, Logged};
+use crate::model::filter::Measure;
 use crate::model::id::{Cid, Seq, UserId};
 use crate::model::item::{Audience, Item, LineView, NoticeView, Sanction, Standing, SystemView, View};
-use crate::model::message::{Author, Kind, Status};
+use crate::model::message::{Author, Draft, Kind, Line, Status};
 use crate::model::mode::Modes;
 use crate::model::time::Millis;
 
@@ -17,9 +20,10 @@ use super::{Channel, Kept, KeptAct};
 const LARGEST_PART: usize = 32 * 1024;
 
 impl Channel {
-    /// The line as everybody may see it now.
+    /// The line as those may see it now who may.
     pub fn reveal(&self, kept: &Kept) -> Item {
-        Item::revealed(kept.seq, true, Audience::All, View::Line(self.reveal_line(kept)))
+        let shadowed = kept.line.is_shadowed().then(|| Audience::User(kept.line.author.uid.clone()));
+        Item::revealed(kept.seq, true, shadowed.unwrap_or(Audience::All), View::Line(self.reveal_line(kept)))
     }
 
     /// What members are told of an act, as they may see it now.
@@ -82,16 +86,36 @@ impl Channel {
         })
     }
 
-    /// The line with its text, for staff alone; whether others don't see it, and the act that hides it from them.
+    /// The line as its author has sent it, for staff alone; whether others don't see it, and the act that hides it from
+    /// them.
     pub fn reveal_to_staff(&self, kept: &Kept) -> (LineView, bool, Option<Seq>) {
-        let line = LineView::revealed(kept.seq, kept.id, kept.time, Status::Normal, kept.line.clone());
+        let sent = kept.line.as_sent();
+        let line = if sent == kept.line.draft.text {
+            kept.line.clone()
+        } else {
+            let draft = Draft { text: sent.to_owned(), ..kept.line.draft.clone() };
+            Arc::new(Line { draft, ..Line::clone(&kept.line) })
+        };
+        let line = LineView::revealed(kept.seq, kept.id, kept.time, Status::Normal, line);
         let author = &kept.line.author.uid;
         (line, self.hidden.holds(kept.seq, author), self.hidden.by(kept.seq, author).map(|by| by.act))
     }
 
-    /// The last `count` lines as everybody may see them, oldest first.
-    pub(super) fn reveal_last(&self, count: usize) -> Vec<LineView> {
-        self.window.last(count).map(|kept| self.reveal_line(kept)).collect()
+    /// A line that stands in the log, for staff alone, as far as anything of it may be seen now; without the time that the
+    /// judge gave it.
+    pub fn reveal_logged(&self, logged: &Logged) -> Option<LineView> {
+        let Body::Line(line) = &logged.event.body else { return None };
+        let status = self.status(logged.seq, &line.author.uid, line.is_blinded());
+        Some(LineView::revealed(logged.seq, logged.event.id, logged.event.at, status, line.clone()))
+    }
+
+    /// The last `count` lines as this user may see them, or everybody, oldest first.
+    pub(super) fn reveal_last(&self, count: usize, user: Option<&UserId>) -> Vec<LineView> {
+        let seen = |kept: &&Kept| !kept.line.is_shadowed() || user == Some(&kept.line.author.uid);
+        let newest_first = self.window.last(usize::MAX).rev().filter(seen).take(count);
+        let mut lines: Vec<LineView> = newest_first.map(|kept| self.reveal_line(kept)).collect();
+        lines.reverse();
+        lines
     }
 
     /// The lines and acts of the broadcast that is the newest, behind `after` and up to `upto`.
@@ -159,7 +183,7 @@ impl Channel {
     }
 
     fn reveal_line(&self, kept: &Kept) -> LineView {
-        let status = self.status(kept.seq, &kept.line.author.uid);
+        let status = self.status(kept.seq, &kept.line.author.uid, kept.line.is_blinded());
         LineView::revealed(kept.seq, kept.id, kept.time, status, kept.line.clone())
     }
 
@@ -168,13 +192,18 @@ impl Channel {
             // Whether it was hidden is forgotten with it: it stays as it was.
             return line;
         }
-        let status = self.status(line.seq(), &line.author().uid);
+        let blinded = line.filtered().is_some_and(|filtered| filtered.measure == Measure::Blind);
+        let status = self.status(line.seq(), &line.author().uid, blinded);
         line.with_status(status)
     }
 
     /// How a line stands; `None` when nothing is known of it any more that could be told.
     fn standing(&self, place: Seq, author: Option<&UserId>) -> Option<Standing> {
         if let Some(kept) = self.window.at(place) {
+            // Of a line that nobody has seen nobody is told more.
+            if kept.line.is_shadowed() {
+                return None;
+            }
             return Some(Standing::Line(self.reveal_line(kept)));
         }
         let withheld = author.map_or_else(|| self.hidden.holds_place(place), |author| self.hidden.holds(place, author));
@@ -185,14 +214,19 @@ impl Channel {
     fn standing_again(&self, standing: Standing) -> Standing {
         match standing {
             Standing::Line(line) if self.window.at(line.seq()).is_some() => Standing::Line(self.line_again(line)),
-            Standing::Line(line) if line.status() == Status::Hidden => Standing::Line(line),
+            Standing::Line(line) if line.status().withholds() => Standing::Line(line),
             Standing::Line(line) => Standing::Withheld(line.seq()),
             withheld @ Standing::Withheld(_) => withheld,
         }
     }
 
-    fn status(&self, place: Seq, author: &UserId) -> Status {
-        if self.hidden.holds(place, author) { Status::Hidden } else { Status::Normal }
+    fn status(&self, place: Seq, author: &UserId, blinded: bool) -> Status {
+        match self.hidden.holds(place, author) {
+            false => Status::Normal,
+            // By nobody but the rules.
+            true if blinded && self.hidden.by(place, author).is_some_and(|by| by.act == place) => Status::Blinded,
+            true => Status::Hidden,
+        }
     }
 }
 

@@ -28,7 +28,8 @@ impl Trail {
         self.0.range(..end).rev().take(limit).copied().collect()
     }
 
-    pub(super) fn push(&mut self, place: Seq) {
+    /// One more, behind all others.
+    pub fn push(&mut self, place: Seq) {
         self.0.push_back(place);
         if self.0.len() > MOST {
             self.0.pop_front();

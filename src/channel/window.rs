@@ -98,6 +98,8 @@ pub(super) struct Window {
     acts_since: Seq,
     /// Places of lines that the acts name.
     named: usize,
+    /// Lines among them that are for their authors alone.
+    shadowed: VecDeque<Seq>,
 }
 
 /// What it shows makes it; what it has forgotten doesn't.
@@ -123,12 +125,16 @@ impl Window {
 
     pub(super) fn push(&mut self, kept: Kept) {
         self.bytes += bytes(&kept);
+        if kept.line.is_shadowed() {
+            self.shadowed.push_back(kept.seq);
+        }
         self.lines.push_back(kept);
         while self.lines.len() > MOST || self.bytes > MOST_BYTES {
             let Some(oldest) = self.lines.pop_front() else { return };
             self.bytes -= bytes(&oldest);
             self.since = oldest.seq;
             self.rolled += 1;
+            self.forget_shadowed(oldest.seq);
         }
     }
 
@@ -149,6 +155,7 @@ impl Window {
         self.bytes -= bytes;
         self.since = self.since.max(place);
         self.rolled += gone as u64;
+        self.forget_shadowed(place);
         let gone = self.acts_upto(place);
         for act in self.acts.drain(..gone) {
             self.named -= act.lines.len();
@@ -159,6 +166,8 @@ impl Window {
     /// Lets go of what one author said: nobody is owed it.
     pub(super) fn forget_author(&mut self, uid: &UserId) {
         self.lines.retain(|kept| kept.line.author.uid != *uid);
+        let lines = &self.lines;
+        self.shadowed.retain(|place| lines.binary_search_by_key(place, |kept| kept.seq).is_ok());
         self.bytes = self.lines.iter().map(bytes).sum();
     }
 
@@ -211,14 +220,24 @@ impl Window {
     /// The next place behind this one with something that this lane may show.
     pub(super) fn next(&self, place: Seq, lane: Lane) -> Option<Seq> {
         let end = Seq(u64::MAX);
-        let line = self.lines_between(place, end).find(|kept| lane.shows(kept.line.draft.kind)).map(|kept| kept.seq);
+        let shows = |kept: &&Kept| lane.shows(kept.line.draft.kind) && !kept.line.is_shadowed();
+        let line = self.lines_between(place, end).find(shows).map(|kept| kept.seq);
         let act = self.acts_between(place, end).next().map(|act| act.seq);
         line.into_iter().chain(act).min()
     }
 
-    /// How many lines this memory has had up to a place: their difference says how many have been between two.
+    /// How many lines for everybody this memory has had up to a place: their difference says how many have been between
+    /// two.
     pub(super) fn count(&self, upto: Seq) -> u64 {
-        self.rolled + self.upto(upto) as u64
+        let shadowed = self.shadowed.partition_point(|place| *place <= upto);
+        self.rolled + (self.upto(upto) - shadowed) as u64
+    }
+
+    /// Lets go of what is known of lines up to a place that were for their authors alone: they count among no others.
+    fn forget_shadowed(&mut self, upto: Seq) {
+        while self.shadowed.pop_front_if(|place| *place <= upto).is_some() {
+            self.rolled -= 1;
+        }
     }
 
     /// The line at this place.

@@ -4,6 +4,7 @@
 //! what is on disk. `tests/log-versions/` keeps one file for every released version; every later build reads them all.
 
 mod acts;
+mod filters;
 
 use std::sync::Arc;
 
@@ -38,6 +39,8 @@ enum StoredBody {
         cid: String,
     },
     Line(Box<StoredLine>),
+    /// A line of which the rules have made something: builds that know nothing of them must not show it.
+    Filtered(Box<StoredLine>),
     Listed {
         channel: String,
         name: String,
@@ -128,6 +131,12 @@ struct StoredLine {
     /// A guest's address, 32 hexadecimal digits of its hash.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     address: Option<String>,
+    /// The place of the act since which its channel's rules are those that it was judged by.
+    #[serde(default, skip_serializing_if = "is_nothing")]
+    judged: u64,
+    /// What the rules have made of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    filtered: Option<filters::StoredFiltered>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -163,6 +172,7 @@ pub fn encode(event: &Event) -> Vec<u8> {
     let body = match &event.body {
         Body::Opened { cid, title } => StoredBody::Opened { cid: cid.to_string(), title: title.clone() },
         Body::Closed { cid } => StoredBody::Closed { cid: cid.to_string() },
+        Body::Line(line) if line.filtered.is_some() => StoredBody::Filtered(Box::new(stored_line(line))),
         Body::Line(line) => StoredBody::Line(Box::new(stored_line(line))),
         Body::Listed { channel, name } => StoredBody::Listed { channel: channel.to_string(), name: name.clone() },
         Body::Unlisted { channel } => StoredBody::Unlisted { channel: channel.to_string() },
@@ -213,7 +223,7 @@ fn stored_key(key: &ApiKey) -> StoredKey {
 }
 
 fn stored_line(line: &Line) -> StoredLine {
-    let Line { cid, author, draft, members, credential, known } = line;
+    let Line { cid, author, draft, members, credential, known, filtered, judged } = line;
     StoredLine {
         cid: cid.to_string(),
         uid: author.uid.to_string(),
@@ -233,6 +243,8 @@ fn stored_line(line: &Line) -> StoredLine {
         followed: known.followed.map(|since| since.0),
         real_name: known.real_name,
         address: known.address.map(|address| address.to_string()),
+        judged: judged.0,
+        filtered: filtered.as_deref().map(filters::stored_filtered),
     }
 }
 
@@ -255,7 +267,7 @@ fn read_body(body: StoredBody) -> Option<Body> {
     Some(match body {
         StoredBody::Opened { cid, title } => Body::Opened { cid: Cid::parse(&cid)?, title },
         StoredBody::Closed { cid } => Body::Closed { cid: Cid::parse(&cid)? },
-        StoredBody::Line(line) => Body::Line(Arc::new(read_line(*line)?)),
+        StoredBody::Line(line) | StoredBody::Filtered(line) => Body::Line(Arc::new(read_line(*line)?)),
         StoredBody::Listed { channel, name } => Body::Listed { channel: ChannelId::parse(&channel)?, name },
         StoredBody::Unlisted { channel } => Body::Unlisted { channel: ChannelId::parse(&channel)? },
         StoredBody::Allotted { cid, channel } => {
@@ -332,7 +344,16 @@ fn read_line(line: StoredLine) -> Option<Line> {
                 None => None,
             },
         },
+        judged: Seq(line.judged),
+        filtered: match line.filtered {
+            Some(filtered) => Some(Arc::new(filters::read_filtered(filtered)?)),
+            None => None,
+        },
     })
+}
+
+fn is_nothing(place: &u64) -> bool {
+    *place == 0
 }
 
 fn is_zero(number: &i64) -> bool {

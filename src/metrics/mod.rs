@@ -45,6 +45,18 @@ impl From<TurnedAway> for ByReason {
     }
 }
 
+/// By what the rules made of a line.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct ByMeasure {
+    measure: &'static str,
+}
+
+impl From<&'static str> for ByMeasure {
+    fn from(measure: &'static str) -> Self {
+        Self { measure }
+    }
+}
+
 /// All that the gateway counts.
 #[derive(Debug)]
 pub struct Metrics {
@@ -63,6 +75,8 @@ pub struct Metrics {
     pub channels: Gauge,
     /// Requests of the chat wire that were refused, by `retCode`, since the start.
     pub refusals: Family<ByCode, Counter>,
+    /// Lines in which the rules found something, by what that made of them, since the start.
+    pub filtered: Family<ByMeasure, Counter>,
     /// Bytes in all outgoing queues: what readers are behind.
     pub queue_bytes: Gauge,
     /// Seconds from a send that was admitted to its answer: on disk, judged, and on its way to everybody.
@@ -124,6 +138,8 @@ impl Default for Metrics {
         let (closes, refusals) = (Family::default(), Family::default());
         registry.register("closes", "WebSocket connections that ended, by close code", closes.clone());
         registry.register("refusals", "Requests of the chat wire that were refused, by retCode", refusals.clone());
+        let filtered = Family::default();
+        registry.register("filtered", "Lines that the rules dealt with", filtered.clone());
         let mut counter = |name: &str, help: &str| {
             let counter = Counter::default();
             registry.register(name, help, counter.clone());
@@ -158,6 +174,7 @@ impl Default for Metrics {
             connections,
             turned_away,
             closes,
+            filtered,
             queue_bytes,
             ack_seconds,
             log_commit_seconds,

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::access::Credential;
+use super::filter::FilterChange;
 use super::id::{Cid, Seq, UserId};
 use super::message::{Author, Extras};
 use super::mode::ModeChange;
@@ -74,6 +75,8 @@ pub enum Deed {
     Panic(ModeChange, Millis),
     /// Panic is over.
     Calm,
+    /// Lines are filtered otherwise.
+    Filter(Arc<FilterChange>),
     /// What was done at this place is taken back.
     Undo(Seq),
 }
@@ -94,6 +97,7 @@ impl Deed {
             | Self::Run(_)
             | Self::Panic(..)
             | Self::Calm
+            | Self::Filter(_)
             | Self::Undo(_) => None,
         }
     }
@@ -113,6 +117,7 @@ impl Deed {
             Self::Run(_) => "run",
             Self::Panic(..) => "panic",
             Self::Calm => "calm",
+            Self::Filter(_) => "filter",
             Self::Undo(_) => "undo",
         }
     }
@@ -197,6 +202,8 @@ pub enum Wish {
     Panic(ModeChange, u32),
     /// Panic shall be over.
     Calm,
+    /// Lines shall be filtered otherwise.
+    Filter(FilterChange),
     /// What was done at this place shall be taken back.
     Undo(Seq),
 }

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use super::act::Deed;
+use super::filter::Filtered;
 use super::id::{Cid, EventId, Seq, UserId};
 use super::message::{Author, Extras, Kind, Lane, Line, Status};
 use super::mode::Modes;
@@ -193,7 +194,7 @@ impl LineView {
     pub fn text(&self) -> &str {
         match self.status {
             Status::Normal => &self.line.draft.text,
-            Status::Hidden => "",
+            Status::Hidden | Status::Blinded => "",
         }
     }
 
@@ -201,13 +202,18 @@ impl LineView {
     pub fn extras(&self) -> Extras {
         match self.status {
             Status::Normal => self.line.draft.extras.clone(),
-            Status::Hidden => Extras { os: self.line.draft.extras.os, emojis: Vec::new() },
+            Status::Hidden | Status::Blinded => Extras { os: self.line.draft.extras.os, emojis: Vec::new() },
         }
     }
 
     /// How many sockets were in the broadcast when it was sent.
     pub fn members(&self) -> u32 {
         self.line.members
+    }
+
+    /// What the rules made of it.
+    pub fn filtered(&self) -> Option<&Filtered> {
+        self.line.filtered.as_deref()
     }
 
     /// Bytes of its text and its emojis.
@@ -238,7 +244,7 @@ impl Standing {
     /// Whether it is shown no more.
     pub fn is_withheld(&self) -> bool {
         match self {
-            Self::Line(line) => line.status() == Status::Hidden,
+            Self::Line(line) => line.status().withholds(),
             Self::Withheld(_) => true,
         }
     }
@@ -246,7 +252,7 @@ impl Standing {
     /// Bytes that telling of it takes, as far as can be told before it is encoded: more rather than less.
     pub fn bytes(&self) -> usize {
         match self {
-            Self::Line(line) if line.status() == Status::Normal => LINE_BYTES + line.content_bytes(),
+            Self::Line(line) if !line.status().withholds() => LINE_BYTES + line.content_bytes(),
             Self::Line(_) | Self::Withheld(_) => STANDING_BYTES,
         }
     }

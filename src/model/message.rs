@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::access::Credential;
+use super::filter::{Filtered, Measure};
 use super::id::{Cid, EventId, Seq, UserId};
 use super::mode::Known;
 use super::principal::{Principal, Profile, Role};
@@ -53,6 +54,15 @@ pub enum Status {
     Normal,
     /// Its text is withheld.
     Hidden,
+    /// Its text is withheld by the channel's or the site's rules.
+    Blinded,
+}
+
+impl Status {
+    /// Whether its text is withheld.
+    pub fn withholds(self) -> bool {
+        self != Self::Normal
+    }
 }
 
 /// The system a line was typed on.
@@ -125,6 +135,28 @@ pub struct Line {
     pub credential: Credential,
     /// What the site says of the sender.
     pub known: Known,
+    /// What the rules made of it.
+    pub filtered: Option<Arc<Filtered>>,
+    /// The place of the act since which the channel's rules are those that it was judged by.
+    pub judged: Seq,
+}
+
+impl Line {
+    /// Whether it is for its author alone.
+    pub fn is_shadowed(&self) -> bool {
+        self.filtered.as_ref().is_some_and(|filtered| filtered.measure == Measure::Shadow)
+    }
+
+    /// Whether the rules withhold its text, until staff show it.
+    pub fn is_blinded(&self) -> bool {
+        self.filtered.as_ref().is_some_and(|filtered| filtered.measure == Measure::Blind)
+    }
+
+    /// The text as its author has sent it.
+    pub fn as_sent(&self) -> &str {
+        let original = self.filtered.as_ref().and_then(|filtered| filtered.original.as_deref());
+        original.unwrap_or(&self.draft.text)
+    }
 }
 
 /// What the sender of an accepted line is told.

@@ -2,6 +2,7 @@
 
 use thiserror::Error;
 
+use super::filter::Rule;
 use super::mode::Group;
 
 /// A 'no' that a client hears, in words that say what to do. `proto::code` maps each to a number.
@@ -95,6 +96,9 @@ pub enum Refusal {
     /// Nothing to see in the text.
     #[error("the text is empty")]
     EmptyText,
+    /// The channel's or the site's rules don't let the text pass.
+    #[error("{}", what_is_blocked(.0))]
+    Filtered(Rule),
     /// The text is over a limit.
     #[error("the text is too long: at most {graphemes} characters and {bytes} bytes")]
     TextTooLong {
@@ -166,5 +170,16 @@ fn who_may(group: Group, minutes: u32) -> String {
         Group::Followers => format!("only who has followed the channel for {minutes} minutes may send here now"),
         Group::Subscribers => "only subscribers may send here now".to_owned(),
         Group::Managers => "only the streamer and managers may send here now".to_owned(),
+    }
+}
+
+/// Words and patterns aren't told: whoever knows them knows how to get around them.
+fn what_is_blocked(rule: &Rule) -> &'static str {
+    match rule {
+        Rule::Word(_) | Rule::Pattern(_) => "something in the text is blocked here",
+        Rule::Link(_) => "links can't be sent here",
+        Rule::Repeats => "the text says the same too often in a row",
+        Rule::Marks => "the text heaps too many marks on its letters",
+        Rule::Directions => "the text turns the direction of writing around",
     }
 }

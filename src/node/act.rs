@@ -16,7 +16,7 @@ use crate::model::message::{Author, Receipt};
 use crate::model::principal::{Principal, Profile, Role, Standing};
 use crate::model::refusal::Refusal;
 use crate::model::time::Millis;
-use crate::policy::text;
+use crate::policy::{rules as filters, text};
 
 use super::append::refusal;
 use super::live::{Live, State};
@@ -224,9 +224,19 @@ impl Node {
         let view = self.channel(channel).await?;
         let live = self.hub.live(&view.id).await.map_err(|failure| refusal(&failure))?;
         let places = live.state.lock().channel.trail().before(before, limit);
+        self.acts_at(live.id(), places, limit).await
+    }
+
+    /// What was done at these places, if it was not more than `limit`; and the place behind which to go on.
+    pub(super) async fn acts_at(
+        &self,
+        channel: &ChannelId,
+        places: Vec<Seq>,
+        limit: usize,
+    ) -> Result<(Vec<Done>, Option<Seq>), StationError> {
         let mut acts = Vec::with_capacity(places.len());
         for place in &places {
-            let found = self.event_at(live.id(), *place).await.map_err(|failure| refusal(&failure))?;
+            let found = self.event_at(channel, *place).await.map_err(|failure| refusal(&failure))?;
             if let Some((at, Body::Act(act))) = found.map(|logged| (logged.event.at, logged.event.body.clone())) {
                 acts.push((*place, at, act));
             }
@@ -255,9 +265,13 @@ impl Node {
             return Err(Refusal::Draining);
         }
         let (now, rules) = (self.parts.clock.now(), self.rules());
+        let wish = match asked.wish {
+            Wish::Filter(change) => Wish::Filter(filters::checked(change).map_err(Refusal::BadRequest)?),
+            other => other,
+        };
         let state = live.state.lock();
         let channel = &state.channel;
-        let deed = match asked.wish {
+        let deed = match wish {
             Wish::Hide(which) => Deed::Hide(lines(channel, which)?),
             Wish::Show(which) => Deed::Show(lines(channel, which)?),
             Wish::Unpin => Deed::Unpin,
@@ -265,6 +279,7 @@ impl Node {
             Wish::Run(change) => Deed::Run(change),
             Wish::Panic(change, seconds) => Deed::Panic(change, now + i64::from(seconds) * 1_000),
             Wish::Calm => Deed::Calm,
+            Wish::Filter(change) => Deed::Filter(Arc::new(change)),
             Wish::Kick(user) => Deed::Kick(whom(&state, &user)),
             Wish::Penalize(user, seconds) => Deed::Penalize(whom(&state, &user), now + i64::from(seconds) * 1_000),
             Wish::Block(user, days) => {

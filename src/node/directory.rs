@@ -12,9 +12,11 @@ use parking_lot::RwLock;
 use tokio_util::sync::CancellationToken;
 use tracing::error;
 
+use crate::channel::{Filtering, Trail};
 use crate::eventlog::tail::{Tail, TailEnd};
 use crate::eventlog::{EventLog, LARGEST_PAGE, LogError};
 use crate::model::access::{ApiKey, Credential};
+use crate::model::act::{Act, Deed};
 use crate::model::event::{Body, Logged};
 use crate::model::id::{ChannelId, Cid, Seq, UserId};
 use crate::model::message::Receipt;
@@ -41,6 +43,8 @@ struct State {
     /// With when each was made.
     keys: HashMap<String, (Arc<ApiKey>, Millis)>,
     revocations: Revocations,
+    filtering: Filtering,
+    trail: Trail,
 }
 
 /// A channel's entry.
@@ -59,7 +63,7 @@ impl Directory {
         loop {
             let page = parts.log.read(&log, state.seq, LARGEST_PAGE).await?;
             let last = page.events.len() < LARGEST_PAGE;
-            page.events.iter().for_each(|logged| state.apply(logged));
+            page.events.iter().for_each(|logged| drop(state.apply(logged)));
             if last {
                 break;
             }
@@ -113,12 +117,22 @@ impl Directory {
         self.state.read().revocations.page(before, limit)
     }
 
+    /// What lines may not say in any channel.
+    pub(super) fn filtering(&self) -> Filtering {
+        self.state.read().filtering.clone()
+    }
+
+    /// Where in its log up to `limit` things were done before a place, newest first.
+    pub(super) fn trail(&self, before: Option<Seq>, limit: usize) -> Vec<Seq> {
+        self.state.read().trail.before(before, limit)
+    }
+
     fn apply(&self, events: &[Logged]) {
         let mut state = self.state.write();
-        events.iter().for_each(|logged| state.apply(logged));
+        let outcomes: Vec<Outcome> = events.iter().map(|logged| state.apply(logged)).collect();
         drop(state);
-        for logged in events {
-            self.waiters.answer(logged.event.id, || Outcome::Done);
+        for (logged, outcome) in events.iter().zip(outcomes) {
+            self.waiters.answer(logged.event.id, || outcome);
         }
     }
 }
@@ -138,7 +152,7 @@ impl WaitersOf for Arc<Directory> {
 }
 
 impl State {
-    fn apply(&mut self, logged: &Logged) {
+    fn apply(&mut self, logged: &Logged) -> Outcome {
         self.seq = logged.seq;
         match &logged.event.body {
             Body::Listed { channel, name } => {
@@ -166,13 +180,29 @@ impl State {
             Body::Opened { .. }
             | Body::Closed { .. }
             | Body::Line(_)
-            | Body::Act(_)
             | Body::Lapsed { .. }
             | Body::Wiped { .. }
             | Body::Dropped { .. }
             | Body::Erased
             | Body::Unreadable { .. } => {}
+            Body::Act(act) => return self.act(logged, act),
         }
+        Outcome::Done
+    }
+
+    /// Does what is done in the whole site.
+    fn act(&mut self, logged: &Logged, act: &Act) -> Outcome {
+        let (seq, at) = (logged.seq, logged.event.at);
+        let done = match &act.deed {
+            Deed::Filter(change) => self.filtering.change(seq, at, &act.by.profile.nickname, change),
+            Deed::Undo(place) => self.filtering.undo(seq, *place),
+            _ => false,
+        };
+        if !done {
+            return Outcome::Done;
+        }
+        self.trail.push(seq);
+        Outcome::Acted(Receipt { id: logged.event.id, time: at, seq })
     }
 }
 

@@ -10,6 +10,7 @@ mod access;
 mod act;
 mod append;
 mod directory;
+mod filter;
 mod hub;
 mod keys;
 mod lapse;
@@ -29,7 +30,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use tokio::sync::Semaphore;
+use tokio::sync::{Mutex as AsyncMutex, Semaphore};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
@@ -51,10 +52,11 @@ use hub::Hub;
 use ledger::Ledger;
 
 pub use crate::auth::Grant;
-pub use crate::channel::{Grant as Appointed, Restriction, Running};
+pub use crate::channel::{Filtering, Grant as Appointed, Restriction, Running};
 pub use crate::policy::revoked::Revocation;
 pub use act::{Done, Restricted, Withheld};
 pub use append::Answer;
+pub use filter::{LONGEST_TRIAL_MINUTES, Trial};
 pub use keys::Access;
 pub use ledger::{EndedBy, Farewell, FarewellQuery};
 pub use resume::{Arrival, Lost, Turn};
@@ -167,6 +169,8 @@ pub struct Node {
     actors: Paces<String>,
     ledger: Ledger,
     turns: Arc<Semaphore>,
+    /// Held by who tries rules.
+    trying: AsyncMutex<()>,
     tasks: TaskTracker,
     /// Ends the tasks that follow the log, which hold it open.
     _over: DropGuard,
@@ -189,6 +193,7 @@ impl Node {
             actors: Paces::default(),
             ledger: Ledger::default(),
             turns: Arc::new(Semaphore::new(resume::AT_ONCE)),
+            trying: AsyncMutex::default(),
             parts,
             hub,
             directory,

@@ -6,13 +6,15 @@ use tokio::sync::oneshot;
 
 use crate::model::access::Credential;
 use crate::model::event::{Body, Event};
-use crate::model::id::{ChannelId, Cid, EventId};
+use crate::model::id::{ChannelId, Cid, EventId, Seq};
 use crate::model::message::{Author, Draft, Line, Receipt};
 use crate::model::mode::Known;
 use crate::model::principal::Principal;
 use crate::model::refusal::Refusal;
+use crate::model::time::Millis;
 
 use super::append::{Answer, refusal};
+use super::live::Live;
 use super::station::StationError;
 use super::subscribe::Seat;
 use super::{Access, Node, Outcome};
@@ -48,9 +50,20 @@ impl Node {
         let author = Author::from(principal);
         let (credential, now) = (principal.credential(), self.parts.clock.now());
         let (members, known) = (seat.members(), seat.known(principal));
-        let mut line = Line { cid: seat.cid.clone(), author, draft, members, credential, known };
-        seat.live.state.lock().channel.admit(&self.rules().limits, now, &mut line)?;
+        let (cid, filtered, judged) = (seat.cid.clone(), None, Seq::default());
+        let mut line = Line { cid, author, draft, members, credential, known, filtered, judged };
+        self.look_at(&seat.live, &mut line, now)?;
         Ok(Event::new(now, Body::Line(Arc::new(line))))
+    }
+
+    /// Refuses a line that may not be sent as things stand now, and lets others pass as the rules say.
+    fn look_at(&self, live: &Live, line: &mut Line, now: Millis) -> Result<(), Refusal> {
+        let state = live.state.lock();
+        state.channel.admit(&self.rules().limits, now, line)?;
+        let measures = state.channel.measures(line);
+        // Long lists take their time, and nobody else should wait for that.
+        drop(state);
+        self.filter(line, &measures)
     }
 
     /// Every session has its own limit; who isn't staff has one with all their sessions together.
@@ -84,8 +97,10 @@ impl Node {
             members: view.there.sockets,
             credential: Credential::of_the_site(),
             known: Known::default(),
+            filtered: None,
+            judged: Seq::default(),
         };
-        live.state.lock().channel.admit(&self.rules().limits, now, &mut line)?;
+        self.look_at(&live, &mut line, now)?;
         let event = Event { id, at: now, body: Body::Line(Arc::new(line)) };
         let (tell, told) = oneshot::channel();
         let answer = Box::new(move |outcome| {

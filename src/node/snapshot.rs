@@ -1,6 +1,7 @@
 //! The stored form of a channel's state: JSON, read by the build that wrote it and by those that know its version.
 
 mod people;
+mod rules;
 
 use std::collections::HashMap;
 
@@ -64,6 +65,8 @@ struct Stored {
     restrictions: Vec<people::StoredRestriction>,
     #[serde(default)]
     running: people::StoredRunning,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    rules: Option<rules::StoredRules>,
     remembered: u64,
     /// Each by what it is more than the one before: numbers of one or two digits, mostly.
     marks: Vec<(u64, i64, i64)>,
@@ -144,6 +147,7 @@ pub(super) fn take(frozen: &Frozen) -> Snapshot {
         grants: people::stored_grants(&frozen.grants),
         restrictions: people::stored_restrictions(&frozen.restrictions),
         running: people::stored_running(&frozen.running),
+        rules: rules::stored(&frozen.filtering),
         hidden_floor: frozen.hidden.floor().0,
         dropped: frozen.dropped.0,
         remembered: frozen.remembered.0,
@@ -195,6 +199,7 @@ pub(super) fn read(snapshot: &Snapshot) -> Option<Frozen> {
         grants: people::read_grants(stored.grants)?,
         restrictions: people::read_restrictions(stored.restrictions)?,
         running: people::read_running(stored.running)?,
+        filtering: rules::read(stored.rules)?,
         hidden,
         dropped: Seq(stored.dropped),
         remembered: Seq(stored.remembered),
@@ -348,9 +353,10 @@ fn read_revocation(stored: StoredRevocation) -> Option<Revocation> {
 mod tests {
     use std::sync::Arc;
 
-    use crate::channel::{Grant, Grants, Panic, Restriction, Restrictions, Running};
+    use crate::channel::{Filtering, Grant, Grants, Panic, Restriction, Restrictions, Running};
     use crate::eventlog::memory::Memory;
     use crate::model::event::{Body, Event};
+    use crate::model::filter::{FilterChange, Measure, Repeats};
     use crate::model::id::AddressHash;
     use crate::model::mode::{Group, Modes};
 
@@ -358,6 +364,30 @@ mod tests {
 
     fn user(uid: &str) -> UserId {
         UserId::parse(uid).unwrap()
+    }
+
+    fn filtering() -> Filtering {
+        let word = |text: &str, measure| (text.to_owned(), Some(measure));
+        let first = FilterChange {
+            words: vec![word("나쁜", Measure::Mask), word("bad", Measure::Refuse)],
+            patterns: vec![word("x+", Measure::Shadow)],
+            hosts: vec![("a.com".to_owned(), true)],
+            links: Some(Some(Measure::Blind)),
+            repeats: Some(Some(Repeats { most: 9, measure: Measure::Mask })),
+            ..FilterChange::default()
+        };
+        let second = FilterChange {
+            no_words: true,
+            hosts: vec![("a.com".to_owned(), false)],
+            repeats: Some(None),
+            marks: Some(Some(Measure::Mask)),
+            ..FilterChange::default()
+        };
+        let mut filtering = Filtering::default();
+        assert!(
+            filtering.change(Seq(40), Millis(3), "지기", &first) && filtering.change(Seq(41), Millis(4), "", &second)
+        );
+        filtering
     }
 
     fn frozen() -> Frozen {
@@ -394,6 +424,7 @@ mod tests {
         };
         let revocation = |seq, revoked| Revocation { seq: Seq(seq), revoked, at: Millis(9), until: Millis(99) };
         Frozen {
+            filtering: filtering(),
             seq: Seq(70),
             broadcasts: vec![broadcast("one", Some(5)), broadcast("two", None)],
             revocations: vec![revocation(3, Revoked::User(user("u"))), revocation(4, Revoked::Token("t".to_owned()))],

@@ -201,7 +201,7 @@ impl Node {
         // Whoever hides something waits for those who are telling what they saw before.
         let state = seat.live.state.lock();
         let _telling = seat.live.tells();
-        let (lines, seq) = (state.channel.recent(&seat.cid, count), state.channel.seq());
+        let (lines, seq) = (state.channel.recent(&seat.cid, count, seat.user()), state.channel.seq());
         let notice = state.channel.notice(self.parts.clock.now()).filter(|notice| notice.cid == seat.cid);
         drop(state);
         tell(lines, notice, seq);

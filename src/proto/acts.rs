@@ -4,7 +4,6 @@ use serde::Serialize;
 
 use crate::model::id::{ChannelId, Cid};
 use crate::model::item::{LineView, NoticeView, Standing};
-use crate::model::message::Status;
 
 use super::profile::{ProfileJson, extras_string, extras_with_register, json, profile_string};
 use super::word::{Dialect, SERVICE};
@@ -51,7 +50,7 @@ pub(super) struct Where<'a> {
 /// Bodies that say how these lines stand: on the plain wire one for each, on our own one for all that are hidden.
 pub(super) fn blinds(here: Where<'_>, lines: &[Standing]) -> Vec<String> {
     let shown = lines.iter().filter_map(|line| match line {
-        Standing::Line(line) if line.status() == Status::Normal => Some(json(&shown_again(here, line))),
+        Standing::Line(line) if !line.status().withholds() => Some(json(&shown_again(here, line))),
         Standing::Line(_) | Standing::Withheld(_) => None,
     });
     let mut bodies = match here.dialect {
@@ -65,7 +64,7 @@ pub(super) fn blinds(here: Where<'_>, lines: &[Standing]) -> Vec<String> {
 /// The line, if it is withheld and it is known who wrote it.
 fn named(standing: &Standing) -> Option<&LineView> {
     match standing {
-        Standing::Line(line) if line.status() == Status::Hidden => Some(line),
+        Standing::Line(line) if line.status().withholds() => Some(line),
         Standing::Line(_) | Standing::Withheld(_) => None,
     }
 }

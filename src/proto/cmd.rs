@@ -25,6 +25,8 @@ impl Cmd {
     pub const ROLE: Self = Self(4020);
     /// Change how the chat is run.
     pub const CHAT_MODE: Self = Self(4030);
+    /// Change what lines may not say.
+    pub const FILTER: Self = Self(4040);
     /// Hide lines, or show them again; and the push that says so.
     pub const HIDE: Self = Self(4008);
     /// Pin a notice, or take it down; and the push that says so.
@@ -53,7 +55,7 @@ impl Cmd {
     pub const EVENT: Self = Self(93_006);
 
     /// Every request that is answered, with its name.
-    pub const REQUESTS: [(Self, &'static str); 13] = [
+    pub const REQUESTS: [(Self, &'static str); 14] = [
         (Self::PING, "PING"),
         (Self::CONNECT, "CONNECT"),
         (Self::REFRESH, "REFRESH"),
@@ -65,6 +67,7 @@ impl Cmd {
         (Self::PENALTY, "PENALTY"),
         (Self::ROLE, "ROLE"),
         (Self::CHAT_MODE, "CHAT_MODE"),
+        (Self::FILTER, "FILTER"),
         (Self::HIDDEN_LINE, "HIDDEN_LINE"),
         (Self::RECENT_CHAT, "RECENT_CHAT"),
     ];
@@ -116,6 +119,7 @@ mod tests {
             (4015, 14_015),
             (4020, 14_020),
             (4030, 14_030),
+            (4040, 14_040),
             (5008, 15_008),
             (5101, 15_101),
         ];

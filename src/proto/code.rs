@@ -24,7 +24,7 @@ impl Code {
     pub const ENDED: Self = Self(410);
     /// Over a size limit.
     pub const TOO_LARGE: Self = Self(413);
-    /// Nothing in it.
+    /// Nothing in it, or something that is blocked.
     pub const EMPTY: Self = Self(422);
     /// The channel can't be written to by this build.
     pub const READ_ONLY: Self = Self(423);
@@ -59,7 +59,7 @@ impl Code {
             Refusal::NotJoined | Refusal::AlreadyJoined | Refusal::NothingToUndo => Self::OUT_OF_TURN,
             Refusal::BroadcastEnded => Self::ENDED,
             Refusal::TextTooLong { .. } | Refusal::ExtrasTooLarge(_) | Refusal::ItemTooLarge(_) => Self::TOO_LARGE,
-            Refusal::EmptyText => Self::EMPTY,
+            Refusal::EmptyText | Refusal::Filtered(_) => Self::EMPTY,
             Refusal::ChannelReadOnly => Self::READ_ONLY,
             Refusal::TooFast { .. }
             | Refusal::SlowMode { .. }

@@ -217,7 +217,9 @@ fn words(system: &SystemView) -> (&'static str, String) {
             ("panic", format!("{by} switched panic on for {seconds} s"))
         }
         Deed::Calm => ("panic over", format!("{by} ended panic")),
-        Deed::Hide(_) | Deed::Show(_) | Deed::Pin(_) | Deed::Unpin | Deed::Undo(_) => ("", String::new()),
+        Deed::Hide(_) | Deed::Show(_) | Deed::Pin(_) | Deed::Unpin | Deed::Filter(_) | Deed::Undo(_) => {
+            ("", String::new())
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! Bodies that clients send.
 
 pub mod acts;
+pub mod filters;
 
 use std::collections::HashSet;
 use std::fmt;

@@ -31,6 +31,7 @@ impl Dialect {
     pub(super) fn status(self, kind: Kind, status: Status) -> &'static str {
         match (self, kind, status) {
             (_, _, Status::Hidden) => "HIDDEN",
+            (_, _, Status::Blinded) => "CBOTBLIND",
             (Self::Ext, Kind::Question, Status::Normal) => "UNANSWERED",
             (_, _, Status::Normal) => "NORMAL",
         }

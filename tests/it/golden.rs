@@ -10,6 +10,7 @@ use std::sync::Arc;
 use serde_json::Value;
 use uuid::Uuid;
 
+use madang::model::filter::Rule;
 use madang::model::id::{ChannelId, Cid, Epoch, EventId, Seq, UserId};
 use madang::model::item::{Audience, Item, LineView, View};
 use madang::model::message::{Author, Draft, Extras, Kind, Lane, Line, Os, Receipt, Status};
@@ -51,12 +52,12 @@ fn round_trip(example: &Value) -> Value {
         (None, _) => reply::unreadable(),
         (Some(0), _) => reply::ping(),
         (Some(10_000), _) => reply::pong(),
-        (Some(cmd @ (100 | 200 | 3101 | 4005..=4030 | 5008 | 5101)), _) => return request_again(cmd, example),
+        (Some(cmd @ (100 | 200 | 3101 | 4005..=4040 | 5008 | 5101)), _) => return request_again(cmd, example),
         (Some(cmd), Some(code @ 1..)) => refused_again(cmd - 10_000, code, example),
         (Some(10_100), _) => connected_again(example),
         (Some(10_200), _) => reply::refreshed(&address(example)),
         (Some(13_101), _) => sent_again(example),
-        (Some(cmd @ 14_005..=14_030), _) => acts::acted_again(cmd, example),
+        (Some(cmd @ 14_005..=14_040), _) => acts::acted_again(cmd, example),
         (Some(15_008), _) => acts::hidden_line_again(example),
         (Some(15_101), _) => recent_again(example),
         (Some(93_102), _) => acts::system_again(example),
@@ -125,7 +126,7 @@ fn request_again(cmd: u64, example: &Value) -> Value {
             body["msgTypeCode"] = type_code(draft.kind).into();
             body
         }
-        4005..=4030 | 5008 => acts::asked_again(cmd, &envelope, example),
+        4005..=4040 | 5008 => acts::asked_again(cmd, &envelope, example),
         _ => {
             let mut body = known(&example["bdy"], &RECENT);
             body["recentMessageCount"] = request::recent_chat(envelope.body).unwrap().count.into();
@@ -201,6 +202,7 @@ fn refused_again(request: u64, code: u64, example: &Value) -> String {
         Refusal::NotInGroup { group: Group::Followers, minutes: 10 },
         Refusal::EmojiOnly,
         Refusal::RealNameOnly,
+        Refusal::Filtered(Rule::Repeats),
     ];
     let address = address(example);
     all.iter()
@@ -336,6 +338,8 @@ fn line_view(line: &Value, keys: [&str; 7], members: u64, seq: u64) -> LineView 
     let extras = extras(line[extras_key].as_str().unwrap());
     let draft = Draft { kind, text: text(&line[msg]), extras, ..Draft::default() };
     let line_of = Line {
+        filtered: None,
+        judged: Default::default(),
         cid: Cid::parse(&text(&line[cid])).unwrap(),
         author,
         draft,
@@ -346,7 +350,8 @@ fn line_view(line: &Value, keys: [&str; 7], members: u64, seq: u64) -> LineView 
     let time = Millis(line[time].as_i64().unwrap());
     let id = line["msgId"].as_str().map_or_else(EventId::fresh, |id| EventId(Uuid::parse_str(id).unwrap()));
     let seq = line["seq"].as_u64().unwrap_or(seq);
-    LineView::revealed(Seq(seq), id, time, Status::Normal, Arc::new(line_of))
+    let status = if line["msgStatusType"] == "CBOTBLIND" { Status::Blinded } else { Status::Normal };
+    LineView::revealed(Seq(seq), id, time, status, Arc::new(line_of))
 }
 
 fn extras(json: &str) -> Extras {

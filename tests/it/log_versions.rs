@@ -49,7 +49,7 @@ fn state(channel: &Channel) -> Value {
         .collect();
     let newest = channel.broadcasts().last().unwrap().cid.clone();
     let lines: Vec<Value> = channel
-        .recent(&newest, usize::MAX)
+        .recent(&newest, usize::MAX, None)
         .iter()
         .map(|item| {
             json!({

@@ -97,6 +97,8 @@ async fn yard_over(log: &Memory) -> (Yard, Arc<Asked>) {
 async fn append_lines(log: &Memory, channel: &ChannelId, turns: std::ops::Range<i64>) {
     for turn in turns {
         let line = Line {
+            filtered: None,
+            judged: Default::default(),
             cid: Cid::parse("demo").unwrap(),
             author: Author {
                 uid: UserId::parse(&format!("u{}", turn % 50)).unwrap(),

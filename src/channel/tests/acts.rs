@@ -38,7 +38,7 @@ impl Scene {
     }
 
     fn shown(&self) -> Vec<String> {
-        self.channel.recent(&cid("one"), 99).iter().map(|line| line.text().to_owned()).collect()
+        self.channel.recent(&cid("one"), 99, None).iter().map(|line| line.text().to_owned()).collect()
     }
 }
 
@@ -96,6 +96,8 @@ fn a_sweep_takes_newcomers_and_nobody_else() {
     let [_, bad] = ["regular", "raider"].map(|uid| scene.line(late - 10_000, uid));
     let by_staff = Author { role: Role::ChatManager, ..author("newstaff") };
     let line = Line {
+        filtered: None,
+        judged: Default::default(),
         cid: cid("one"),
         author: by_staff,
         draft: draft("hi", false),
@@ -122,6 +124,8 @@ fn nobody_moderates_those_above_them() {
     let said = |scene: &mut Scene, uid: &str, role| {
         let author = Author { role, ..author(uid) };
         let line = Line {
+            filtered: None,
+            judged: Default::default(),
             cid: cid("one"),
             author,
             draft: draft(uid, false),

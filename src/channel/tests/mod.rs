@@ -24,7 +24,7 @@ fn draft(text: &str, retry: bool) -> Draft {
 
 fn line(uid: &str, draft: Draft) -> Line {
     let (author, credential, known) = (author(uid), Credential::default(), Known::default());
-    Line { cid: cid("one"), author, draft, members: 1, credential, known }
+    Line { filtered: None, judged: Default::default(), cid: cid("one"), author, draft, members: 1, credential, known }
 }
 
 /// A channel and the events that made it.
@@ -50,6 +50,8 @@ impl Scene {
 
     fn says(&mut self, at: i64, uid: &str, draft: Draft) -> Verdict {
         let line = Line {
+            filtered: None,
+            judged: Default::default(),
             cid: cid("one"),
             author: author(uid),
             draft,
@@ -135,8 +137,8 @@ fn nothing_is_said_outside_a_broadcast() {
     assert!(matches!(scene.says(1, "a", draft("before", false)), Verdict::Line(_)));
     assert_eq!(scene.happens(2, Body::Opened { cid: cid("two"), title: String::new() }), Verdict::Opened(cid("two")));
     assert_eq!(scene.says(3, "a", draft("late", false)), Verdict::Rejected(Refusal::BroadcastEnded));
-    assert_eq!(scene.channel.recent(&cid("one"), 10).len(), 0);
-    assert_eq!(scene.channel.recent(&cid("two"), 10).len(), 0);
+    assert_eq!(scene.channel.recent(&cid("one"), 10, None).len(), 0);
+    assert_eq!(scene.channel.recent(&cid("two"), 10, None).len(), 0);
     assert_eq!(scene.happens(4, Body::Closed { cid: cid("two") }), Verdict::Closed(cid("two")));
     assert_eq!(scene.happens(5, Body::Closed { cid: cid("two") }), Verdict::Nothing);
     assert_eq!(scene.channel.on_air(), None);
@@ -186,6 +188,8 @@ fn a_line_behind_the_revocation_of_its_token_is_rejected() {
     let issued = |issued: i64| Credential { token_id: "t".to_owned(), issued: Millis(issued), own: false };
     let says = |scene: &mut Scene, at: i64, credential: Credential| {
         let line = Line {
+            filtered: None,
+            judged: Default::default(),
             cid: cid("one"),
             author: author("a"),
             draft: draft("x", false),
@@ -230,6 +234,8 @@ fn a_state_that_was_frozen_is_the_same_and_goes_on_the_same() {
     assert_eq!(thawed(&scene), scene.channel, "authors of the broadcast before are remembered");
     let mut later = thawed(&scene);
     let line = Line {
+        filtered: None,
+        judged: Default::default(),
         cid: cid("two"),
         author: author("a"),
         draft: draft("new", false),
@@ -261,7 +267,7 @@ fn what_is_shown_to_those_who_come_late_is_bounded_by_lines_and_bytes() {
     for turn in 0..5_000 {
         scene.says(turn, "a", draft("x", false));
     }
-    let shown = |scene: &Scene| scene.channel.recent(&cid("one"), usize::MAX);
+    let shown = |scene: &Scene| scene.channel.recent(&cid("one"), usize::MAX, None);
     assert_eq!(shown(&scene).len(), 4_096);
     scene.says(400_000, "a", draft("much later", false));
     assert_eq!(scene.channel.freeze().unwrap().marks.len(), 4_096, "what nobody remembers needs no mark");
@@ -305,7 +311,7 @@ fn lines_that_are_gone_from_the_log_are_forgotten() {
     let frozen = scene.channel.freeze().unwrap();
     let thawed = Channel::thaw(ChannelId::parse("c").unwrap(), &frozen, &scene.log[6..]);
     assert_eq!(thawed.seq(), scene.channel.seq());
-    assert_eq!(thawed.recent(&cid("one"), 99).len(), 5);
+    assert_eq!(thawed.recent(&cid("one"), 99, None).len(), 5);
 }
 
 #[test]
@@ -337,7 +343,7 @@ fn acts_are_frozen_and_go_on_the_same() {
     assert_eq!(scene.told(53, hide(old)), [old], "it may still be on its way");
     assert_eq!(thawed(&scene), scene.channel);
     assert_eq!(scene.channel.remembers_from(), old);
-    let shown = scene.channel.recent(&cid("one"), 99);
+    let shown = scene.channel.recent(&cid("one"), 99, None);
     assert!(shown.iter().all(|line| line.seq() > old && line.author().uid.as_str() != "b"));
     assert_eq!(shown.iter().filter(|line| line.text().is_empty()).map(LineView::seq).collect::<Vec<_>>(), [one]);
 

@@ -60,6 +60,8 @@ fn a_block_holds_in_the_next_broadcast_and_until_it_is_lifted() {
     let act = scene.does(1, Role::ChatManager, block("a", None)).unwrap();
     scene.happens(2, Body::Opened { cid: cid("two"), title: String::new() });
     let line = |at| Line {
+        filtered: None,
+        judged: Default::default(),
         cid: cid("two"),
         author: author("a"),
         draft: draft(at, false),
@@ -153,6 +155,8 @@ fn roles_are_the_streamers_to_give_and_to_take() {
     // A token that claims more than was taken.
     scene.does(10_000, Role::Streamer, appoint("a", Role::Viewer)).unwrap();
     let claims = |issued| Line {
+        filtered: None,
+        judged: Default::default(),
         cid: cid("one"),
         author: Author { role: Role::ChannelManager, ..author("a") },
         draft: notice.clone(),

@@ -14,13 +14,14 @@ use crate::model::item::NoticeView;
 use crate::model::message::{Extras, Receipt};
 use crate::model::mode::ModeChange;
 use crate::model::time::Millis;
-use crate::node::Access;
+use crate::node::{Access, Done};
 use crate::proto::profile::role_code;
 use crate::proto::request::acts::sweep;
 use crate::proto::word::group_name;
 
 use super::Site;
 use super::ask::{Answer, Asked, Body, BodyIfAny, IdempotencyKey, PageQuery, RequestEvent, channel_id};
+use super::filters::FilterChangeJson;
 use super::lines::{Why, carry_out};
 use super::people::PersonJson;
 use super::problem::{Failure, Problem};
@@ -174,7 +175,7 @@ pub(super) async fn read_notice(
 pub(super) struct ActJson {
     seq: u64,
     act_time: i64,
-    /// `hide`, `show`, `pin`, `unpin`, `kick`, `penalize`, `block`, `lift`, `appoint`, `run`, `panic`, `calm`, `undo`
+    /// `hide`, `show`, `pin`, `unpin`, `kick`, `penalize`, `block`, `lift`, `appoint`, `run`, `panic`, `calm`, `filter`, `undo`
     act: &'static str,
     /// Who.
     uid: String,
@@ -207,6 +208,9 @@ struct AboutJson {
     /// What is otherwise in how the chat is run.
     #[serde(skip_serializing_if = "Option::is_none")]
     modes: Option<ModesChangeJson>,
+    /// What is otherwise in what lines may not say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    filter: Option<FilterChangeJson>,
     /// The role that the user has since then.
     #[serde(skip_serializing_if = "Option::is_none")]
     given_role: Option<&'static str>,
@@ -289,6 +293,7 @@ fn about(deed: &Deed) -> AboutJson {
         }
         Deed::Unpin | Deed::Calm => blank,
         Deed::Run(change) => AboutJson { modes: Some(ModesChangeJson::from(change)), ..blank },
+        Deed::Filter(change) => AboutJson { filter: Some(FilterChangeJson::from(&**change)), ..blank },
         Deed::Panic(change, until) => {
             AboutJson { modes: Some(ModesChangeJson::from(change)), expires_at: Some(until.0), ..blank }
         }
@@ -324,8 +329,14 @@ pub(super) async fn list_acts(
 ) -> Answer<Json<ActsJson>> {
     let before = page.number()?.map(Seq);
     let (acts, next) = site.node.acts(&channel_id(&channel)?, before, page.limit()).await?;
-    let acts = acts.iter().map(|(seq, at, act)| ActJson::from((*seq, *at, &**act))).collect();
-    Ok(Json(ActsJson { acts, next_cursor: next.map(|place| place.to_string()) }))
+    Ok(Json((acts, next).into()))
+}
+
+impl From<(Vec<Done>, Option<Seq>)> for ActsJson {
+    fn from((acts, next): (Vec<Done>, Option<Seq>)) -> Self {
+        let acts = acts.iter().map(|(seq, at, act)| ActJson::from((*seq, *at, &**act))).collect();
+        Self { acts, next_cursor: next.map(|place| place.to_string()) }
+    }
 }
 
 /// Takes back what was done at this place, as far as it still holds.

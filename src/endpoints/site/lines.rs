@@ -14,6 +14,7 @@ use crate::node::Access;
 use super::Site;
 use super::acts::{ActJson, DoneJson};
 use super::ask::{Answer, BodyIfAny, IdempotencyKey, RequestEvent, channel_id, reason, user_id};
+use super::filters::FoundJson;
 use super::people::{PersonJson, person};
 use super::problem::Failure;
 
@@ -112,6 +113,8 @@ pub(super) struct LineJson {
     nickname: String,
     text: String,
     hidden: bool,
+    /// What the rules have made of it.
+    filtered: Option<FoundJson>,
     /// What hides it, as far as that is still in the log.
     hidden_by: Option<ActJson>,
 }
@@ -134,6 +137,7 @@ pub(super) async fn read_message(
         nickname: line.author().profile.nickname.clone(),
         text: line.text().to_owned(),
         hidden: found.hidden,
+        filtered: line.filtered().map(FoundJson::from),
         hidden_by: found.act().map(ActJson::from),
     }))
 }

@@ -6,6 +6,7 @@ mod acts;
 mod ask;
 mod channels;
 mod diagnostics;
+mod filters;
 mod idempotency;
 mod lines;
 mod modes;
@@ -104,7 +105,13 @@ fn paths() -> Paths {
         .routes(routes!(acts::list_acts))
         .routes(routes!(users::list_restrictions))
         .routes(routes!(users::list_roles))
-        .routes(routes!(modes::read_modes));
+        .routes(routes!(modes::read_modes))
+        .routes(routes!(filters::read_filter))
+        .routes(routes!(filters::list_words))
+        .routes(routes!(filters::read_site_filter))
+        .routes(routes!(filters::list_site_words))
+        .routes(routes!(filters::list_site_acts))
+        .routes(routes!(filters::try_filter));
     let moderating = Paths::new()
         .routes(routes!(acts::sweep_channel))
         .routes(routes!(acts::pin_notice))
@@ -117,7 +124,10 @@ fn paths() -> Paths {
         .routes(routes!(users::appoint_user))
         .routes(routes!(modes::change_modes))
         .routes(routes!(modes::panic))
-        .routes(routes!(modes::end_panic));
+        .routes(routes!(modes::end_panic))
+        .routes(routes!(filters::change_filter))
+        .routes(routes!(filters::change_site_filter))
+        .routes(routes!(filters::undo_site_act));
     let one = |route| Paths::new().routes(route);
     [
         (Permission::ReadChannels, reading),

@@ -58,6 +58,7 @@ impl From<StationError> for Problem {
             StationError::Refused(Refusal::DiskFull) => StatusCode::INSUFFICIENT_STORAGE,
             StationError::Refused(
                 Refusal::EmptyText
+                | Refusal::Filtered(_)
                 | Refusal::TextTooLong { .. }
                 | Refusal::ItemTooLarge(_)
                 | Refusal::TokenRefused(_)

@@ -12,6 +12,7 @@ use crate::model::mode::{Group, ModeChange};
 use crate::model::principal::{Profile, Role};
 use crate::model::time::Millis;
 
+use super::filters::{StoredFilterChange, read_change, stored_change};
 use super::{ROLES, StoredProfile, is_zero, read_profile, stored_profile, value, word};
 
 #[derive(Serialize, Deserialize)]
@@ -63,6 +64,7 @@ enum StoredDeed {
         until: i64,
     },
     Calm,
+    Filter(StoredFilterChange),
     Appoint {
         who: StoredPerson,
         role: String,
@@ -142,6 +144,7 @@ pub(super) fn stored(act: &Act) -> StoredAct {
             Deed::Run(change) => StoredDeed::Run(stored_modes(change)),
             Deed::Panic(change, until) => StoredDeed::Panic { modes: stored_modes(change), until: until.0 },
             Deed::Calm => StoredDeed::Calm,
+            Deed::Filter(change) => StoredDeed::Filter(stored_change(change)),
             Deed::Undo(act) => StoredDeed::Undo { act: act.0 },
         },
     }
@@ -231,6 +234,7 @@ pub(super) fn read(stored: StoredAct) -> Option<Act> {
             StoredDeed::Run(change) => Deed::Run(read_modes(change)?),
             StoredDeed::Panic { modes, until } => Deed::Panic(read_modes(modes)?, Millis(until)),
             StoredDeed::Calm => Deed::Calm,
+            StoredDeed::Filter(change) => Deed::Filter(Arc::new(read_change(change)?)),
             StoredDeed::Undo { act } => Deed::Undo(Seq(act)),
         },
     })
@@ -265,6 +269,7 @@ pub(super) fn hidden_by_the_site(place: Seq) -> Option<Act> {
 mod tests {
     use crate::eventlog::codec::{decode, encode};
     use crate::model::event::{Body, Event};
+    use crate::model::filter::{FilterChange, Measure, Repeats};
 
     use super::*;
 
@@ -282,6 +287,17 @@ mod tests {
             real_name: Some(true),
         };
         let who = Arc::new(Author { uid: user.clone(), profile: Arc::default(), role: Role::Viewer });
+        let list = || vec![("a".to_owned(), Some(Measure::Shadow)), ("b".to_owned(), None)];
+        let filtered = FilterChange {
+            no_words: true,
+            words: list(),
+            patterns: list(),
+            hosts: vec![("a.com".to_owned(), true), ("b.com".to_owned(), false)],
+            links: Some(Some(Measure::Mask)),
+            repeats: Some(Some(Repeats { most: 7, measure: Measure::Blind })),
+            marks: Some(None),
+            directions: Some(Some(Measure::Refuse)),
+        };
         for deed in [
             Deed::Hide(Lines::One(Seq(7))),
             Deed::Hide(Lines::Of(user.clone())),
@@ -301,6 +317,8 @@ mod tests {
             Deed::Run(all),
             Deed::Panic(all, Millis(7)),
             Deed::Calm,
+            Deed::Filter(Arc::new(FilterChange::default())),
+            Deed::Filter(Arc::new(filtered)),
             Deed::Undo(Seq(9)),
         ] {
             let by = Author { uid: user.clone(), profile: Arc::default(), role: Role::ChatManager };

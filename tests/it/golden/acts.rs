@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use madang::model::act::{Act, Deed, Lines, Name, Notice, Which, Wish};
+use madang::model::filter::{FilterChange, Measure, Repeats};
 use madang::model::id::{ChannelId, Cid, EventId, Seq, UserId};
 use madang::model::item::{Audience, Item, LineView, NoticeView, Sanction, Standing, SystemView, View};
 use madang::model::message::{Author, Draft, Extras, Kind, Line, Receipt, Status};
@@ -17,7 +18,7 @@ use madang::proto::envelope::Envelope;
 use madang::proto::profile::{role_code, role_of};
 use madang::proto::push::{self, Place};
 use madang::proto::reply;
-use madang::proto::request::acts;
+use madang::proto::request::{acts, filters};
 use madang::proto::word::group_name;
 
 use super::{address, channel, extras, kind_of, known, line_view, place, profile_of, stretch, text};
@@ -37,6 +38,7 @@ const MODES: [&str; 10] = [
     "reason",
 ];
 const USER: [&str; 7] = ["userId", "seconds", "days", "blocked", "userRoleCode", "undo", "reason"];
+const FILTER: [&str; 3] = ["filter", "undo", "reason"];
 const NAME: [&str; 3] = ["seq", "userId", "messageTime"];
 
 /// What the gateway decodes of a request of staff, put back in the example's place.
@@ -51,6 +53,7 @@ pub(super) fn asked_again(cmd: u64, envelope: &Envelope<'_>, example: &Value) ->
         4015 => acts::penalty(envelope.body).unwrap(),
         4020 => acts::role(envelope.body).unwrap(),
         4030 => acts::modes(envelope.body).unwrap(),
+        4040 => filters::filter(envelope.body).unwrap(),
         4008 => acts::hide(envelope.body).unwrap(),
         _ => acts::pin(envelope.body, 4_096).unwrap(),
     };
@@ -58,6 +61,7 @@ pub(super) fn asked_again(cmd: u64, envelope: &Envelope<'_>, example: &Value) ->
         4008 => &HIDE,
         4010 => &PIN,
         4030 => &MODES,
+        4040 => &FILTER,
         _ => &USER,
     };
     let mut again = known(body, fields);
@@ -104,6 +108,10 @@ pub(super) fn asked_again(cmd: u64, envelope: &Envelope<'_>, example: &Value) ->
             again["seconds"] = seconds.into();
             changed(again, change)
         }
+        Wish::Filter(change) => {
+            again["filter"] = filtered(change);
+            again
+        }
         Wish::Calm => {
             again["panic"] = false.into();
             again
@@ -134,6 +142,26 @@ fn changed(mut again: Value, change: ModeChange) -> Value {
         value.into_iter().for_each(|value| again[name] = value);
     }
     again
+}
+
+fn filtered(change: FilterChange) -> Value {
+    let word = |measure: Option<Measure>| measure.map_or("off", Measure::word);
+    let list = |name: &str, entries: &[(String, Option<Measure>)]| -> Value {
+        entries.iter().map(|(text, measure)| json!({name: text, "measure": word(*measure)})).collect()
+    };
+    let hosts = |wanted: bool| change.hosts.iter().filter(move |(_, allowed)| *allowed == wanted).map(|(host, _)| host);
+    let repeats = |given: Repeats| json!({"most": given.most, "measure": word(Some(given.measure))});
+    json!({
+        "words": list("word", &change.words),
+        "patterns": list("pattern", &change.patterns),
+        "hosts": hosts(true).collect::<Vec<_>>(),
+        "noHosts": hosts(false).collect::<Vec<_>>(),
+        "noWords": change.no_words,
+        "links": word(change.links.unwrap()),
+        "repeats": repeats(change.repeats.unwrap().unwrap()),
+        "marks": word(change.marks.unwrap()),
+        "directions": word(change.directions.unwrap()),
+    })
 }
 
 /// How the chat is run.
@@ -291,6 +319,8 @@ pub(super) fn blind_again(example: &Value) -> String {
         ..Draft::default()
     });
     let line = Line {
+        filtered: None,
+        judged: Default::default(),
         cid: cid(&example["cid"]),
         author,
         draft,

@@ -51,8 +51,16 @@ impl World {
             let author = Author { uid, profile: Arc::default(), role: Role::Viewer };
             let draft = Draft { text, tid: number.to_string(), ..Draft::default() };
             let cid = Cid::parse(&self.cid).unwrap();
-            let line =
-                Line { cid, author, draft, members: 0, credential: Credential::default(), known: Default::default() };
+            let line = Line {
+                filtered: None,
+                judged: Default::default(),
+                cid,
+                author,
+                draft,
+                members: 0,
+                credential: Credential::default(),
+                known: Default::default(),
+            };
             let event = Event::new(Millis(NOON + self.now), Body::Line(Arc::new(line)));
             self.log.append(&self.channel, Arc::new(event)).now_or_never().unwrap().unwrap();
         }

@@ -25,7 +25,9 @@ impl World {
             }
             self.judge_plain(viewer, &mut wrong);
             self.judge_screen(viewer, &mut wrong);
-            let here = |line: &TrueLine| line.cid == viewer.cid && !line.is_gone() && line.is_in(viewer.lane);
+            let here = |line: &TrueLine| {
+                line.cid == viewer.cid && !line.is_gone() && line.is_in(viewer.lane) && !line.shadowed
+            };
             let last = self.truth.lines.iter().rfind(|(_, line)| here(line)).map_or(0, |(seq, _)| *seq);
             if !viewer.plain && (viewer.cid != self.cid || viewer.reader.upto < last) {
                 wrong.push(format!(
@@ -44,7 +46,7 @@ impl World {
         let lost = (self.planted == Some(Planted::LosesAcked)).then(|| self.truth.lines.keys().next_back()).flatten();
         for sent in self.sends.values() {
             let places: Vec<u64> =
-                self.truth.lines.iter().filter(|(_, line)| line.text == sent.text).map(|(seq, _)| *seq).collect();
+                self.truth.lines.iter().filter(|(_, line)| line.sent == sent.text).map(|(seq, _)| *seq).collect();
             // A line that was erased or dropped is forgotten, and so is one of more than two minutes ago.
             let remembered = |pair: &[u64]| {
                 let (first, second) = (&self.truth.lines[&pair[0]], &self.truth.lines[&pair[1]]);
@@ -56,7 +58,7 @@ impl World {
             for ack in &sent.acks {
                 let line = self.truth.lines.get(ack).filter(|_| lost != Some(ack));
                 let uid = &self.viewers[sent.viewer].uid;
-                if line.is_none_or(|line| line.text != sent.text || line.uid != *uid) {
+                if line.is_none_or(|line| line.sent != sent.text || line.uid != *uid) {
                     wrong.push(format!("{} was acknowledged at {ack}, where there is {line:?}", sent.text));
                 }
             }
@@ -83,12 +85,13 @@ impl World {
         }
         for (seq, text) in &reader.lines {
             let line = self.truth.lines.get(seq);
-            if line.is_none_or(|line| line.cid != cid || (line.text != *text && !text.is_empty())) {
+            let theirs = |line: &TrueLine| !line.shadowed || line.uid == uid;
+            if line.is_none_or(|line| line.cid != cid || (line.text != *text && !text.is_empty()) || !theirs(line)) {
                 wrong.push(format!("{uid} heard {text:?} at {seq}, where there is {line:?}"));
             }
         }
         for ((after, upto), left) in &reader.lefts {
-            let there = self.truth.lines.range(after + 1..=*upto).filter(|(_, line)| line.cid == cid);
+            let there = self.truth.lines.range(after + 1..=*upto).filter(|(_, line)| line.cid == cid && !line.shadowed);
             let (all, erased): (Vec<_>, Vec<_>) = there.partition(|(_, line)| !line.erased);
             if !(all.len()..=all.len() + erased.len()).contains(&(*left as usize)) {
                 wrong.push(format!(
@@ -101,7 +104,8 @@ impl World {
                 continue;
             }
             for (seq, line) in self.truth.lines.range(after + 1..=*upto) {
-                if line.cid == cid && line.is_in(lane) && !line.erased && !places.contains(seq) {
+                let owed = line.cid == cid && line.is_in(lane) && !line.erased && !line.shadowed;
+                if owed && !places.contains(seq) {
                     wrong.push(format!("{uid} was told of all behind {after} up to {upto} but not {line:?} at {seq}"));
                 }
             }
@@ -115,7 +119,7 @@ impl World {
             let cid = stranger.cid.clone();
             let reader = stranger.tells(self.planted);
             self.judge_reader(("stranger", "all"), &cid, reader, wrong);
-            let here = |line: &TrueLine| line.cid == cid && !line.is_gone();
+            let here = |line: &TrueLine| line.cid == cid && !line.is_gone() && !line.shadowed;
             let last = self.truth.lines.iter().rfind(|(_, line)| here(line)).map_or(0, |(seq, _)| *seq);
             if reader.upto < last {
                 wrong.push(format!("a stranger has heard nothing behind {}, and there is {last}", reader.upto));
@@ -146,7 +150,9 @@ impl World {
     /// Each connection of the plain wire heard lines in the one order, each once.
     fn judge_plain(&self, viewer: &Viewer, wrong: &mut Vec<Wrong>) {
         let mut places: HashMap<&str, Vec<u64>> = HashMap::new();
-        self.truth.lines.iter().for_each(|(seq, line)| places.entry(&line.text).or_default().push(*seq));
+        let theirs = |line: &TrueLine| !line.shadowed || line.uid == viewer.uid;
+        let there = self.truth.lines.iter().filter(|(_, line)| theirs(line));
+        there.for_each(|(seq, line)| places.entry(&line.text).or_default().push(*seq));
         for lines in &viewer.plain_lines {
             let mut before = 0;
             for text in lines.iter().filter(|text| !text.is_empty()) {

@@ -43,6 +43,10 @@ pub(super) enum Op {
     Lift { machine: usize, viewer: usize },
     /// Slow mode is so many seconds.
     Pace { machine: usize, seconds: u64 },
+    /// A viewer sends something that may be forbidden.
+    Curse { viewer: usize },
+    /// What becomes of whoever says what may be forbidden: nothing, or one of the four measures.
+    Forbid { machine: usize, measure: usize },
     /// One of the acts is taken back.
     Undo { machine: usize, act: usize },
     /// A line is pinned, for so many seconds; 0 is a text without an end.
@@ -117,7 +121,8 @@ pub(super) fn script(seed: u64) -> Vec<Op> {
 fn draw(chance: &mut StdRng) -> Op {
     let (viewer, machine) = (chance.random_range(0..8), chance.random_range(0..2));
     match chance.random_range(0..100) {
-        0..30 => Op::Send { viewer },
+        0..26 => Op::Send { viewer },
+        26..30 => Op::Curse { viewer },
         30..33 => Op::Ask { viewer },
         33..34 => Op::Burst { viewer },
         34..40 => Op::Retry { viewer },
@@ -141,7 +146,7 @@ fn draw(chance: &mut StdRng) -> Op {
 
 fn draw_act(chance: &mut StdRng, machine: usize, viewer: usize) -> Op {
     let number = chance.random_range(0..1_000);
-    match chance.random_range(0..10) {
+    match chance.random_range(0..12) {
         0 => Op::Show { machine, line: number },
         1 => Op::Silence { machine, viewer },
         2 => Op::Pardon { machine, viewer },
@@ -150,7 +155,8 @@ fn draw_act(chance: &mut StdRng, machine: usize, viewer: usize) -> Op {
         5 => Op::Pin { machine, line: number, seconds: chance.random_range(0..20) },
         6 => Op::Penalize { machine, viewer, seconds: chance.random_range(1..30) },
         7 => Op::Lift { machine, viewer },
-        8 => Op::Pace { machine, seconds: [0, 0, 0, 3, 5, 10][number % 6] },
+        8..10 => Op::Forbid { machine, measure: number % 5 },
+        10 => Op::Pace { machine, seconds: [0, 0, 0, 3, 5, 10][number % 6] },
         _ => Op::Unpin { machine },
     }
 }
@@ -175,6 +181,8 @@ impl fmt::Display for Op {
             Self::Penalize { machine, viewer, seconds } => write!(f, "penalize {machine} {viewer} {seconds}"),
             Self::Lift { machine, viewer } => write!(f, "lift {machine} {viewer}"),
             Self::Pace { machine, seconds } => write!(f, "pace {machine} {seconds}"),
+            Self::Curse { viewer } => write!(f, "curse {viewer}"),
+            Self::Forbid { machine, measure } => write!(f, "forbid {machine} {measure}"),
             Self::Undo { machine, act } => write!(f, "undo {machine} {act}"),
             Self::Pin { machine, line, seconds } => write!(f, "pin {machine} {line} {seconds}"),
             Self::Unpin { machine } => write!(f, "unpin {machine}"),
@@ -217,6 +225,8 @@ impl FromStr for Op {
             "penalize" => Self::Penalize { machine: number()?, viewer: number()?, seconds: number()? as u64 },
             "lift" => Self::Lift { machine: number()?, viewer: number()? },
             "pace" => Self::Pace { machine: number()?, seconds: number()? as u64 },
+            "curse" => Self::Curse { viewer: number()? },
+            "forbid" => Self::Forbid { machine: number()?, measure: number()? },
             "undo" => Self::Undo { machine: number()?, act: number()? },
             "pin" => Self::Pin { machine: number()?, line: number()?, seconds: number()? as u64 },
             "unpin" => Self::Unpin { machine: number()? },

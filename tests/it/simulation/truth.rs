@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use madang::model::act::{Deed, Lines, PinContent};
 use madang::model::event::{Body, Logged};
+use madang::model::filter::{FilterChange, Measure};
 use madang::model::message::{Kind, Line};
 
 /// How long a line may be repeated without becoming a second one.
@@ -18,7 +19,11 @@ pub(super) struct TrueLine {
     time: i64,
     pub(super) cid: String,
     pub(super) uid: String,
+    /// What is shown of it, and what was sent.
     pub(super) text: String,
+    pub(super) sent: String,
+    /// It is for its author alone.
+    pub(super) shadowed: bool,
     pub(super) question: bool,
     /// The act that hides this line alone.
     one: Option<u64>,
@@ -70,6 +75,10 @@ pub(super) struct Truth {
     slowed: HashMap<String, i64>,
     /// The time of each author's last line.
     last: HashMap<String, i64>,
+    /// Words that may not be said, since which place, and what was before, by which act.
+    pub(super) words: BTreeMap<String, Measure>,
+    words_since: u64,
+    words_before: Option<(u64, BTreeMap<String, Measure>)>,
     notice: Option<Pinned>,
     /// What was taken down last, and by which act.
     taken: Option<(u64, Pinned)>,
@@ -121,7 +130,7 @@ impl Truth {
         let oldest = self.newest - REPEATABLE_MS;
         self.sent.retain(|_, (by, ..)| *by >= oldest);
         let (uid, draft) = (line.author.uid.to_string(), &line.draft);
-        let sent = (uid.clone(), draft.tid.clone(), draft.client_time, draft.text.clone());
+        let sent = (uid.clone(), draft.tid.clone(), draft.client_time, line.as_sent().to_owned());
         let repeats = |(_, _, retried): &(i64, u64, Option<i64>)| draft.retry || retried.is_some_and(|then| at <= then);
         if self.sent.get(&sent).is_some_and(repeats) || self.on_air.as_deref() != Some(line.cid.as_str()) {
             return;
@@ -132,13 +141,15 @@ impl Truth {
         if self.slow > 0 && self.slowed.get(&uid).is_some_and(|last| at < last + self.slow * 1_000) {
             return;
         }
+        let Some((measure, text)) = self.passes(line) else { return };
         if self.slow == 0 {
             self.slowed.clear();
         } else {
             self.slowed.insert(uid.clone(), at);
         }
         self.sent.insert(sent, (self.newest, seq, draft.retry.then_some(at)));
-        let (cid, text) = (line.cid.to_string(), draft.text.clone());
+        let cid = line.cid.to_string();
+        let blinded = measure == Some(Measure::Blind);
         let last = self.last.entry(uid.clone()).or_insert(i64::MIN);
         let time = at.max(last.saturating_add(1));
         *last = time;
@@ -150,10 +161,12 @@ impl Truth {
                 cid,
                 uid,
                 text,
+                sent: line.as_sent().to_owned(),
+                shadowed: measure == Some(Measure::Shadow),
                 question: draft.kind == Kind::Question,
-                one: None,
+                one: blinded.then_some(seq),
                 all: Vec::new(),
-                hidden_since: None,
+                hidden_since: blinded.then_some(seq),
                 told: false,
                 erased: false,
                 dropped: false,
@@ -163,7 +176,7 @@ impl Truth {
 
     /// What recent chat shows at the end: text, or none where it is withheld.
     pub(super) fn shown(&self, cid: &str) -> Vec<String> {
-        let there = self.lines.values().filter(|line| line.cid == cid && !line.is_gone());
+        let there = self.lines.values().filter(|line| line.cid == cid && !line.is_gone() && !line.shadowed);
         let shown: Vec<String> =
             there.map(|line| if line.is_hidden() { String::new() } else { line.text.clone() }).collect();
         shown[shown.len().saturating_sub(200)..].to_vec()
@@ -217,6 +230,7 @@ impl Truth {
                     self.slow = slow;
                 }
             }
+            Deed::Filter(change) => self.filter(seq, change),
             Deed::Kick(_) | Deed::Block(..) | Deed::Appoint(..) | Deed::Panic(..) | Deed::Calm => {}
             Deed::Hide(Lines::Sweep { seconds, .. }) => {
                 let since = at - i64::from(*seconds) * 1_000;
@@ -244,6 +258,9 @@ impl Truth {
             Deed::Undo(act) => {
                 self.undo(act.0, at);
                 self.restricted.retain(|_, (_, by)| *by != act.0);
+                if let Some((_, before)) = self.words_before.take_if(|(by, _)| *by == act.0) {
+                    (self.words, self.words_since) = (before, seq);
+                }
                 if let Some((_, before)) = self.slow_before.take_if(|(by, _)| *by == act.0) {
                     self.slow = before;
                 }
@@ -254,13 +271,45 @@ impl Truth {
             match (hidden, line.is_hidden()) {
                 (false, true) => {
                     line.hidden_since = Some(seq);
-                    line.told = there.contains(&place) || matches!(deed, Deed::Hide(Lines::One(_)));
+                    line.told = !line.shadowed && (there.contains(&place) || matches!(deed, Deed::Hide(Lines::One(_))));
                 }
                 (_, false) => line.hidden_since = None,
                 (true, true) => {}
             }
         }
         self.forget_notices();
+    }
+
+    /// What becomes of a line, and what is shown of it; `None` when it is none.
+    fn passes(&self, line: &Line) -> Option<(Option<Measure>, String)> {
+        let found = |text: &str| self.words.iter().find(|(word, _)| text.contains(*word)).map(|(_, measure)| *measure);
+        if line.judged.0 < self.words_since {
+            // What older rules have made of it stands; what newer ones forbid doesn't pass.
+            let made = line.filtered.as_ref().map(|filtered| filtered.measure);
+            return found(&line.draft.text).is_none().then(|| (made, line.draft.text.clone()));
+        }
+        let sent = line.as_sent();
+        match found(sent) {
+            Some(Measure::Refuse) => None,
+            Some(Measure::Mask) => {
+                let masked = self.words.keys().fold(sent.to_owned(), |text, word| text.replace(word, "***"));
+                Some((Some(Measure::Mask), masked))
+            }
+            other => Some((other, sent.to_owned())),
+        }
+    }
+
+    fn filter(&mut self, seq: u64, change: &FilterChange) {
+        let before = self.words.clone();
+        for (word, measure) in &change.words {
+            match measure {
+                Some(measure) => drop(self.words.insert(word.clone(), *measure)),
+                None => drop(self.words.remove(word)),
+            }
+        }
+        if self.words != before {
+            (self.words_since, self.words_before) = (seq, Some((seq, before)));
+        }
     }
 
     fn silence(&mut self, uid: &str, act: u64) {
@@ -272,7 +321,10 @@ impl Truth {
             PinContent::Line(place) => Some(place.0),
             PinContent::Text(..) => None,
         };
-        let fits = line.is_none_or(|place| there.contains(&place) && !self.lines[&place].is_hidden());
+        let fits = line.is_none_or(|place| {
+            let line = &self.lines[&place];
+            there.contains(&place) && !line.is_hidden() && !line.shadowed
+        });
         if self.on_air.as_deref() != Some(pin.cid.as_str()) || !fits {
             return;
         }

@@ -14,6 +14,7 @@ use madang::eventlog::flaky::{Faults, Flaky};
 use madang::eventlog::memory::Memory;
 use madang::eventlog::{EventLog, LARGEST_PAGE};
 use madang::model::act::{Name, Notice, Which, Wish};
+use madang::model::filter::{FilterChange, Measure};
 use madang::model::id::{ChannelId, Seq, UserId};
 use madang::model::message::Extras;
 use madang::model::mode::ModeChange;
@@ -30,6 +31,9 @@ use super::truth::Truth;
 
 pub(super) const MACHINES: usize = 2;
 const VIEWERS: usize = 8;
+
+/// What may be forbidden.
+const CURSE: &str = "나쁜말";
 
 /// How long everything may take to settle when nothing more happens.
 const SETTLED: Duration = Duration::from_secs(30);
@@ -208,18 +212,25 @@ impl World {
             Op::Join { viewer, machine } => self.join(viewer % VIEWERS, machine % MACHINES, usize::MAX),
             Op::Crawl { viewer, machine, bytes } => self.join(viewer % VIEWERS, machine % MACHINES, bytes),
             Op::Leave { viewer } => self.viewers[viewer % VIEWERS].here = None,
-            Op::Send { viewer } => self.send(viewer % VIEWERS, false, 1, 0),
-            Op::Ask { viewer } => self.send(viewer % VIEWERS, false, 40, 0),
+            Op::Send { viewer } => self.send(viewer % VIEWERS, false, 1, ""),
+            Op::Ask { viewer } => self.send(viewer % VIEWERS, false, 40, ""),
+            Op::Curse { viewer } => self.send(viewer % VIEWERS, false, 1, CURSE),
+            Op::Forbid { machine, measure } => {
+                let measures = [Measure::Mask, Measure::Blind, Measure::Shadow, Measure::Refuse];
+                let words = vec![(CURSE.to_owned(), measures.get(measure % 5).copied())];
+                let change = FilterChange { words, ..FilterChange::default() };
+                self.act(machine % MACHINES, Some(Wish::Filter(change)));
+            }
             Op::Burst { viewer } => {
                 self.scars.burst = true;
-                (0..70).for_each(|_| self.send(viewer % VIEWERS, false, 1, 480));
+                (0..70).for_each(|_| self.send(viewer % VIEWERS, false, 1, &"마".repeat(480)));
             }
             Op::Flood => {
                 self.scars.flooded = true;
                 self.flood();
             }
             Op::Crowd { machine } => self.crowd(machine % MACHINES),
-            Op::Retry { viewer } => self.send(viewer % VIEWERS, true, 1, 0),
+            Op::Retry { viewer } => self.send(viewer % VIEWERS, true, 1, ""),
             Op::Hide { machine, line } => {
                 self.act(machine % MACHINES, self.pick(line).map(|line| Wish::Hide(Which::Line(line))));
             }
@@ -367,13 +378,13 @@ impl World {
         someone.here = Some((machine, guest));
     }
 
-    fn send(&mut self, viewer: usize, again: bool, kind: u8, padding: usize) {
+    fn send(&mut self, viewer: usize, again: bool, kind: u8, more: &str) {
         let last = self.viewers[viewer].last_sent.filter(|_| again);
         let cid = self.viewers[viewer].cid.clone();
         let Some((machine, guest)) = &mut self.viewers[viewer].here else { return };
         let number = last.unwrap_or(self.next_send);
         self.next_send += u64::from(last.is_none());
-        let text = format!("line {number} {}", "마".repeat(padding));
+        let text = format!("line {number} {more}");
         let fresh = || Sent { viewer, cid: cid.clone(), text, attempts: 0, acks: vec![], refusals: vec![] };
         let sent = self.sends.entry(number).or_insert_with(fresh);
         if sent.cid != cid {

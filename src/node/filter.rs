@@ -1,0 +1,226 @@
+//! What lines may not say: in a channel, in the whole site, and what rules would have done to the last minutes.
+
+use std::sync::Arc;
+
+use tokio::sync::oneshot;
+
+use crate::channel::{Filtering, Measures};
+use crate::eventlog::{LARGEST_PAGE, LogError};
+use crate::model::access::Credential;
+use crate::model::act::{Act, Deed};
+use crate::model::event::{Body, Event, Logged};
+use crate::model::filter::{Filter, FilterChange, Finding, Measure};
+use crate::model::id::{ChannelId, EventId, Seq};
+use crate::model::item::LineView;
+use crate::model::message::{Author, Line, Receipt};
+use crate::model::principal::Role;
+use crate::model::refusal::Refusal;
+use crate::model::time::Millis;
+use crate::policy::rules::{self, Rules};
+
+use super::append::refusal;
+use super::{Access, Done, Node, Outcome, StationError};
+
+/// Longest look back of a trial, in minutes.
+pub const LONGEST_TRIAL_MINUTES: u32 = 60;
+
+/// Lines that a trial looks at, at most: the oldest of its minutes.
+const MOST_TRIED: u64 = 200_000;
+
+/// Lines that a trial shows, at most: the last ones.
+const MOST_SHOWN: usize = 100;
+
+const MINUTE_MS: i64 = 60_000;
+
+/// What rules would have done.
+#[derive(Clone, Debug)]
+pub struct Trial {
+    /// Lines that were looked at.
+    pub lines: u64,
+    /// Whether those are all of the time that was asked for.
+    pub whole: bool,
+    /// How many of them the rules would have dealt with, and how.
+    pub found: [(Measure, u64); 4],
+    /// The last of these, newest first, as they may be seen now, and what would have been found.
+    pub shown: Vec<(LineView, Finding)>,
+}
+
+impl Node {
+    /// Lets a line pass as the rules of its channel and the site's say.
+    pub(super) fn filter(&self, line: &mut Line, measures: &Measures) -> Result<(), Refusal> {
+        line.judged = measures.since;
+        let passed = self.filtered(line, measures);
+        let measure = match &passed {
+            Err(_) => Some(Measure::Refuse),
+            Ok(()) => line.filtered.as_ref().map(|filtered| filtered.measure),
+        };
+        if let Some(measure) = measure {
+            self.parts.metrics.filtered.get_or_create(&measure.word().into()).inc();
+        }
+        passed
+    }
+
+    fn filtered(&self, line: &mut Line, measures: &Measures) -> Result<(), Refusal> {
+        if measures.role < Role::SiteManager {
+            self.directory.filtering().rules.pass(line)?;
+        }
+        measures.rules.as_ref().map_or(Ok(()), |rules| rules.pass(line))
+    }
+
+    /// What lines may not say in a channel.
+    pub async fn rules_of(&self, channel: &ChannelId) -> Result<Filtering, StationError> {
+        let view = self.channel(channel).await?;
+        let live = self.hub.live(&view.id).await.map_err(|failure| refusal(&failure))?;
+        let state = live.state.lock();
+        Ok(state.channel.filtering().clone())
+    }
+
+    /// What lines may not say in any channel.
+    pub fn rules_of_site(&self) -> Filtering {
+        self.directory.filtering()
+    }
+
+    /// Changes the rules of the whole site, or takes such a change back. In force on this machine when this is over; others
+    /// follow as soon as they read it. `None` when it was so already.
+    pub async fn rule_site(
+        &self,
+        deed: Deed,
+        (by, reason): (Author, String),
+        access: &Access,
+        id: EventId,
+    ) -> Result<Option<Receipt>, StationError> {
+        self.pace_program(&access.id)?;
+        if by.role < Role::SiteManager {
+            return Err(Refusal::NotStaff.into());
+        }
+        let deed = match deed {
+            Deed::Filter(change) => {
+                let change = rules::checked(FilterChange::clone(&change)).map_err(Refusal::BadRequest)?;
+                rules::fits(self.directory.filtering().rules.filter(), &change)?;
+                Deed::Filter(Arc::new(change))
+            }
+            Deed::Undo(act) if self.directory.filtering().is_due_to(act) => Deed::Undo(act),
+            _ => return Err(Refusal::NothingToUndo.into()),
+        };
+        let key = access.id.clone();
+        let act = Act { by, cid: None, credential: Credential::of_the_site(), key, reason, deed };
+        let event = Event { id, at: self.parts.clock.now(), body: Body::Act(Arc::new(act)) };
+        let (tell, told) = oneshot::channel();
+        let answer = Box::new(move |outcome| {
+            // Whoever asked may have hung up; the act stands all the same.
+            let _ = tell.send(outcome);
+        });
+        self.append(&ChannelId::directory(), event, self.directory.clone(), answer);
+        match told.await.unwrap_or(Outcome::Refused(Refusal::Fault)) {
+            Outcome::Refused(refusal) => Err(refusal.into()),
+            Outcome::Acted(receipt) | Outcome::Sent(receipt) => Ok(Some(receipt)),
+            Outcome::Done => Ok(None),
+        }
+    }
+
+    /// Up to `limit` things that were done in the whole site before a place, newest first; and the place behind which to go
+    /// on.
+    pub async fn site_acts(&self, before: Option<Seq>, limit: usize) -> Result<(Vec<Done>, Option<Seq>), StationError> {
+        self.acts_at(&ChannelId::directory(), self.directory.trail(before, limit), limit).await
+    }
+
+    /// What a change would have done by itself to the last minutes of a channel, or without one, what the rules do that
+    /// hold now: staff and what they may say aside. One at a time.
+    pub async fn try_rules(
+        &self,
+        channel: &ChannelId,
+        change: Option<FilterChange>,
+        minutes: u32,
+    ) -> Result<Trial, StationError> {
+        let Ok(_turn) = self.trying.try_lock() else { return Err(Refusal::Busy { retry_after_ms: 1_000 }.into()) };
+        let change = change.map(rules::checked).transpose().map_err(Refusal::BadRequest)?;
+        let view = self.channel(channel).await?;
+        let live = self.hub.live(&view.id).await.map_err(|failure| refusal(&failure))?;
+        let held = live.state.lock().channel.filtering().rules.clone();
+        let rules = match change {
+            Some(change) => vec![alone(held.filter(), &change)?],
+            None => vec![self.directory.filtering().rules, held],
+        };
+        let since = self.parts.clock.now() - i64::from(minutes) * MINUTE_MS;
+        let mut trying = Trying { rules, since, lines: 0, found: [0; 4], last: Vec::new() };
+        let (dropped, end) = {
+            let state = live.state.lock();
+            (state.channel.dropped(), state.channel.seq())
+        };
+        let mut place = self.first_since(&view.id, since, (dropped, end)).await.map_err(|failure| refusal(&failure))?;
+        while place < end && trying.lines < MOST_TRIED {
+            let page = self.parts.log.read(&view.id, place, LARGEST_PAGE).await.map_err(|failure| refusal(&failure))?;
+            let Some(last) = page.events.last().map(|logged| logged.seq) else { break };
+            place = last;
+            // A page may take as long as many requests together.
+            let tried = tokio::task::spawn_blocking(move || {
+                page.events.into_iter().filter(|logged| logged.seq <= end).for_each(|logged| trying.look_at(logged));
+                trying
+            });
+            trying = tried.await.map_err(|_| Refusal::Fault)?;
+        }
+        let state = live.state.lock();
+        let shown = trying.last.into_iter().rev().take(MOST_SHOWN);
+        let shown = shown.filter_map(|(logged, finding)| Some((state.channel.reveal_logged(&logged)?, finding)));
+        let measures = [Measure::Mask, Measure::Blind, Measure::Shadow, Measure::Refuse];
+        Ok(Trial {
+            lines: trying.lines,
+            whole: place >= end,
+            found: std::array::from_fn(|index| (measures[index], trying.found[index])),
+            shown: shown.collect(),
+        })
+    }
+
+    /// A place behind which, as far as clocks agree, everything stands that happened since then, and little else.
+    async fn first_since(
+        &self,
+        channel: &ChannelId,
+        since: Millis,
+        (mut early, mut late): (Seq, Seq),
+    ) -> Result<Seq, LogError> {
+        while late.0.saturating_sub(early.0) > LARGEST_PAGE as u64 {
+            let middle = Seq(early.0 + (late.0 - early.0) / 2);
+            let page = self.parts.log.read(channel, middle, 1).await?;
+            match page.events.first() {
+                Some(logged) if logged.event.at < since => early = middle,
+                Some(_) | None => late = middle,
+            }
+        }
+        Ok(early)
+    }
+}
+
+/// A change by itself, but for the hosts that are allowed already.
+fn alone(held: &Filter, change: &FilterChange) -> Result<Arc<Rules>, Refusal> {
+    let mut filter = Filter { hosts: held.hosts.clone(), ..Filter::default() };
+    rules::fits(&filter, change)?;
+    filter.change(change, "", Millis::default());
+    Ok(Arc::new(filter.into()))
+}
+
+/// A trial under way.
+struct Trying {
+    rules: Vec<Arc<Rules>>,
+    since: Millis,
+    lines: u64,
+    found: [u64; 4],
+    /// The last lines in which something was found, oldest first.
+    last: Vec<(Logged, Finding)>,
+}
+
+impl Trying {
+    fn look_at(&mut self, logged: Logged) {
+        let Body::Line(line) = &logged.event.body else { return };
+        if logged.event.at < self.since || line.author.role.is_staff() {
+            return;
+        }
+        self.lines += 1;
+        let found = self.rules.iter().filter_map(|rules| rules.judge(line.as_sent(), &line.draft.extras));
+        let Some(finding) = found.max_by_key(|finding| finding.measure) else { return };
+        self.found[finding.measure as usize] += 1;
+        self.last.push((logged, finding));
+        if self.last.len() >= 2 * MOST_SHOWN {
+            self.last.drain(..MOST_SHOWN);
+        }
+    }
+}
