@@ -14,7 +14,7 @@ use super::acts::{self, NoticeJson};
 use super::cmd::Cmd;
 use super::code::{self, Code};
 use super::profile::{extras_string, json, profile_string};
-use super::word::{Dialect, SERVICE};
+use super::word::{Dialect, SERVICE, rule_name};
 
 /// What the wire says in `retMsg` when all is well.
 const SUCCESS: &str = "SUCCESS";
@@ -295,6 +295,17 @@ struct HiddenLineBody<'a> {
     #[serde(flatten)]
     line: RecentItem<'a>,
     hidden_by: Option<HiddenByJson<'a>>,
+    /// What the rules have made of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    filtered: Option<FilteredJson<'a>>,
+}
+
+#[derive(Serialize)]
+struct FilteredJson<'a> {
+    measure: &'static str,
+    rule: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    found: Option<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -321,9 +332,13 @@ pub fn hidden_line(
         nickname: &act.by.profile.nickname,
         reason: &act.reason,
     });
+    let filtered = line.filtered().map(|filtered| {
+        let (rule, found) = rule_name(&filtered.rule);
+        FilteredJson { measure: filtered.measure.word(), rule, found }
+    });
     let mut line = recent_item(line, channel, Dialect::Ext);
     line.message_status_type = if hidden { "HIDDEN" } else { line.message_status_type };
-    success(Cmd::HIDDEN_LINE, to, HiddenLineBody { line, hidden_by })
+    success(Cmd::HIDDEN_LINE, to, HiddenLineBody { line, hidden_by, filtered })
 }
 
 /// A refusal in the shape of the reply it stands for.

@@ -1,5 +1,6 @@
 //! Words that replies and pushes share.
 
+use crate::model::filter::Rule;
 use crate::model::message::{Kind, Lane, Status};
 use crate::model::mode::Group;
 
@@ -35,6 +36,18 @@ impl Dialect {
             (Self::Ext, Kind::Question, Status::Normal) => "UNANSWERED",
             (_, _, Status::Normal) => "NORMAL",
         }
+    }
+}
+
+/// A rule's name, and what of it is said: a word, a pattern, a host.
+pub fn rule_name(rule: &Rule) -> (&'static str, Option<&str>) {
+    match rule {
+        Rule::Word(text) => ("word", Some(text)),
+        Rule::Pattern(text) => ("pattern", Some(text)),
+        Rule::Link(host) => ("link", Some(host)),
+        Rule::Repeats => ("repeats", None),
+        Rule::Marks => ("marks", None),
+        Rule::Directions => ("directions", None),
     }
 }
 

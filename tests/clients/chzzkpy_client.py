@@ -202,7 +202,29 @@ async def main():
         await managed().remove_role(command["uid"])
         done("dismiss")
 
-    commands = dict(connect=connect, send=send, recent=recent, status=status, detail=detail, user=user, profile=profile,
+    async def words(_):
+        tell(event="words", words=[[known.prohibit_word, known.nickname] for known in await managed().get_prohibit_words()])
+
+    async def forbid(command):
+        known = await managed().add_prohibit_word(command["word"])
+        done("forbid", known.prohibit_word)
+
+    async def reword(command):
+        manager = managed()
+        known = await manager.get_prohbit_word(command["word"])
+        known = await manager.edit_prohibit_word(known, command["other"])
+        done("reword", known.prohibit_word)
+
+    async def allow(command):
+        known = await managed().get_prohbit_word(command["word"])
+        await known.remove()
+        done("allow")
+
+    async def allow_all(_):
+        await managed().remove_prohibit_words()
+        done("allow_all")
+
+    commands = dict(words=words, forbid=forbid, reword=reword, allow=allow, allow_all=allow_all, connect=connect, send=send, recent=recent, status=status, detail=detail, user=user, profile=profile,
                     pin=pin, unpin=unpin, blind=blind, penalize=penalize, restrict=restrict, release=release,
                     appoint=appoint, dismiss=dismiss)
     reader = asyncio.StreamReader()

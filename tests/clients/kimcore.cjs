@@ -100,6 +100,21 @@ const commands = {
     tell({ event: 'done', what: 'appoint', uid: user?.userIdHash ?? null })
   },
   dismiss: async ({ channel, uid }) => tell({ event: 'done', what: 'dismiss', status: (await client.manage.removeRole(channel, uid)).status }),
+  words: async ({ channel }) => tell({ event: 'words', words: (await client.manage.prohibitWords(channel)).map((word) => [word.prohibitWord, word.nickname]) }),
+  forbid: async ({ channel, word }) => tell({ event: 'done', what: 'forbid', status: (await client.manage.addProhibitWord(channel, word)).status }),
+  reword: async ({ channel, word, other }) => {
+    const known = (await client.manage.prohibitWords(channel)).find((known) => known.prohibitWord === word)
+    tell({ event: 'done', what: 'reword', status: (await client.manage.editProhibitWord(channel, known.prohibitWordNo, other)).status })
+  },
+  allow: async ({ channel, word }) => {
+    const known = (await client.manage.prohibitWords(channel)).find((known) => known.prohibitWord === word)
+    tell({ event: 'done', what: 'allow', status: (await client.manage.removeProhibitWord(channel, known.prohibitWordNo)).status })
+  },
+  allow_all: async ({ channel }) => tell({ event: 'done', what: 'allow_all', status: (await client.manage.removeAllProhibitWords(channel)).status }),
+  setting: async ({ channel, ...params }) => {
+    const { chatSlowModeSec, chatAvailableGroup } = await client.manage.setting(channel, params.chatSlowModeSec === undefined ? undefined : params)
+    tell({ event: 'setting', slow: chatSlowModeSec, group: chatAvailableGroup })
+  },
   quit: () => process.exit(0)
 }
 

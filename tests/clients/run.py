@@ -504,6 +504,64 @@ async def moderates(library, gateway, clients):
     await may_send(12, True)
 
 
+async def words_are_prohibited(library, gateway, clients):
+    """A bot prohibits words by its library's own calls, changes them and takes them away; what is blinded throws nothing."""
+    cid = await gateway.on_air()
+    login = gateway.login("u-bot", "Bot", "streamer")
+    bot = await (await clients(library, cid=cid, channel=CHANNEL, login=login)).connected()
+    viewer = await RawSender(gateway, cid, gateway.login("u-loud", "Loud", "common_user")).start()
+    ask = lambda what, **more: bot.do(what, channel=CHANNEL, **more)
+
+    async def sends(text, code):
+        viewer.send(text, tid=text)
+        while (answer := await viewer.hears(13101))["tid"] != text:
+            pass
+        check(answer["retCode"] == code, f"{text}: {answer}")
+
+    async def listed(*words):
+        ask("words")
+        told = await bot.hears("words")
+        check(told["words"] == [[word, "Bot"] for word in words], f"{words}, not {told}")
+
+    await sends("나쁜말 하나", 0)
+    ask("forbid", word="나쁜말")
+    await bot.hears("done", what="forbid", status=200)
+    ask("forbid", word="스팸")
+    await bot.hears("done", what="forbid", status=200)
+    await listed("나쁜말", "스팸")
+    await sends("나쁜말 둘", 422)
+    await sends("ㄴㅏ쁜1말", 422)
+    ask("reword", word="스팸", other="광고")
+    await bot.hears("done", what="reword", status=200)
+    await listed("나쁜말", "광고")
+    await sends("스팸", 0)
+    await sends("광고", 422)
+    ask("allow", word="나쁜말")
+    await bot.hears("done", what="allow", status=200)
+    await sends("나쁜말 셋", 0)
+    ask("allow_all")
+    await bot.hears("done", what="allow_all", status=200)
+    await listed()
+    await sends("광고 둘", 0)
+    moderator = await RawSender(gateway, cid, gateway.login("u-king", "King", "streamer")).start()
+    moderator.write({"cmd": 4040, "cid": cid, "tid": 9, "bdy": {"filter": {"words": [{"word": "가려", "measure": "blind"}, {"word": "별표", "measure": "mask"}]}}})
+    check((await moderator.hears(14040))["retCode"] == 0, "rules over the socket")
+    viewer.send("가려 주세요", tid=1)
+    viewer.send("별표 하나", tid=2)
+    await bot.hears("chat", text="** 하나")
+    bot.do("recent", count=50)
+    check((await bot.hears("reply", cmd=15101))["lines"] == 6, "recent chat with a blinded line")
+    if library == "kimcore":
+        ask("setting")
+        check((await bot.hears("setting"))["slow"] == 0, "no slow mode")
+        ask("setting", chatSlowModeSec=30, chatAvailableGroup="SUBSCRIBER")
+        told = await bot.hears("setting")
+        check((told["slow"], told["group"]) == (30, "SUBSCRIBER"), f"as it was set: {told}")
+        await sends("no subscriber", 403)
+    bot.do("send", text="all is well")
+    await bot.hears("chat", text="all is well")
+
+
 async def unknown_channel(library, gateway, clients):
     """A channel that doesn't exist: told, closed, and nothing crashes."""
     client = await clients(library, cid="N2none")
@@ -548,7 +606,7 @@ async def restart(library, gateway, clients):
         await again.kill()
 
 
-SCENARIOS = [anonymous_read, login_and_send, recent_chat, profile_extras_emojis, ten_thousand_lines, too_fast, moderation_is_heard, moderates, refused_at_the_gate, unknown_channel, restart]
+SCENARIOS = [anonymous_read, login_and_send, recent_chat, profile_extras_emojis, ten_thousand_lines, too_fast, moderation_is_heard, moderates, words_are_prohibited, refused_at_the_gate, unknown_channel, restart]
 
 
 async def run(library, scenario):

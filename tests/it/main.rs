@@ -16,6 +16,7 @@ mod disk;
 mod edge;
 mod eventlog;
 mod ext;
+mod filters;
 mod flood;
 mod golden;
 mod log_versions;

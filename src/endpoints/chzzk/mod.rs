@@ -7,13 +7,14 @@ mod live;
 mod login;
 mod manage;
 mod moderate;
+mod words;
 
 use std::sync::Arc;
 
 use axum::extract::{Path, Query, State};
 use axum::http::HeaderMap;
 use axum::http::header::HOST;
-use axum::routing::{delete, get, patch, post};
+use axum::routing::{delete, get, patch, post, put};
 use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -52,6 +53,14 @@ impl Chzzk {
             .route("/manage/v1/channels/{channel}/live-setting", get(manage::setting).put(manage::change_setting))
             .route("/manage/v1/channels/{channel}/streaming-roles", post(manage::appoint))
             .route("/manage/v1/channels/{channel}/streaming-roles/{user}", delete(manage::dismiss))
+            .route(
+                "/manage/v1/channels/{channel}/chats/prohibit-words",
+                get(words::list).post(words::add).delete(words::clear),
+            )
+            .route(
+                "/manage/v1/channels/{channel}/chats/prohibit-words/{number}",
+                put(words::edit).delete(words::remove),
+            )
             .route("/routing/getRouting", get(routing));
         for version in ["v2", "v3", "v3.1"] {
             router = router.route(&format!("/polling/{version}/channels/{{channel}}/live-status"), get(live_status));

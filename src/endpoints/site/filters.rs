@@ -13,6 +13,7 @@ use crate::model::filter::{Entry, Filter, FilterChange, Filtered, Finding, Measu
 use crate::model::id::Seq;
 use crate::node::{Access, Filtering, LONGEST_TRIAL_MINUTES, Trial};
 use crate::proto::request::filters::FilterBody;
+use crate::proto::word::rule_name;
 
 use super::Site;
 use super::acts::{ActsJson, DoneJson};
@@ -246,15 +247,8 @@ pub(super) struct FoundJson {
 
 impl FoundJson {
     fn new(measure: Measure, rule: &Rule, masked: Option<String>) -> Self {
-        let (rule, found) = match rule {
-            Rule::Word(text) => ("word", Some(text.clone())),
-            Rule::Pattern(text) => ("pattern", Some(text.clone())),
-            Rule::Link(host) => ("link", Some(host.clone())),
-            Rule::Repeats => ("repeats", None),
-            Rule::Marks => ("marks", None),
-            Rule::Directions => ("directions", None),
-        };
-        Self { measure: measure.word(), rule, found, masked }
+        let (rule, found) = rule_name(rule);
+        Self { measure: measure.word(), rule, found: found.map(str::to_owned), masked }
     }
 }
 

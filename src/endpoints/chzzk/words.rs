@@ -1,0 +1,154 @@
+//! Prohibited words over Chzzk's own HTTP (facts, 4.1, row 10), by the login of staff.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::rejection::JsonRejection;
+use axum::extract::{Path, State};
+use axum::http::HeaderMap;
+use axum::response::Response;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::model::act::{Asked, Wish};
+use crate::model::filter::{Entry, FilterChange, Measure};
+use crate::model::id::ChannelId;
+use crate::node::Filtering;
+
+use super::live::korean_date;
+use super::moderate::{acts, with_status};
+use super::{Answer, Chzzk, content, failure, login, login_failure, station_failure};
+
+/// What becomes of a line with a word that is added here: these paths have no word for anything else.
+const MEASURE: Measure = Measure::Refuse;
+
+/// A word.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct WordBody {
+    prohibit_word: String,
+}
+
+type Read = Result<Json<WordBody>, JsonRejection>;
+
+/// Which word of which channel.
+type Numbered = Path<(String, u64)>;
+
+/// The words, the oldest first. One published client reads `prohibitWords`, the other `prohibitWordList`.
+pub(super) async fn list(State(chzzk): State<Arc<Chzzk>>, Path(channel): Path<String>, headers: HeaderMap) -> Response {
+    with_status(listed(&chzzk, &channel, &headers).await)
+}
+
+async fn listed(chzzk: &Chzzk, channel: &str, headers: &HeaderMap) -> Answer {
+    let (_, filtering) = match rules(chzzk, channel, headers).await {
+        Ok(found) => found,
+        Err(answer) => return answer,
+    };
+    let mut words: Vec<(&String, &Entry)> = filtering.rules.filter().words.iter().collect();
+    words.sort_unstable_by_key(|(_, entry)| entry.number);
+    let json = |(word, entry): (&String, &Entry)| {
+        json!({
+            "prohibitWordNo": entry.number,
+            "prohibitWord": word,
+            "nickname": entry.by,
+            "createdDate": korean_date(entry.at),
+        })
+    };
+    let words: Vec<Value> = words.into_iter().map(json).collect();
+    content(json!({"prohibitWords": words, "prohibitWordList": words}))
+}
+
+/// The rules of a channel, for its staff.
+async fn rules(chzzk: &Chzzk, channel: &str, headers: &HeaderMap) -> Result<(ChannelId, Filtering), Answer> {
+    let channel = ChannelId::parse(channel).ok_or_else(|| failure(404, "no such channel"))?;
+    let principal = match login::of(&chzzk.node, headers).await {
+        Ok(Some(principal)) => principal,
+        Ok(None) => return Err(failure(401, "log in first")),
+        Err(refusal) => return Err(login_failure(&refusal)),
+    };
+    chzzk.node.is_staff(&channel, principal).await.map_err(|error| station_failure(&error))?;
+    let filtering = chzzk.node.rules_of(&channel).await.map_err(|error| station_failure(&error))?;
+    Ok((channel, filtering))
+}
+
+/// Adds a word.
+pub(super) async fn add(
+    State(chzzk): State<Arc<Chzzk>>,
+    Path(channel): Path<String>,
+    headers: HeaderMap,
+    body: Read,
+) -> Response {
+    let change = |_: &Words, word: Option<String>| Some(of_words(vec![(word?, Some(MEASURE))]));
+    with_status(change_words(&chzzk, &channel, &headers, Some(body), change).await)
+}
+
+/// Puts another word in a word's place.
+pub(super) async fn edit(
+    State(chzzk): State<Arc<Chzzk>>,
+    Path((channel, number)): Numbered,
+    headers: HeaderMap,
+    body: Read,
+) -> Response {
+    let change = move |now: &Words, word: Option<String>| {
+        let (before, entry) = numbered(now, number)?;
+        Some(of_words(vec![(before.clone(), None), (word?, Some(entry.measure))]))
+    };
+    with_status(change_words(&chzzk, &channel, &headers, Some(body), change).await)
+}
+
+/// Takes a word away.
+pub(super) async fn remove(
+    State(chzzk): State<Arc<Chzzk>>,
+    Path((channel, number)): Numbered,
+    headers: HeaderMap,
+) -> Response {
+    let change = move |now: &Words, _: Option<String>| Some(of_words(vec![(numbered(now, number)?.0.clone(), None)]));
+    with_status(change_words(&chzzk, &channel, &headers, None, change).await)
+}
+
+/// Takes every word away.
+pub(super) async fn clear(
+    State(chzzk): State<Arc<Chzzk>>,
+    Path(channel): Path<String>,
+    headers: HeaderMap,
+) -> Response {
+    let change = |_: &Words, _: Option<String>| Some(FilterChange { no_words: true, ..FilterChange::default() });
+    with_status(change_words(&chzzk, &channel, &headers, None, change).await)
+}
+
+type Words = BTreeMap<String, Entry>;
+
+fn of_words(words: Vec<(String, Option<Measure>)>) -> FilterChange {
+    FilterChange { words, ..FilterChange::default() }
+}
+
+fn numbered(words: &Words, number: u64) -> Option<(&String, &Entry)> {
+    words.iter().find(|(_, entry)| entry.number == number)
+}
+
+async fn change_words(
+    chzzk: &Chzzk,
+    channel: &str,
+    headers: &HeaderMap,
+    body: Option<Read>,
+    change: impl FnOnce(&Words, Option<String>) -> Option<FilterChange>,
+) -> Answer {
+    let word = match body {
+        Some(Ok(Json(body))) => Some(body.prohibit_word),
+        Some(Err(_)) => return failure(400, "the body is not what this path takes"),
+        None => None,
+    };
+    let (id, filtering) = match rules(chzzk, channel, headers).await {
+        Ok(found) => found,
+        Err(answer) => return answer,
+    };
+    let newest = match chzzk.node.channel(&id).await {
+        Ok(view) => view.broadcasts.last().map(|newest| newest.cid.clone()),
+        Err(error) => return station_failure(&error),
+    };
+    let Some(cid) = newest else { return failure(404, "this channel has had no broadcast") };
+    let Some(change) = change(&filtering.rules.filter().words, word) else { return failure(404, "no such word") };
+    let wish = Wish::Filter(change);
+    acts(chzzk, headers, &cid, Asked { reason: String::new(), wish }).await
+}
