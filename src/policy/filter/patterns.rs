@@ -1,0 +1,239 @@
+//! Regular expressions: which of them are affordable, and what they fit.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use regex::{Regex, RegexBuilder, RegexSet, RegexSetBuilder};
+use regex_syntax::hir::{Class, Hir, HirKind};
+
+use super::clean::Clean;
+use crate::model::filter::{Entry, Measure};
+
+/// Longest pattern in bytes.
+const MOST_BYTES: usize = 500;
+
+/// Deepest nesting of a pattern.
+const DEEPEST: u32 = 50;
+
+/// Places of one pattern that the same character may fit. `.{0,50}` has 50, a plain word 1 or 2.
+const MOST_PLACES: u64 = 60;
+
+/// The same for all patterns of a set of rules together: what a line costs at worst is proportional to it.
+const MOST_PLACES_TOGETHER: u64 = 400;
+
+/// Ranges of characters in one pattern, repeated ones as often as they are repeated: its size. `\w` has 800.
+const MOST_RANGES: u64 = 10_000;
+
+/// The same for all patterns together.
+const MOST_RANGES_TOGETHER: u64 = 100_000;
+
+/// Bytes of one pattern once it is compiled. What is within the other limits is within this one.
+const COMPILED_BYTES: usize = 4 << 20;
+
+/// Bytes of all of them, compiled together.
+const COMPILED_BYTES_TOGETHER: usize = 64 << 20;
+
+/// Bytes of what is known about texts of late, for each thread that searches.
+const CACHE_BYTES: usize = 1 << 20;
+
+/// Bytes of a line that are looked through again to find where its patterns fit; then the rest of it is as one match.
+const LOOKED_THROUGH: usize = 100_000;
+
+/// Longest part of what is wrong with a pattern, in characters.
+const REASON_CHARACTERS: usize = 200;
+
+/// Checks a pattern that is to be added.
+pub(super) fn check(text: &str) -> Result<(), String> {
+    let hir = read(text)?;
+    let mut cost = Cost::default();
+    cost.add(&hir, 1);
+    cost.within(MOST_PLACES, MOST_RANGES)?;
+    single(text).map(drop)
+}
+
+/// Checks that patterns are affordable together.
+pub(super) fn fit<'a>(patterns: impl Iterator<Item = &'a str>) -> Result<(), String> {
+    let mut cost = Cost::default();
+    for text in patterns {
+        cost.add(&read(text)?, 1);
+    }
+    cost.within(MOST_PLACES_TOGETHER, MOST_RANGES_TOGETHER)
+        .map_err(|reason| format!("together with the others {reason}"))
+}
+
+fn read(text: &str) -> Result<Hir, String> {
+    if text.len() > MOST_BYTES {
+        return Err(format!("is longer than {MOST_BYTES} bytes"));
+    }
+    let mut parser = regex_syntax::ParserBuilder::new().case_insensitive(true).nest_limit(DEEPEST).build();
+    let hir = parser.parse(text).map_err(|error| reason(&error.to_string()))?;
+    if hir.properties().minimum_len() == Some(0) {
+        return Err("fits a text in which there is nothing".to_owned());
+    }
+    Ok(hir)
+}
+
+fn single(text: &str) -> Result<Regex, String> {
+    RegexBuilder::new(text)
+        .case_insensitive(true)
+        .nest_limit(DEEPEST)
+        .size_limit(COMPILED_BYTES)
+        .dfa_size_limit(CACHE_BYTES)
+        .build()
+        .map_err(|error| reason(&error.to_string()))
+}
+
+/// The last line of what regex says, which is the point of it.
+fn reason(said: &str) -> String {
+    let line = said.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or(said).trim();
+    let line = line.strip_prefix("error: ").unwrap_or(line);
+    line.chars().take(REASON_CHARACTERS).collect()
+}
+
+/// What patterns cost: a search is in no more places at once than there are for one character.
+#[derive(Debug, Default)]
+struct Cost {
+    /// Where ranges of characters begin and end, and how many places have them.
+    edges: Vec<(u32, i64)>,
+    ranges: u64,
+    places: u64,
+}
+
+impl Cost {
+    fn add(&mut self, hir: &Hir, times: u64) {
+        match hir.kind() {
+            HirKind::Empty | HirKind::Look(_) => {}
+            HirKind::Literal(literal) => {
+                for character in String::from_utf8_lossy(&literal.0).chars() {
+                    self.range(character as u32, character as u32, times);
+                }
+            }
+            HirKind::Class(Class::Unicode(class)) => {
+                class.iter().for_each(|range| self.range(range.start() as u32, range.end() as u32, times));
+            }
+            HirKind::Class(Class::Bytes(class)) => {
+                class.iter().for_each(|range| self.range(range.start().into(), range.end().into(), times));
+            }
+            HirKind::Repetition(repeated) => {
+                let open = u32::from(repeated.max.is_none());
+                let most = repeated.max.unwrap_or(repeated.min).saturating_add(open);
+                self.add(&repeated.sub, times.saturating_mul(most.into()));
+            }
+            HirKind::Capture(capture) => self.add(&capture.sub, times),
+            HirKind::Concat(parts) | HirKind::Alternation(parts) => parts.iter().for_each(|part| self.add(part, times)),
+        }
+    }
+
+    fn range(&mut self, start: u32, end: u32, times: u64) {
+        let signed = i64::try_from(times).unwrap_or(i64::MAX);
+        self.edges.push((start, signed));
+        self.edges.push((end + 1, signed.saturating_neg()));
+        self.ranges = self.ranges.saturating_add(times);
+    }
+
+    /// Places that the same character fits, at most.
+    fn most_places(&mut self) -> u64 {
+        self.edges.sort_unstable();
+        let (mut now, mut most) = (0_i64, 0);
+        for (_, change) in &self.edges {
+            now = now.saturating_add(*change);
+            most = most.max(now);
+        }
+        most.unsigned_abs()
+    }
+
+    fn within(&mut self, places: u64, ranges: u64) -> Result<(), String> {
+        self.places = self.most_places();
+        if self.places > places {
+            return Err(format!("repeats too much: one character fits {} places, at most {places}", self.places));
+        }
+        if self.ranges > ranges {
+            return Err(format!("is too large: {} ranges of characters, at most {ranges}", self.ranges));
+        }
+        Ok(())
+    }
+}
+
+/// A pattern, ready to be searched.
+#[derive(Debug)]
+pub(super) struct Pattern {
+    /// As it was added.
+    pub(super) text: String,
+    /// What becomes of a line that it fits.
+    pub(super) measure: Measure,
+    regex: Regex,
+}
+
+/// All patterns of a set of rules.
+#[derive(Debug, Default)]
+pub(super) struct Patterns {
+    set: RegexSet,
+    each: Vec<Pattern>,
+}
+
+impl Patterns {
+    /// Patterns in the order of their text; what is none or isn't affordable any more is left out.
+    pub(super) fn new(patterns: &BTreeMap<String, Entry>) -> Self {
+        let (mut each, mut cost) = (Vec::new(), Cost::default());
+        for (text, entry) in patterns {
+            let (Ok(hir), Ok(regex)) = (read(text), single(text)) else { continue };
+            let known = (cost.edges.len(), cost.ranges);
+            cost.add(&hir, 1);
+            if cost.ranges > MOST_RANGES_TOGETHER {
+                cost.edges.truncate(known.0);
+                cost.ranges = known.1;
+                continue;
+            }
+            each.push(Pattern { text: text.clone(), measure: entry.measure, regex });
+        }
+        if cost.most_places() > MOST_PLACES_TOGETHER {
+            each = affordable(each);
+        }
+        let set = RegexSetBuilder::new(each.iter().map(|pattern| &pattern.text))
+            .case_insensitive(true)
+            .nest_limit(DEEPEST)
+            .size_limit(COMPILED_BYTES_TOGETHER)
+            .dfa_size_limit(CACHE_BYTES)
+            .build();
+        match set {
+            Ok(set) => Self { set, each },
+            Err(_) => Self::default(),
+        }
+    }
+
+    /// Whether there is none.
+    pub(super) fn is_empty(&self) -> bool {
+        self.each.is_empty()
+    }
+
+    /// Tells where patterns fit: each place of those that mask, the first of others.
+    pub(super) fn search<'a>(&'a self, clean: &Clean, mut hit: impl FnMut(&'a Pattern, (u32, u32))) {
+        let text = clean.text();
+        let mut left = LOOKED_THROUGH;
+        for index in self.set.matches(text) {
+            let pattern = &self.each[index];
+            let mut from = 0;
+            while let Some(found) = pattern.regex.find_at(text, from) {
+                left = left.saturating_sub(text.len() - from);
+                let range: Range<usize> = if left == 0 { found.start()..text.len() } else { found.range() };
+                from = range.end;
+                hit(pattern, clean.origin(range));
+                if pattern.measure != Measure::Mask {
+                    break;
+                }
+            }
+        }
+    }
+}
+
+/// The first of patterns that are affordable together.
+fn affordable(patterns: Vec<Pattern>) -> Vec<Pattern> {
+    let mut kept: Vec<Pattern> = Vec::new();
+    for pattern in patterns {
+        let texts = kept.iter().chain([&pattern]).map(|one| one.text.as_str());
+        if fit(texts).is_ok() {
+            kept.push(pattern);
+        }
+    }
+    kept
+}
