@@ -43,7 +43,7 @@ async fn recent(guest: &mut Guest) -> Vec<(String, String)> {
 async fn each_measure_does_what_it_says() {
     let yard = Yard::new().await;
     let (mut staff, mut viewer) = (joins(&yard, "mod", Role::ChatManager).await, yard.writer("demo", "u").await);
-    let mut reader = yard.reader("demo").await;
+    let (mut reader, mut own) = (yard.reader("demo").await, yard.writer("demo", "u").await);
     for (word, measure) in [("가려라", "mask"), ("숨겨라", "blind"), ("몰래", "shadow"), ("거절", "refuse")] {
         assert_eq!(forbids(&mut staff, word, measure).await["retCode"], 0);
     }
@@ -57,7 +57,7 @@ async fn each_measure_does_what_it_says() {
     let lines = reader.hears_lines(3).await;
     assert_eq!(texts(&lines), ["이것 *** 응", "", "끝"]);
     assert_eq!(lines[1]["msgStatusType"], "CBOTBLIND");
-    let theirs = viewer.hears_lines(4).await;
+    let theirs = own.hears_lines(4).await;
     assert_eq!(texts(&theirs), ["이것 *** 응", "", "이것 몰래", "끝"], "its author sees what nobody else does");
     let words = |lines: Vec<(String, String)>| lines.into_iter().map(|(text, _)| text).collect::<Vec<_>>();
     assert_eq!(words(recent(&mut reader).await), ["이것 *** 응", "", "끝"]);
