@@ -266,7 +266,10 @@ impl Node {
         }
         let (now, rules) = (self.parts.clock.now(), self.rules());
         let wish = match asked.wish {
-            Wish::Filter(change) => Wish::Filter(filters::checked(change).map_err(Refusal::BadRequest)?),
+            Wish::Filter(change) => {
+                let held = live.state.lock().channel.filtering().rules.clone();
+                Wish::Filter(filters::checked(held.filter(), change).map_err(Refusal::BadRequest)?)
+            }
             other => other,
         };
         let state = live.state.lock();

@@ -95,8 +95,10 @@ impl Node {
         }
         let deed = match deed {
             Deed::Filter(change) => {
-                let change = rules::checked(FilterChange::clone(&change)).map_err(Refusal::BadRequest)?;
-                rules::fits(self.directory.filtering().rules.filter(), &change)?;
+                let held = self.directory.filtering().rules;
+                let change =
+                    rules::checked(held.filter(), FilterChange::clone(&change)).map_err(Refusal::BadRequest)?;
+                rules::fits(held.filter(), &change)?;
                 Deed::Filter(Arc::new(change))
             }
             Deed::Undo(act) if self.directory.filtering().is_due_to(act) => Deed::Undo(act),
@@ -133,7 +135,8 @@ impl Node {
         minutes: u32,
     ) -> Result<Trial, StationError> {
         let Ok(_turn) = self.trying.try_lock() else { return Err(Refusal::Busy { retry_after_ms: 1_000 }.into()) };
-        let change = change.map(rules::checked).transpose().map_err(Refusal::BadRequest)?;
+        let change = change.map(|change| rules::checked(&Filter::default(), change));
+        let change = change.transpose().map_err(Refusal::BadRequest)?;
         let view = self.channel(channel).await?;
         let live = self.hub.live(&view.id).await.map_err(|failure| refusal(&failure))?;
         let held = live.state.lock().channel.filtering().rules.clone();

@@ -101,15 +101,26 @@ pub fn fits(filter: &Filter, change: &FilterChange) -> Result<(), Refusal> {
     }
 }
 
-/// The change as it is kept: what is added can be searched for, and is written the way it is found by.
-pub fn checked(change: FilterChange) -> Result<FilterChange, String> {
+/// A change of these rules as it is kept: what is added can be searched for at a fair price, and is written the way it is
+/// found by.
+pub fn checked(held: &Filter, change: FilterChange) -> Result<FilterChange, String> {
     let words = change.words.into_iter().map(|(word, measure)| match measure {
         Some(_) => Ok((filter::word(&word)?, measure)),
         None => Ok((word.trim().to_owned(), measure)),
     });
     let words = words.collect::<Result<_, String>>()?;
-    for (pattern, _) in change.patterns.iter().filter(|(_, measure)| measure.is_some()) {
-        filter::pattern(pattern)?;
+    let mut added = change.patterns.iter().filter(|(_, measure)| measure.is_some()).peekable();
+    if added.peek().is_some() {
+        let mut then = Filter { patterns: held.patterns.clone(), ..Filter::default() };
+        for (pattern, _) in added {
+            filter::pattern(pattern)?;
+        }
+        let patterns = FilterChange { patterns: change.patterns.clone(), ..FilterChange::default() };
+        then.change(&patterns, "", Millis::default());
+        // Too many is said by whoever counts.
+        if then.patterns.len() <= MOST_PATTERNS {
+            filter::patterns_fit(&then)?;
+        }
     }
     let hosts = change.hosts.into_iter().map(|(host, allowed)| Ok((filter::host(&host)?, allowed)));
     Ok(FilterChange { words, hosts: hosts.collect::<Result<_, String>>()?, ..change })

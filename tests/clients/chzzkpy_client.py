@@ -202,22 +202,32 @@ async def main():
         await managed().remove_role(command["uid"])
         done("dismiss")
 
+    # chzzkpy 2.2.0 asks for its words and then fails on the first one (it calls a method by another name than it has), so
+    # what reads the list goes one floor lower, to its own requests and types.
+    async def prohibited():
+        manager = managed()
+        return manager, (await manager._http.get_prohibit_words(asked["channel"])).content.prohibit_word_list
+
     async def words(_):
-        tell(event="words", words=[[known.prohibit_word, known.nickname] for known in await managed().get_prohibit_words()])
+        _, known = await prohibited()
+        tell(event="words", words=[[word.prohibit_word, word.nickname] for word in known])
 
     async def forbid(command):
-        known = await managed().add_prohibit_word(command["word"])
-        done("forbid", known.prohibit_word)
+        await managed()._http.add_prohibit_word(asked["channel"], command["word"])
+        done("forbid")
+
+    async def number(word):
+        manager, known = await prohibited()
+        return manager, next(entry.prohibit_word_no for entry in known if entry.prohibit_word == word)
 
     async def reword(command):
-        manager = managed()
-        known = await manager.get_prohbit_word(command["word"])
-        known = await manager.edit_prohibit_word(known, command["other"])
-        done("reword", known.prohibit_word)
+        manager, known = await number(command["word"])
+        await manager._http.edit_prohibit_word(asked["channel"], known, command["other"])
+        done("reword")
 
     async def allow(command):
-        known = await managed().get_prohbit_word(command["word"])
-        await known.remove()
+        manager, known = await number(command["word"])
+        await manager.remove_prohibit_word(known)
         done("allow")
 
     async def allow_all(_):
