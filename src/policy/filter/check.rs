@@ -86,6 +86,9 @@ fn letters(view: &View, from: usize, to: usize) -> Option<(usize, usize)> {
 
 /// Bits of what stands between the letters of a match, but for white space where the word itself has it.
 fn crossed(view: &View, word: &Word, first: usize, last: usize) -> u8 {
+    if !view.gaps {
+        return 0;
+    }
     let from = view.letters[first].at;
     view.letters[first + 1..=last]
         .iter()
@@ -141,6 +144,9 @@ fn is_bound(beside: &Letter, gap: u8) -> bool {
 /// How many digits stand for letters; none when those are more than half of the word (`A55` is a phone), when nothing is
 /// what it stands for, or when letters stand for others in a short word.
 fn digits_as_letters(plain: &[u8], word: &Word) -> Option<usize> {
+    if plain == word.plain {
+        return Some(0);
+    }
     let (mut real, mut digits, mut swapped) = (0, 0, 0);
     for (has, wants) in plain.iter().zip(&word.plain) {
         let is_same = has == wants || *wants == ANY;
