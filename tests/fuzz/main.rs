@@ -1,6 +1,6 @@
 //! Whatever a stranger sends or a disk gives back: nothing panics, and what can be read is read the same again.
 //!
-//! Real messages, claims, events, snapshots and settings (`corpus/`) are cut, joined and twisted by random bytes.
+//! Real messages, claims, events, snapshots, settings and lines (`corpus/`) are cut, joined and twisted by random bytes.
 //! `cargo test` does it for a moment, `make test` for a minute each, `make fuzz MINUTES=60` for as long as you like. An
 //! input that breaks something is kept in `corpus/`, under a name that says what it broke.
 
@@ -23,10 +23,13 @@ use madang::eventlog::memory::Memory;
 use madang::eventlog::{EventLog, Snapshot, codec};
 use madang::feed::Encoder;
 use madang::model::event::Body;
+use madang::model::filter::{Entry, Filter, Measure, Repeats};
 use madang::model::id::{ChannelId, EventId, Seq, UserId};
+use madang::model::message::Extras;
 use madang::model::principal::Standing;
 use madang::model::time::Millis;
 use madang::node::{Config as NodeConfig, Node, Parts};
+use madang::policy::filter::{self, Engine};
 use madang::proto::envelope::Envelope;
 use madang::proto::heard;
 use madang::proto::request;
@@ -201,5 +204,40 @@ fn settings() {
             let told = config.masked();
             assert!(toml::from_str::<toml::Value>(&told).is_ok(), "{told}");
         }
+    });
+}
+
+#[test]
+fn a_filter() {
+    let corpus = corpus("filter");
+    let entry = Entry { measure: Measure::Mask, number: 1, at: Millis(0), by: "staff".to_owned() };
+    let entries = |texts: &[&str]| texts.iter().map(|text| ((*text).to_owned(), entry.clone())).collect();
+    let words = Filter { words: entries(&["시발", "ㅅㅂ", "*fuck*", "shit", "18놈"]), ..Filter::default() };
+    let all = Filter {
+        patterns: entries(&[r"\w+@\w+", r"\bi\b"]),
+        links: Some(Measure::Mask),
+        repeats: Some(Repeats { most: 3, measure: Measure::Mask }),
+        marks: Some(Measure::Mask),
+        directions: Some(Measure::Mask),
+        ..words.clone()
+    };
+    let (words, all) = (Engine::new(&words), Engine::new(&all));
+    let emojis = vec![("a".to_owned(), "https://site/a.png".to_owned())];
+    let extras = Extras { emojis, ..Extras::default() };
+    check!().for_each(|choices: &[u8]| {
+        let text = String::from_utf8_lossy(&twisted(&corpus, choices)).into_owned();
+        if let Some(masked) = all.judge(&text, &extras).and_then(|finding| finding.masked) {
+            assert!(masked.len() <= text.len());
+            assert_eq!(words.judge(&masked, &extras), None, "{masked}");
+        }
+        // Whoever adds one types anything, too.
+        let part: String = text.chars().take(40).collect();
+        let (word, pattern) = (filter::word(&part), filter::pattern(&part));
+        let _ = filter::host(&part);
+        let mut added = Filter::default();
+        added.words.extend(word.map(|word| (word, entry.clone())));
+        added.patterns.extend(pattern.map(|()| (part, entry.clone())));
+        let is_added = !added.words.is_empty() || !added.patterns.is_empty();
+        assert_eq!(!Engine::new(&added).is_empty(), is_added);
     });
 }

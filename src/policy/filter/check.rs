@@ -45,7 +45,8 @@ pub(super) fn check_latin(text: &str, view: &View, word: &Word, from: usize, to:
     if !word.open_end && behind.is_some_and(|behind| is_bound(behind, behind.gap)) {
         return None;
     }
-    if !is_spelled(&view.bytes[from..to], &view.plain[from..to], word)
+    let digits = digits_as_letters(&view.plain[from..to], word)?;
+    if digits > 0 && (touches_number(view, first) || touches_number(view, last + 1))
         || ends_with_exclamation(text, &view.letters[last])
     {
         return None;
@@ -85,6 +86,9 @@ fn letters(view: &View, from: usize, to: usize) -> Option<(usize, usize)> {
 
 /// Bits of what stands between the letters of a match, but for white space where the word itself has it.
 fn crossed(view: &View, word: &Word, first: usize, last: usize) -> u8 {
+    if !view.gaps {
+        return 0;
+    }
     let from = view.letters[first].at;
     view.letters[first + 1..=last]
         .iter()
@@ -137,8 +141,12 @@ fn is_bound(beside: &Letter, gap: u8) -> bool {
     beside.kind == Kind::Cased && (gap == 0 || gap == gap::EMOJI)
 }
 
-/// Whether digits stand for letters in half of the word at most (`A55` is a phone), and letters for others in long ones.
-fn is_spelled(bytes: &[u8], plain: &[u8], word: &Word) -> bool {
+/// How many digits stand for letters; none when those are more than half of the word (`A55` is a phone), when nothing is
+/// what it stands for, or when letters stand for others in a short word.
+fn digits_as_letters(plain: &[u8], word: &Word) -> Option<usize> {
+    if plain == word.plain {
+        return Some(0);
+    }
     let (mut real, mut digits, mut swapped) = (0, 0, 0);
     for (has, wants) in plain.iter().zip(&word.plain) {
         let is_same = has == wants || *wants == ANY;
@@ -152,7 +160,14 @@ fn is_spelled(bytes: &[u8], plain: &[u8], word: &Word) -> bool {
             swapped += 1;
         }
     }
-    real > 0 && digits * 2 <= bytes.len() && (swapped == 0 || bytes.len() >= SHORTEST_SWAPPED)
+    let counts = real > 0 && digits * 2 <= plain.len() && (swapped == 0 || plain.len() >= SHORTEST_SWAPPED);
+    counts.then_some(digits)
+}
+
+/// Whether a digit stands on either side of where a letter begins: where others are read as letters, it may be one, too.
+fn touches_number(view: &View, letter: usize) -> bool {
+    let is_joined = view.letters.get(letter).is_some_and(|letter| letter.gap == 0) && letter > 0;
+    is_joined && [letter - 1, letter].into_iter().any(|beside| view.letters[beside].kind == Kind::Digit)
 }
 
 /// An exclamation mark at the end is one.

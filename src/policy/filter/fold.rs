@@ -290,6 +290,9 @@ fn fold(part: char, base: Option<Kind>, codes: &mut Vec<u8>) -> Option<Kind> {
         0x1100..=0x1112 => LEADS[number - 0x1100],
         0x1161..=0x1175 => VOWELS[number - 0x1161],
         0x11a8..=0x11c2 => TAILS[number - 0x11a8],
+        // ㅀ and ㅄ alone, which Unicode takes for old initials.
+        0x111a => &[4, 14],
+        0x1121 => &[6, 7],
         _ => &[],
     };
     if !jamo.is_empty() {

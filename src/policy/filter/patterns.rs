@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use regex::{Regex, RegexBuilder, RegexSet, RegexSetBuilder};
-use regex_syntax::hir::{Class, Hir, HirKind};
+use regex_syntax::hir::{Class, Hir, HirKind, Look, Repetition};
 
 use super::clean::Clean;
 use crate::model::filter::{Entry, Measure};
@@ -19,7 +19,7 @@ const DEEPEST: u32 = 50;
 const MOST_PLACES: u64 = 60;
 
 /// The same for all patterns of a set of rules together: what a line costs at worst is proportional to it.
-const MOST_PLACES_TOGETHER: u64 = 400;
+const MOST_PLACES_TOGETHER: u64 = 300;
 
 /// Ranges of characters in one pattern, repeated ones as often as they are repeated: its size. `\w` has 800.
 const MOST_RANGES: u64 = 10_000;
@@ -35,6 +35,9 @@ const COMPILED_BYTES_TOGETHER: usize = 64 << 20;
 
 /// Bytes of what is known about texts of late, for each thread that searches.
 const CACHE_BYTES: usize = 1 << 20;
+
+/// The same for the search for all of them at once.
+const CACHE_BYTES_TOGETHER: usize = 4 << 20;
 
 /// Bytes of a line that are looked through again to find where its patterns fit; then the rest of it is as one match.
 const LOOKED_THROUGH: usize = 100_000;
@@ -167,6 +170,7 @@ pub(super) struct Pattern {
 /// All patterns of a set of rules.
 #[derive(Debug, Default)]
 pub(super) struct Patterns {
+    /// Fits whatever one of them fits, and a little more.
     set: RegexSet,
     each: Vec<Pattern>,
 }
@@ -174,26 +178,20 @@ pub(super) struct Patterns {
 impl Patterns {
     /// Patterns in the order of their text; what is none or isn't affordable any more is left out.
     pub(super) fn new(patterns: &BTreeMap<String, Entry>) -> Self {
-        let (mut each, mut cost) = (Vec::new(), Cost::default());
+        let (mut each, mut loose, mut cost) = (Vec::new(), Vec::new(), Cost::default());
         for (text, entry) in patterns {
             let (Ok(hir), Ok(regex)) = (read(text), single(text)) else { continue };
-            let known = (cost.edges.len(), cost.ranges);
             cost.add(&hir, 1);
-            if cost.ranges > MOST_RANGES_TOGETHER {
-                cost.edges.truncate(known.0);
-                cost.ranges = known.1;
-                continue;
-            }
+            loose.push(without_words(&hir).to_string());
             each.push(Pattern { text: text.clone(), measure: entry.measure, regex });
         }
-        if cost.most_places() > MOST_PLACES_TOGETHER {
-            each = affordable(each);
+        if cost.within(MOST_PLACES_TOGETHER, MOST_RANGES_TOGETHER).is_err() {
+            (each, loose) = affordable(each, loose);
         }
-        let set = RegexSetBuilder::new(each.iter().map(|pattern| &pattern.text))
-            .case_insensitive(true)
-            .nest_limit(DEEPEST)
+        let set = RegexSetBuilder::new(loose)
+            .nest_limit(2 * DEEPEST)
             .size_limit(COMPILED_BYTES_TOGETHER)
-            .dfa_size_limit(CACHE_BYTES)
+            .dfa_size_limit(CACHE_BYTES_TOGETHER)
             .build();
         match set {
             Ok(set) => Self { set, each },
@@ -227,13 +225,33 @@ impl Patterns {
 }
 
 /// The first of patterns that are affordable together.
-fn affordable(patterns: Vec<Pattern>) -> Vec<Pattern> {
-    let mut kept: Vec<Pattern> = Vec::new();
-    for pattern in patterns {
+fn affordable(patterns: Vec<Pattern>, loose: Vec<String>) -> (Vec<Pattern>, Vec<String>) {
+    let (mut kept, mut kept_loose): (Vec<Pattern>, _) = (Vec::new(), Vec::new());
+    for (pattern, loose) in patterns.into_iter().zip(loose) {
         let texts = kept.iter().chain([&pattern]).map(|one| one.text.as_str());
         if fit(texts).is_ok() {
             kept.push(pattern);
+            kept_loose.push(loose);
         }
     }
-    kept
+    (kept, kept_loose)
+}
+
+/// A pattern without its word boundaries, which no automaton finds in a text that isn't ASCII: one `\b` would make all of
+/// them slow. It fits wherever the pattern does, and what it fits is looked at again.
+fn without_words(hir: &Hir) -> Hir {
+    let parts = |parts: &[Hir]| parts.iter().map(without_words).collect();
+    match hir.kind() {
+        HirKind::Look(Look::Start | Look::End | Look::StartLF | Look::EndLF | Look::StartCRLF | Look::EndCRLF) => {
+            hir.clone()
+        }
+        HirKind::Look(_) => Hir::empty(),
+        HirKind::Repetition(repeated) => {
+            Hir::repetition(Repetition { sub: Box::new(without_words(&repeated.sub)), ..repeated.clone() })
+        }
+        HirKind::Capture(capture) => without_words(&capture.sub),
+        HirKind::Concat(all) => Hir::concat(parts(all)),
+        HirKind::Alternation(all) => Hir::alternation(parts(all)),
+        HirKind::Empty | HirKind::Literal(_) | HirKind::Class(_) => hir.clone(),
+    }
 }

@@ -52,6 +52,8 @@ pub(super) struct View {
     pub(super) rest: u8,
     /// Whether a letter stands for another than itself.
     pub(super) guesses: bool,
+    /// Whether anything stands between letters.
+    pub(super) gaps: bool,
 }
 
 impl View {
@@ -61,7 +63,7 @@ impl View {
         self.plain.clear();
         self.owners.clear();
         self.letters.clear();
-        (self.rest, self.guesses) = (0, false);
+        (self.rest, self.guesses, self.gaps) = (0, false, false);
         let mut dropped = 0;
         for (index, atom) in folded.atoms.iter().enumerate() {
             self.rest |= atom.gap;
@@ -105,6 +107,7 @@ impl View {
         self.bytes.extend_from_slice(codes);
         self.owners.resize(self.bytes.len(), owner);
         self.guesses |= guess;
+        self.gaps |= self.rest != 0;
         self.rest = 0;
     }
 
