@@ -11,11 +11,24 @@ use crate::model::time::Millis;
 
 use super::filter::{self, Engine};
 
-/// A set of rules. What searches by them is made when it is first needed: tens of milliseconds for the largest.
+/// Words and patterns that are searched for beside the others since they were added: then all are compiled anew.
+const MOST_BESIDE: usize = 64;
+
+/// A set of rules. What searches by them is made when it is first needed: tens of milliseconds for the largest. Where a few
+/// entries were added to many, these are searched for beside those, so that a list which grows one by one isn't compiled
+/// with each.
 #[derive(Debug, Default)]
 pub struct Rules {
     filter: Filter,
     engine: OnceLock<Engine>,
+    beside: Option<Beside>,
+}
+
+/// Rules as they were, and what was added to them.
+#[derive(Debug)]
+struct Beside {
+    before: Arc<Rules>,
+    added: Filter,
 }
 
 /// The values make it.
@@ -29,7 +42,7 @@ impl Eq for Rules {}
 
 impl From<Filter> for Rules {
     fn from(filter: Filter) -> Self {
-        Self { filter, engine: OnceLock::new() }
+        Self { filter, ..Self::default() }
     }
 }
 
@@ -44,7 +57,14 @@ impl Rules {
         if self.filter == Filter::default() {
             return None;
         }
-        self.engine.get_or_init(|| Engine::new(&self.filter)).judge(text, extras)
+        let Some(Beside { before, added }) = &self.beside else {
+            return self.engine.get_or_init(|| Engine::new(&self.filter)).judge(text, extras);
+        };
+        let first = before.judge(text, extras);
+        // What is covered already is read as it will be.
+        let covered = first.as_ref().and_then(|found| found.masked.as_deref()).unwrap_or(text);
+        let second = self.engine.get_or_init(|| Engine::new(added)).judge(covered, extras);
+        first.into_iter().chain(second).reduce(|one, other| if other.measure >= one.measure { other } else { one })
     }
 
     /// Lets a line pass as they say: as it is, masked, blinded or for its author alone, or not at all.
@@ -67,10 +87,35 @@ impl Rules {
 
     /// The rules once they are changed in the name of somebody who is called `by`, and what was before; `None` when it is
     /// so already.
-    pub fn changed(&self, change: &FilterChange, by: &str, at: Millis) -> Option<(Self, Past)> {
+    pub fn changed(self: &Arc<Self>, change: &FilterChange, by: &str, at: Millis) -> Option<(Self, Past)> {
         let mut filter = self.filter.clone();
         let past = filter.change(change, by, at);
-        (past != Past::default()).then(|| (filter.into(), past))
+        if past == Past::default() {
+            return None;
+        }
+        let beside = self.with_beside(&filter, &past);
+        Some((Self { filter, engine: OnceLock::new(), beside }, past))
+    }
+
+    /// What is searched for beside what was before, if entries were added and nothing else has changed.
+    fn with_beside(self: &Arc<Self>, filter: &Filter, past: &Past) -> Option<Beside> {
+        let Past { words, patterns, .. } = past;
+        let only = Past { words: words.clone(), patterns: patterns.clone(), ..Past::default() } == *past;
+        let (before, mut added) = match &self.beside {
+            Some(Beside { before, added }) => (before, added.clone()),
+            None => (self, Filter::default()),
+        };
+        let known = words.iter().chain(patterns).any(|(_, entry)| entry.is_some());
+        if !only || known || before.filter.words.len() + before.filter.patterns.len() < MOST_BESIDE {
+            return None;
+        }
+        for (list, all, new) in
+            [(&mut added.words, &filter.words, words), (&mut added.patterns, &filter.patterns, patterns)]
+        {
+            list.extend(new.keys().filter_map(|text| Some((text.clone(), all.get(text)?.clone()))));
+        }
+        let few = added.words.len() + added.patterns.len() <= MOST_BESIDE;
+        few.then(|| Beside { before: before.clone(), added })
     }
 
     /// The rules once a change is taken back.
@@ -124,4 +169,74 @@ pub fn checked(held: &Filter, change: FilterChange) -> Result<FilterChange, Stri
     }
     let hosts = change.hosts.into_iter().map(|(host, allowed)| Ok((filter::host(&host)?, allowed)));
     Ok(FilterChange { words, hosts: hosts.collect::<Result<_, String>>()?, ..change })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(words: &[(&str, Option<Measure>)]) -> FilterChange {
+        let words = words.iter().map(|(word, measure)| ((*word).to_owned(), *measure)).collect();
+        FilterChange { words, ..FilterChange::default() }
+    }
+
+    fn then(rules: Rules, change: &FilterChange) -> Rules {
+        Arc::new(rules).changed(change, "mod", Millis(1)).unwrap().0
+    }
+
+    fn masked(rules: &Rules, text: &str) -> Option<(Measure, Option<String>)> {
+        rules.judge(text, &Extras::default()).map(|found| (found.measure, found.masked))
+    }
+
+    #[test]
+    fn what_is_added_to_many_is_found_beside_them() {
+        let many: Vec<String> = (0..MOST_BESIDE).map(|number| format!("word{number}")).collect();
+        let many: Vec<_> = many.iter().map(|word| (word.as_str(), Some(Measure::Mask))).collect();
+        let rules = then(Rules::default(), &words(&many));
+        assert!(rules.beside.is_none());
+        let rules = then(rules, &words(&[("added", Some(Measure::Mask)), ("worse", Some(Measure::Refuse))]));
+        assert!(rules.beside.is_some());
+        let both = "word7 and added";
+        assert_eq!(masked(&rules, both), Some((Measure::Mask, Some("***** and *****".to_owned()))));
+        assert_eq!(masked(&rules, "word7 is worse"), Some((Measure::Refuse, None)));
+        assert_eq!(masked(&rules, "nothing"), None);
+        let all = Rules::from(rules.filter.clone());
+        assert_eq!((masked(&all, both), &all), (masked(&rules, both), &rules));
+        let changed = then(rules, &words(&[("word7", None)]));
+        assert!(changed.beside.is_none(), "what is gone is searched for no more");
+        assert_eq!(masked(&changed, both), Some((Measure::Mask, Some("word7 and *****".to_owned()))));
+        let mut rules = changed;
+        for number in 0..MOST_BESIDE {
+            rules = then(rules, &words(&[(&format!("more{number}"), Some(Measure::Mask))]));
+            assert!(rules.beside.is_some());
+        }
+        assert!(then(rules, &words(&[("one too many", Some(Measure::Mask))])).beside.is_none());
+    }
+
+    #[test]
+    fn a_line_passes_by_the_worst_of_two_sets_of_rules() {
+        let (site, channel) = (
+            then(Rules::default(), &words(&[("one", Some(Measure::Blind)), ("two", Some(Measure::Mask))])),
+            then(Rules::default(), &words(&[("two", Some(Measure::Blind)), ("three", Some(Measure::Mask))])),
+        );
+        let author = crate::model::message::Author {
+            uid: crate::model::id::UserId::parse("u").unwrap(),
+            profile: Arc::default(),
+            role: crate::model::principal::Role::Viewer,
+        };
+        let passes = |text: &str| {
+            let draft = crate::model::message::Draft { text: text.to_owned(), ..Default::default() };
+            let cid = crate::model::id::Cid::parse("c").unwrap();
+            let (credential, known) = Default::default();
+            let (members, filtered, judged) = (0, None, Default::default());
+            let mut line = Line { cid, author: author.clone(), draft, members, credential, known, filtered, judged };
+            site.pass(&mut line).and_then(|()| channel.pass(&mut line)).unwrap();
+            let measure = line.filtered.as_ref().map(|filtered| filtered.measure);
+            (measure, line.draft.text.clone(), line.as_sent().to_owned())
+        };
+        let text = |text: &str| text.to_owned();
+        assert_eq!(passes("two three"), (Some(Measure::Mask), text("*** *****"), text("two three")));
+        assert_eq!(passes("one three"), (Some(Measure::Blind), text("one *****"), text("one three")));
+        assert_eq!(passes("four"), (None, text("four"), text("four")));
+    }
 }
