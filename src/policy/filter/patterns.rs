@@ -34,7 +34,7 @@ const COMPILED_BYTES: usize = 4 << 20;
 const COMPILED_BYTES_TOGETHER: usize = 64 << 20;
 
 /// Bytes of what is known about texts of late, for each thread that searches.
-const CACHE_BYTES: usize = 1 << 20;
+const CACHE_BYTES: usize = 256 << 10;
 
 /// The same for the search for all of them at once.
 const CACHE_BYTES_TOGETHER: usize = 4 << 20;
