@@ -115,6 +115,10 @@ fn everything(filter: Filter) -> Filter {
     Filter { links, repeats, marks, directions, ..filter }
 }
 
+fn everything_engine() -> Engine {
+    Engine::new(&everything(Filter::default()))
+}
+
 /// A line of chatter; some have words of their own.
 fn line(random: &mut Random, least: usize, most: usize) -> String {
     let wanted = least + random.below(most - least);
@@ -253,6 +257,14 @@ fn hostile(random: &mut Random, extras: &Extras) {
     }
     lines.extend(["a".repeat(2_000), "a ".repeat(1_000), "가".repeat(666)]);
     judged("hostile words", &compiled("hostile words", &filter), &lines, extras);
+    let parts = [
+        "a.", ".", "://", "a:", "@a.", "http://", "a.com/", "www.", "co.kr ", "{:", "{:d_1:", "e\u{301}", "((",
+        "a.b/(", "가.", "é.com",
+    ];
+    for part in parts {
+        let lines = [part.repeat(2_000 / part.len())];
+        judged(&format!("hostile row of {part:?}"), &everything_engine(), &lines, extras);
+    }
 }
 
 /// So many characters, drawn from some, and now and then another.

@@ -11,10 +11,11 @@ const MOST_HOST_BYTES: usize = 253;
 /// Longest part of a host between dots, in bytes.
 const MOST_LABEL_BYTES: usize = 63;
 
-/// Top-level domains that are English words: `ok.so` is a sentence without a space, `t.me/someone` is an address.
+/// Top-level domains that are English words, names or endings of files. `ok.so` is a sentence without a space, `main.rs` a
+/// file, `t.me/someone` an address: hosts that end in these are links with a scheme, with www. or with a path.
 const WORDS: &[&str] = &[
     "am", "as", "at", "be", "by", "do", "id", "im", "in", "is", "it", "me", "my", "no", "so", "to", "us", "you", "now",
-    "live", "hot", "how", "cool", "fun", "one", "here", "what",
+    "live", "hot", "how", "cool", "fun", "one", "here", "what", "kim", "zip", "mov", "md", "rs", "py", "sh",
 ];
 
 /// Checks a host whose pages may be named.

@@ -34,7 +34,7 @@ const COMPILED_BYTES: usize = 4 << 20;
 const COMPILED_BYTES_TOGETHER: usize = 64 << 20;
 
 /// Bytes of what is known about texts of late, for each thread that searches.
-const CACHE_BYTES: usize = 1 << 20;
+const CACHE_BYTES: usize = 256 << 10;
 
 /// The same for the search for all of them at once.
 const CACHE_BYTES_TOGETHER: usize = 4 << 20;
@@ -182,7 +182,7 @@ impl Patterns {
         for (text, entry) in patterns {
             let (Ok(hir), Ok(regex)) = (read(text), single(text)) else { continue };
             cost.add(&hir, 1);
-            loose.push(without_words(&hir).to_string());
+            loose.push(loosened(text, &hir));
             each.push(Pattern { text: text.clone(), measure: entry.measure, regex });
         }
         if cost.within(MOST_PLACES_TOGETHER, MOST_RANGES_TOGETHER).is_err() {
@@ -235,6 +235,13 @@ fn affordable(patterns: Vec<Pattern>, loose: Vec<String>) -> (Vec<Pattern>, Vec<
         }
     }
     (kept, kept_loose)
+}
+
+/// What is searched for a pattern at first; the pattern itself should that be nested too deep as it is written out.
+fn loosened(text: &str, hir: &Hir) -> String {
+    let loose = without_words(hir).to_string();
+    let is_readable = regex_syntax::ParserBuilder::new().nest_limit(2 * DEEPEST).build().parse(&loose).is_ok();
+    if is_readable { loose } else { format!("(?i:{text})") }
 }
 
 /// A pattern without its word boundaries, which no automaton finds in a text that isn't ASCII: one `\b` would make all of

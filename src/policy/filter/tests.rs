@@ -56,6 +56,12 @@ fn rule(engine: &Engine, text: &str) -> Option<Rule> {
 }
 
 #[test]
+fn an_engine_is_shared() {
+    fn shared<T: Send + Sync>(_: &T) {}
+    shared(&words(&["시발"]));
+}
+
+#[test]
 fn without_rules_nothing_is_found() {
     let engine = Engine::new(&Filter::default());
     assert!(engine.is_empty());
@@ -184,6 +190,15 @@ fn patterns_are_affordable_together() {
 }
 
 #[test]
+fn a_pattern_at_the_limits_takes_no_other_with_it() {
+    let deep = format!("{}[ab]x{}", "(?:".repeat(45), "|y)+".repeat(45));
+    assert_eq!(pattern("바보"), Ok(()));
+    let engine = patterns(&[&deep, "바보", r"\b카지노\b", "(broken"]);
+    assert_eq!(masked(&engine, "바보 카지노"), Some("** ***".to_owned()));
+    assert_eq!(masked(&engine, "카지노장"), None);
+}
+
+#[test]
 fn patterns_see_what_was_typed() {
     for (text, pattern, expected) in [
         ("ｆｒｅｅ money", "free", "**** money"),
@@ -255,6 +270,8 @@ fn what_only_has_dots_is_no_link() {
         "1.영화 2.음악",
         "someone@naver.com",
         "사과.바나나",
+        "main.rs",
+        "Mr.Kim",
     ] {
         assert_eq!(rule(&engine, text), None, "{text}");
     }
