@@ -45,10 +45,12 @@ impl Channel {
         let role = self.known_role(target);
         match deed {
             Deed::Lift(user) => match self.restrictions.of(&user.uid, at) {
-                Some(restriction) if restriction.rank > by.role => Err(Refusal::Outranked),
+                Some(restriction) if restriction.rank_at(at) > by.role => Err(Refusal::Outranked),
                 _ => Ok(()),
             },
-            Deed::Block(user, _) if self.restrictions.of(&user.uid, at).is_some_and(|held| held.rank > by.role) => {
+            Deed::Block(user, _)
+                if self.restrictions.of(&user.uid, at).is_some_and(|held| held.rank_at(at) > by.role) =>
+            {
                 Err(Refusal::Outranked)
             }
             Deed::Appoint(_, given) if *given >= Role::Streamer => {
@@ -92,6 +94,7 @@ impl Channel {
             by_nickname: by.profile.nickname.clone(),
             reason: reason.to_owned(),
             address: self.address_of(&target.uid),
+            before: None,
         };
         self.restrictions.add(&target.uid, restriction);
         Changed { something: true, ..Changed::default() }

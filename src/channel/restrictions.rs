@@ -1,4 +1,4 @@
-//! Who may not send in a channel, until when, and why. About 300 bytes each.
+//! Who may not send in a channel, until when, and why. About 300 bytes each, and as many for what it lies over.
 
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap};
@@ -38,12 +38,20 @@ pub struct Restriction {
     pub reason: String,
     /// Where a guest comes from: whoever else comes from there as a guest is restricted with them.
     pub address: Option<AddressHash>,
+    /// What held when it came; that comes back when this one is taken back. One deep: its own is nothing.
+    pub before: Option<Box<Restriction>>,
 }
 
 impl Restriction {
     /// Whether it holds at this time.
     pub fn holds(&self, at: Millis) -> bool {
         self.until.is_none_or(|until| at < until)
+    }
+
+    /// What somebody has to be at this time to let the user go: nobody gets around what those above have done by doing
+    /// something themselves.
+    pub fn rank_at(&self, at: Millis) -> Role {
+        self.before.as_ref().filter(|before| before.holds(at)).map_or(self.rank, |before| before.rank.max(self.rank))
     }
 }
 
@@ -120,8 +128,11 @@ impl Restrictions {
         let before = self.users.get(user).filter(|before| is_remembered(before, at));
         if let Some(before) = before {
             new.times += before.times;
-            if new.penalty && before.holds(at) && outlasts(before, &new) {
-                new = Restriction { times: new.times, ..before.clone() };
+            if before.holds(at) {
+                new = match new.penalty && outlasts(before, &new) {
+                    true => Restriction { times: new.times, ..before.clone() },
+                    false => over(new, before),
+                };
             }
         }
         self.insert(user.clone(), new);
@@ -132,10 +143,11 @@ impl Restrictions {
         self.remove(user).is_some_and(|restriction| restriction.holds(at))
     }
 
-    /// Lets those go whom this act restricts. Who that was.
+    /// Takes back that this act restricts somebody: what it lies over comes back, if its time isn't up. Who that was.
     pub(super) fn undo(&mut self, act: Seq, at: Millis) -> Option<UserId> {
         let user = self.by(act, at)?.clone();
-        self.remove(&user);
+        let before = self.remove(&user)?.before.filter(|before| before.holds(at));
+        before.into_iter().for_each(|before| self.insert(user.clone(), *before));
         Some(user)
     }
 
@@ -154,6 +166,13 @@ impl Restrictions {
         page.truncate(limit);
         page
     }
+}
+
+/// A restriction that lies over another one. What that one lies over itself is forgotten, but not what it takes to let the
+/// user go, nor where they come from.
+fn over(new: Restriction, before: &Restriction) -> Restriction {
+    let under = Restriction { rank: before.rank_at(new.at), before: None, ..before.clone() };
+    Restriction { address: new.address.or(before.address), before: Some(Box::new(under)), ..new }
 }
 
 fn outlasts(before: &Restriction, new: &Restriction) -> bool {

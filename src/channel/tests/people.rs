@@ -129,6 +129,45 @@ fn nobody_restricts_themselves_or_those_above_them() {
 }
 
 #[test]
+fn nobody_gets_around_a_restriction_by_restricting_longer() {
+    let mut scene = Scene::on_air();
+    scene.does(1, Role::Streamer, penalize("a", 60_000)).unwrap();
+    let over = scene.does(2, Role::ChatManager, penalize("a", 90_000)).unwrap();
+    assert_eq!(scene.does(3, Role::ChatManager, Deed::Lift(who("a"))), Err(Refusal::Outranked));
+    assert_eq!(scene.does(3, Role::ChatManager, block("a", Some(4))), Err(Refusal::Outranked));
+    // Once more, and what the streamer did lies two deep.
+    let twice = scene.does(4, Role::ChatManager, penalize("a", 95_000)).unwrap();
+    assert_eq!(scene.does(5, Role::ChatManager, Deed::Lift(who("a"))), Err(Refusal::Outranked));
+    scene.does(6, Role::ChatManager, Deed::Undo(twice)).unwrap();
+    assert_eq!(scene.does(7, Role::ChatManager, Deed::Undo(over)), Err(Refusal::Outranked));
+    assert_eq!(scene.tries(8, "a"), restricted(Some(89_992)));
+    scene.does(60_000, Role::ChatManager, penalize("a", 99_000)).unwrap();
+    scene.does(70_000, Role::ChatManager, penalize("b", 99_000)).unwrap();
+    scene.does(70_001, Role::ChatManager, Deed::Lift(who("b"))).unwrap();
+}
+
+#[test]
+fn undo_brings_back_what_a_restriction_lay_over() {
+    let mut scene = Scene::on_air();
+    let first = scene.does(1, Role::ChannelManager, block("a", None)).unwrap();
+    let second = scene.does(2, Role::Streamer, block("a", Some(9_000))).unwrap();
+    scene.does(3, Role::Streamer, Deed::Undo(second)).unwrap();
+    assert_eq!(scene.tries(10_000, "a"), restricted(None), "as it was before");
+    scene.does(10_001, Role::ChannelManager, Deed::Undo(first)).unwrap();
+    assert!(scene.goes_through(10_002, "a"));
+    // What would be over by now doesn't come back.
+    scene.does(11_000, Role::ChatManager, penalize("a", 12_000)).unwrap();
+    let longer = scene.does(11_001, Role::ChatManager, block("a", None)).unwrap();
+    scene.does(12_000, Role::ChatManager, Deed::Undo(longer)).unwrap();
+    assert!(scene.goes_through(12_001, "a"));
+    // Nor does what was lifted.
+    scene.does(13_000, Role::ChatManager, penalize("a", 99_000)).unwrap();
+    scene.does(13_001, Role::ChatManager, block("a", None)).unwrap();
+    scene.does(13_002, Role::ChatManager, Deed::Lift(who("a"))).unwrap();
+    assert!(scene.goes_through(13_003, "a"));
+}
+
+#[test]
 fn what_those_above_have_hidden_stays_hidden() {
     let mut scene = Scene::on_air();
     let Verdict::Line(line) = scene.tries(1, "a") else { panic!() };
