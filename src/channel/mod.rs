@@ -177,7 +177,7 @@ impl Channel {
 
     /// Whether somebody may send this line at this time, by the role that they have here.
     fn may_say(&self, line: &Line, role: Role, at: Millis) -> Result<(), Refusal> {
-        self.may_send(&line.author.uid, line.known.address, at)?;
+        self.may_send(&line.author.uid, line.known.address, role, at)?;
         match line.draft.kind {
             // Notice lines are for staff.
             Kind::Notice if !role.is_staff() => Err(Refusal::KindNotAllowed),

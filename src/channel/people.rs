@@ -28,10 +28,16 @@ impl Channel {
         &self.restrictions
     }
 
-    /// Whether somebody may send at this time; a guest, whether anybody may who comes from there.
-    pub(super) fn may_send(&self, user: &UserId, address: Option<AddressHash>, at: Millis) -> Result<(), Refusal> {
-        let by_address = || self.restrictions.of_address(address?, at);
-        let Some(restriction) = self.restrictions.of(user, at).or_else(by_address) else { return Ok(()) };
+    /// Whether somebody may send at this time by the role that they have here; a guest, whether anybody may who comes from
+    /// there.
+    pub(super) fn may_send(
+        &self,
+        user: &UserId,
+        address: Option<AddressHash>,
+        role: Role,
+        at: Millis,
+    ) -> Result<(), Refusal> {
+        let Some(restriction) = self.restrictions.binding(user, address, role, at) else { return Ok(()) };
         let for_ms = restriction.until.map(|until| until.0.saturating_sub(at.0).unsigned_abs());
         Err(Refusal::Restricted { for_ms })
     }

@@ -48,6 +48,13 @@ impl Restriction {
         self.until.is_none_or(|until| at < until)
     }
 
+    /// What of it binds somebody with this role at this time, while it holds. Whoever restricts may not have known who they
+    /// are: nobody of staff is bound by whom they are not below, but by the site.
+    fn binding(&self, role: Role, at: Millis) -> Option<&Self> {
+        let binds = |held: &&Self| !role.is_staff() || held.rank > role || held.rank == Role::SiteManager;
+        Some(self).filter(binds).or_else(|| self.before.as_deref().filter(|before| before.holds(at)).filter(binds))
+    }
+
     /// What somebody has to be at this time to let the user go: nobody gets around what those above have done by doing
     /// something themselves.
     pub fn rank_at(&self, at: Millis) -> Role {
@@ -100,9 +107,17 @@ impl Restrictions {
         self.users.get(user).filter(|restriction| restriction.holds(at))
     }
 
-    /// What holds at this time for a guest who comes from here.
-    pub fn of_address(&self, address: AddressHash, at: Millis) -> Option<&Restriction> {
-        self.guests.get(&address)?.iter().find_map(|user| self.of(user, at))
+    /// What binds this user at this time, who has this role and, as a guest, comes from here.
+    pub(super) fn binding(
+        &self,
+        user: &UserId,
+        address: Option<AddressHash>,
+        role: Role,
+        at: Millis,
+    ) -> Option<&Restriction> {
+        let guests = address.and_then(|address| self.guests.get(&address));
+        let mut users = std::iter::once(user).chain(guests.into_iter().flatten());
+        users.find_map(|user| self.of(user, at)?.binding(role, at))
     }
 
     /// What is remembered of this user, whether it still holds or not.

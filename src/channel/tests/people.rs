@@ -129,6 +129,34 @@ fn nobody_restricts_themselves_or_those_above_them() {
 }
 
 #[test]
+fn a_manager_locks_out_nobody_whose_role_they_did_not_know() {
+    let mut scene = Scene::on_air();
+    let sends = |scene: &mut Scene, at: i64, uid: &str, role| {
+        let line = Line { author: Author { role, ..author(uid) }, ..line(uid, draft(&at.to_string(), false)) };
+        matches!(scene.happens(at, Body::Line(Arc::new(line))), Verdict::Line(_))
+    };
+    let acts = |scene: &mut Scene, at: i64, uid: &str, role| {
+        let (by, deed) = (Author { role, ..author(uid) }, penalize(&format!("bad{at}"), at + 1_000));
+        let (cid, credential, key, reason) = (None, Credential::default(), String::new(), String::new());
+        let act = Act { by, cid, credential, key, reason, deed };
+        matches!(scene.happens(at, Body::Act(Arc::new(act))), Verdict::Act(_))
+    };
+    // Not there, so that they are a name and no more.
+    scene.does(1, Role::ChatManager, block("king", None)).unwrap();
+    scene.does(1, Role::ChatManager, block("peer", None)).unwrap();
+    assert!(sends(&mut scene, 2, "king", Role::Streamer) && acts(&mut scene, 3, "king", Role::Streamer));
+    assert!(sends(&mut scene, 4, "peer", Role::ChatManager) && acts(&mut scene, 5, "peer", Role::ChatManager));
+    assert!(!sends(&mut scene, 6, "king", Role::Viewer), "by a token that doesn't say so");
+    // Those above do, under whatever lies over it, and so does the site.
+    scene.does(7, Role::ChannelManager, penalize("low", 60_000)).unwrap();
+    scene.does(8, Role::ChatManager, penalize("low", 90_000)).unwrap();
+    assert!(!sends(&mut scene, 9, "low", Role::ChatManager) && !acts(&mut scene, 10, "low", Role::ChatManager));
+    assert!(sends(&mut scene, 60_000, "low", Role::ChatManager) && !sends(&mut scene, 60_000, "low", Role::Viewer));
+    scene.does(60_001, Role::SiteManager, block("works", None)).unwrap();
+    assert!(!sends(&mut scene, 60_002, "works", Role::SiteManager));
+}
+
+#[test]
 fn nobody_gets_around_a_restriction_by_restricting_longer() {
     let mut scene = Scene::on_air();
     scene.does(1, Role::Streamer, penalize("a", 60_000)).unwrap();
