@@ -1,5 +1,6 @@
 use super::*;
 use crate::model::id::AddressHash;
+use crate::model::mode::ModeChange;
 
 fn who(uid: &str) -> Arc<Author> {
     Arc::new(author(uid))
@@ -52,6 +53,20 @@ fn a_penalty_holds_for_its_time_and_hides_what_was_said() {
     scene.does(40_000, Role::ChatManager, penalize("a", 70_000)).unwrap();
     let twice = scene.channel.restrictions().last(&UserId::parse("a").unwrap()).unwrap().times;
     assert_eq!(twice, 2, "penalties are counted");
+}
+
+#[test]
+fn nobody_writes_to_the_log_by_saying_that_it_is_a_retry() {
+    let mut scene = Scene::on_air();
+    scene.says(1, "a", draft("said before", false));
+    scene.does(2, Role::ChatManager, block("a", None)).unwrap();
+    let admits = |text| scene.channel.admit(&Limits::default(), Millis(3), &mut line("a", draft(text, true)));
+    assert_eq!(admits("new"), Err(Refusal::Restricted { for_ms: None }));
+    assert_eq!(admits("said before"), Ok(()), "it was accepted");
+    scene.does(4, Role::Streamer, Deed::Run(ModeChange { slow_seconds: Some(10), ..ModeChange::default() })).unwrap();
+    scene.says(5, "b", draft("one", false));
+    let admits = |text| scene.channel.admit(&Limits::default(), Millis(6), &mut line("b", draft(text, true)));
+    assert!(matches!(admits("two"), Err(Refusal::SlowMode { .. })) && admits("one").is_ok());
 }
 
 #[test]
