@@ -19,6 +19,7 @@ mod ext;
 mod flood;
 mod golden;
 mod log_versions;
+mod manage;
 mod people;
 mod proxies;
 mod retention;
