@@ -61,3 +61,38 @@ fn panic_stays_out_of_what_is_set() {
     let now = &desk.gateway.json("/polling/v2/channels/c/live-status")["content"];
     assert_eq!((&now["chatSlowModeSec"], &now["chatAvailableGroup"]), (&json!(5), &json!("ALL")), "and is over");
 }
+
+#[test]
+fn the_channel_of_the_path_is_where_it_is_done() {
+    let desk = Desk::new();
+    let (old, other) = (desk.on_air("c"), desk.on_air("d"));
+    let newest = desk.on_air("c");
+    let staff = desk.login("king", "streamer");
+    let penalize = |channel: &str, cid: Value| {
+        let path = format!("/manage/v1/channels/{channel}/temporary-restrict-users");
+        desk.asks(Some(&staff), "POST", &path, &json!({"targetId": "bad", "chatChannelId": cid}))
+    };
+    assert_eq!(penalize("c", json!(other)).0, 404, "it is another channel's");
+    assert_eq!(penalize("c", json!("N2none")).0, 404);
+    assert_eq!(penalize("c", json!("no cid")).0, 400);
+    assert_eq!(penalize("c", json!(old)).0, 410, "it is over");
+    for channel in ["c", "d"] {
+        let (_, listed) = desk.gateway.site("GET", &format!("/v1/channels/{channel}/restrictions"), "");
+        assert_eq!(listed["restrictions"], json!([]), "of {channel}");
+    }
+    assert_eq!([penalize("c", json!(newest)).0, penalize("d", Value::Null).0], [200, 200]);
+}
+
+#[test]
+fn nothing_is_opened_for_whoever_is_not_logged_in() {
+    let data = tempdir().unwrap();
+    let desk = Desk { gateway: Gateway::dev(data.path()), _data: data };
+    let before = desk.gateway.metric("madang_channels");
+    for path in ["N2a/temporary-restrict-users", "N2b/restrict-users", "N2c/streaming-roles"] {
+        let body = json!({"userRoleType": "streaming_chat_manager", "targetId": "bad", "chatChannelId": "N2b"});
+        assert_eq!(desk.asks(None, "POST", &format!("/manage/v1/channels/{path}"), &body).0, 401, "{path}");
+    }
+    let setting = json!({"chatSlowModeSec": 5});
+    assert_eq!(desk.asks(None, "PUT", "/manage/v1/channels/N2d/live-setting", &setting).0, 401);
+    assert_eq!(desk.gateway.metric("madang_channels"), before);
+}
