@@ -1,5 +1,6 @@
 //! Who may not send in a channel, until when, and why. About 300 bytes each, and as many for what it lies over.
 
+use std::cmp::Reverse;
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap};
 
@@ -172,14 +173,25 @@ impl Restrictions {
         found.map(|(user, _)| user)
     }
 
-    /// Up to `limit` restrictions that hold, from acts before a place, newest first.
-    pub fn page(&self, at: Millis, before: Option<Seq>, limit: usize) -> Vec<(UserId, Restriction)> {
-        let earlier = |restriction: &Restriction| before.is_none_or(|before| restriction.act < before);
-        let found = self.users.iter().filter(|(_, restriction)| restriction.holds(at) && earlier(restriction));
-        let mut page: Vec<_> = found.map(|(user, restriction)| (user.clone(), restriction.clone())).collect();
-        page.sort_unstable_by_key(|(_, restriction)| std::cmp::Reverse(restriction.act));
-        page.truncate(limit);
-        page
+    /// How many restrictions hold that are `meant`, and the `take` behind the first `skip` of them, newest first.
+    pub fn page(
+        &self,
+        at: Millis,
+        meant: impl Fn(&Restriction) -> bool,
+        (skip, take): (usize, usize),
+    ) -> (usize, Vec<(UserId, Restriction)>) {
+        // There may be thousands, and the channel waits: nothing is copied but the page.
+        let found = self.users.iter().filter(|(_, restriction)| restriction.holds(at) && meant(restriction));
+        let mut found: Vec<_> = found.collect();
+        let (all, end) = (found.len(), skip.saturating_add(take));
+        let newest_first = |(_, restriction): &(&UserId, &Restriction)| Reverse(restriction.act);
+        if end < all {
+            found.select_nth_unstable_by_key(end, newest_first);
+            found.truncate(end);
+        }
+        found.sort_unstable_by_key(newest_first);
+        let page = found.into_iter().skip(skip).map(|(user, restriction)| (user.clone(), restriction.clone()));
+        (all, page.collect())
     }
 }
 

@@ -96,3 +96,22 @@ fn nothing_is_opened_for_whoever_is_not_logged_in() {
     assert_eq!(desk.asks(None, "PUT", "/manage/v1/channels/N2d/live-setting", &setting).0, 401);
     assert_eq!(desk.gateway.metric("madang_channels"), before);
 }
+
+#[test]
+fn the_list_of_restricted_users_is_for_staff_and_paced_like_an_act() {
+    let desk = Desk::new();
+    desk.on_air("c");
+    let (staff, viewer) = (desk.login("king", "streamer"), desk.login("somebody", "common_user"));
+    let users = "/manage/v1/channels/c/restrict-users";
+    for uid in ["bad", "worse", "worst"] {
+        assert_eq!(desk.asks(Some(&staff), "POST", users, &json!({"targetId": uid, "memo": "spam"})).0, 200);
+    }
+    let lists = |login: Option<&str>, query: &str| desk.asks(login, "GET", &format!("{users}?{query}"), &Value::Null);
+    let (status, page) = lists(Some(&staff), "page=0&size=1&userNickname=wors");
+    let content = &page["content"];
+    assert_eq!((status, &content["totalCount"], &content["totalPages"]), (200, &json!(2), &json!(2)), "{page}");
+    assert_eq!((&content["data"][0]["userIdHash"], &content["data"][1]), (&json!("worst"), &Value::Null));
+    assert_eq!([lists(None, "").0, lists(Some(&viewer), "").0], [401, 403]);
+    let paced = (0..300).map(|_| lists(Some(&staff), "").0).find(|status| *status != 200);
+    assert_eq!(paced, Some(429));
+}

@@ -95,6 +95,28 @@ fn a_block_holds_in_the_next_broadcast_and_until_it_is_lifted() {
 }
 
 #[test]
+fn restricted_users_are_listed_page_by_page_newest_first() {
+    let mut scene = Scene::on_air();
+    let acts: Vec<Seq> = (0..30)
+        .map(|number| {
+            let called = Profile { nickname: format!("name {}", number % 3), ..Profile::default() };
+            let user = Author { profile: Arc::new(called), ..author(&format!("u{number}")) };
+            scene.does(number, Role::Streamer, Deed::Block(Arc::new(user), Some(Millis(1_000 + number)))).unwrap()
+        })
+        .collect();
+    let places = |found: (usize, Vec<(UserId, Restriction)>)| -> (usize, Vec<Seq>) {
+        (found.0, found.1.into_iter().map(|(_, restriction)| restriction.act).collect())
+    };
+    let all = |skip, take| places(scene.channel.restrictions().page(Millis(999), |_| true, (skip, take)));
+    assert_eq!(all(0, 3), (30, vec![acts[29], acts[28], acts[27]]));
+    assert_eq!(all(28, 30), (30, vec![acts[1], acts[0]]));
+    assert_eq!((all(30, 3), all(usize::MAX, 3)), ((30, vec![]), (30, vec![])));
+    let named = |restriction: &Restriction| restriction.nickname.contains("1");
+    let (count, page) = places(scene.channel.restrictions().page(Millis(1_010), named, (1, 2)));
+    assert_eq!((count, page), (6, vec![acts[25], acts[22]]), "of those that hold");
+}
+
+#[test]
 fn a_guest_is_restricted_by_whatever_name_they_come() {
     let mut scene = Scene::on_air();
     let from = |uid: &str, byte: u8| {

@@ -14,21 +14,18 @@ use crate::model::act::{Asked, USUAL_PENALTY_SECONDS, Wish};
 use crate::model::id::{ChannelId, Cid, UserId};
 use crate::model::mode::ModeChange;
 use crate::model::principal::{Principal, Role};
-use crate::node::{Restricted, Restriction};
+use crate::node::Restriction;
 use crate::proto::request::acts::{ModeWords, asked, condition, days, given_role};
 
 use super::live::{self, korean_date};
 use super::moderate::{acts, logged_in, with_status};
-use super::{Chzzk, Wrapped, content, failure, login, refused, station_failure};
+use super::{Chzzk, Wrapped, content, failure, refused, station_failure};
 
 /// Days of a block when the request doesn't say.
 const USUAL_DAYS: u32 = 7;
 
 /// Entries in a page of restricted users when the request doesn't say, and at most.
 const PAGE: usize = 50;
-
-/// Restricted users that are looked through for a page.
-const MOST_LISTED: usize = 20_000;
 
 /// Whom, and for how long. One client says null for 'for good' and another leaves the days out.
 #[derive(Deserialize)]
@@ -198,26 +195,20 @@ pub(super) async fn list(
     headers: HeaderMap,
 ) -> Response {
     let Some(channel) = ChannelId::parse(&channel) else { return with_status(failure(404, "no such channel")) };
-    let staff = match login::of(&chzzk.node, &headers).await {
-        Ok(Some(principal)) => chzzk.node.is_staff(&channel, principal).await,
-        Ok(None) => return with_status(failure(401, "log in first")),
-        Err(refusal) => return with_status(super::login_failure(&refusal)),
+    let principal = match logged_in(&chzzk, &headers).await {
+        Ok(principal) => principal,
+        Err(answer) => return with_status(answer),
     };
-    if let Err(error) = staff {
-        return with_status(station_failure(&error));
-    }
-    let found = match chzzk.node.restrictions(&channel, None, MOST_LISTED).await {
-        Ok(found) => found,
-        Err(error) => return with_status(station_failure(&error)),
-    };
-    let called = |(_, restriction): &Restricted| restriction.nickname.contains(&query.user_nickname);
-    let found: Vec<Value> = found.iter().filter(|found| called(found)).map(|(uid, found)| entry(uid, found)).collect();
     let (page, size) = (query.page.unwrap_or(0), query.size.unwrap_or(PAGE).clamp(1, PAGE));
-    let data: Vec<&Value> = found.iter().skip(page.saturating_mul(size)).take(size).collect();
-    let pages = found.len().div_ceil(size);
-    with_status(content(json!({
-        "page": page, "size": size, "totalCount": found.len(), "totalPages": pages, "data": data,
-    })))
+    let place = (page.saturating_mul(size), size);
+    with_status(match chzzk.node.restrictions_for(&channel, principal, &query.user_nickname, place).await {
+        Ok((all, found)) => {
+            let data: Vec<Value> = found.iter().map(|(uid, restriction)| entry(uid, restriction)).collect();
+            let pages = all.div_ceil(size);
+            content(json!({"page": page, "size": size, "totalCount": all, "totalPages": pages, "data": data}))
+        }
+        Err(error) => station_failure(&error),
+    })
 }
 
 /// What a client is told of the user with whom something was done.
