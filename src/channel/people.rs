@@ -18,6 +18,11 @@ impl Channel {
         self.grants.role_of(user, claimed, credential)
     }
 
+    /// Whether this token of somebody is void, as far as this channel has been told.
+    pub fn is_revoked(&self, user: &UserId, credential: &Credential) -> bool {
+        self.revocations.hold(user, credential)
+    }
+
     /// Roles that were given and taken.
     pub fn grants(&self) -> &Grants {
         &self.grants

@@ -1,12 +1,16 @@
 //! What is done to users: sent out, restricted, given roles.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use tempfile::tempdir;
+use tokio::time::timeout;
 
 use madang::auth::Grant;
 use madang::eventlog::memory::Memory;
+use madang::model::access::Revoked;
+use madang::model::id::UserId;
 use madang::model::mode::Known;
 use madang::model::principal::{Role, Scope};
 use madang::model::time::Millis;
@@ -14,6 +18,9 @@ use madang::model::time::Millis;
 use crate::support::frames::Frame;
 use crate::support::process::{Gateway, Raw};
 use crate::support::yard::{Guest, NOON, Yard, open_yard};
+
+/// How long something may take that must happen.
+const SOON: Duration = Duration::from_secs(10);
 
 async fn joins(yard: &Yard, uid: &str, role: Role) -> Guest {
     let mut guest = yard.guest();
@@ -28,7 +35,7 @@ async fn asks(guest: &mut Guest, cmd: u64, body: Value) -> Value {
 
 /// Numbers of what comes, until nothing does.
 async fn heard(guest: &mut Guest) -> Vec<u64> {
-    tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    tokio::time::sleep(Duration::from_millis(100)).await;
     guest.heard_by_now().iter().map(|message| message["cmd"].as_u64().unwrap()).collect()
 }
 
@@ -134,6 +141,60 @@ async fn a_role_counts_at_once_in_open_sessions_too() {
     yard.clock.advance(1_000);
     let mut again = joins(&yard, "helper", Role::ChatManager).await;
     assert_eq!(asks(&mut again, 4008, json!({"seq": line})).await["retCode"], 0, "a later one does");
+}
+
+/// What is for staff is said, and whether this guest hears it.
+async fn hears_what_is_for_staff(guest: &mut Guest, king: &mut Guest) -> bool {
+    heard(guest).await;
+    assert_eq!(asks(king, 4015, json!({"userId": "bad"})).await["retCode"], 0);
+    heard(guest).await.contains(&93102)
+}
+
+#[tokio::test]
+async fn whoever_is_no_longer_staff_by_their_token_hears_nothing_more_that_is_for_staff() {
+    let yard = Yard::new().await;
+    let mut king = yard.guest();
+    let long = Grant::plain("king", "king", Role::Streamer, Scope::Everywhere, 36_000);
+    king.connect("demo", Some(&yard.tokens.issue(&long))).await;
+    let (mut ends, mut ext) = (joins(&yard, "ends", Role::ChatManager).await, yard.guest());
+    ext.connect_ext("demo", Some(&yard.token("ext", Role::ChatManager)), json!({"ext": 1})).await;
+    assert!(hears_what_is_for_staff(&mut ends, &mut king).await && hears_what_is_for_staff(&mut ext, &mut king).await);
+    // As soon as that is known, not at the next look around.
+    let ext_was = Revoked::User(UserId::parse("ext").unwrap());
+    yard.node.revoke(&ext_was).await.unwrap();
+    timeout(SOON, ext.session.has_something_to_do()).await.unwrap();
+    ext.session.keep_group().await;
+    assert!(!ext.session.is_staff() && !hears_what_is_for_staff(&mut ext, &mut king).await);
+    yard.clock.advance(3_700_000);
+    ends.session.look_around();
+    ends.session.keep_group().await;
+    assert!(!ends.session.is_staff() && !hears_what_is_for_staff(&mut ends, &mut king).await);
+    assert!(king.session.is_staff());
+}
+
+#[tokio::test]
+async fn who_lands_as_staff_can_be_staff_no_longer() {
+    let yard = Yard::new().await;
+    let (mut king, mut writer) = (joins(&yard, "king", Role::Streamer).await, yard.writer("demo", "a").await);
+    let first = writer.sends_and_hears("demo", "x").await["bdy"]["seq"].as_u64().unwrap();
+    for _ in 0..100 {
+        writer.sends_and_hears("demo", "more than one stretch").await;
+    }
+    let resume = json!({"ext": 1, "resume": {"epoch": yard.node.epoch().to_string(), "seq": first}});
+    let mut helper = yard.guest();
+    helper.sock.set_room(1_000);
+    helper.connect_ext("demo", Some(&yard.token("helper", Role::Viewer)), resume).await;
+    assert!(helper.session.is_behind());
+    // It becomes staff on the way, and is so when it lands.
+    let give = |code: &str| json!({"userId": "helper", "userRoleCode": code});
+    assert_eq!(asks(&mut king, 4020, give("streaming_chat_manager")).await["retCode"], 0);
+    helper.sock.set_room(usize::MAX);
+    helper.catches_up().await;
+    assert!(!helper.session.is_behind() && hears_what_is_for_staff(&mut helper, &mut king).await);
+    assert_eq!(asks(&mut king, 4020, give("common_user")).await["retCode"], 0);
+    timeout(SOON, helper.session.has_something_to_do()).await.unwrap();
+    helper.session.keep_group().await;
+    assert!(!hears_what_is_for_staff(&mut helper, &mut king).await);
 }
 
 #[tokio::test]
