@@ -2,6 +2,7 @@
 
 use crate::model::access::Credential;
 use crate::model::act::Deed;
+use crate::model::event::Body;
 use crate::model::id::{AddressHash, Seq, UserId};
 use crate::model::message::Author;
 use crate::model::principal::Role;
@@ -83,6 +84,25 @@ impl Channel {
             return Role::Streamer;
         }
         self.grants.role_of(&user.uid, user.role, &Credential::default())
+    }
+
+    /// Whether something that staff did behind `after` and up to `upto` is told to this user and to nobody else.
+    pub fn tells_alone(&self, user: &UserId, after: Seq, upto: Seq) -> bool {
+        let mut deeds = self.deeds_to(user, after, upto);
+        deeds.any(|deed| matches!(deed, Deed::Kick(_) | Deed::Block(..) | Deed::Lift(_)))
+    }
+
+    /// Whether this user was sent out behind `after` and up to `upto`.
+    pub fn kicks(&self, user: &UserId, after: Seq, upto: Seq) -> bool {
+        self.deeds_to(user, after, upto).any(|deed| matches!(deed, Deed::Kick(_)))
+    }
+
+    fn deeds_to<'a>(&'a self, user: &'a UserId, after: Seq, upto: Seq) -> impl Iterator<Item = &'a Deed> {
+        let deeds = self.window.acts_between(after, upto).filter_map(|act| match &act.event.body {
+            Body::Act(done) => Some(&done.deed),
+            _ => None,
+        });
+        deeds.filter(move |deed| deed.target().is_some_and(|target| target.uid == *user))
     }
 
     /// Restricts a user.

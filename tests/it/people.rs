@@ -17,6 +17,7 @@ use madang::model::time::Millis;
 
 use crate::support::frames::Frame;
 use crate::support::process::{Gateway, Raw};
+use crate::support::reader::Reader;
 use crate::support::yard::{Guest, NOON, Yard, open_yard};
 
 /// How long something may take that must happen.
@@ -108,6 +109,66 @@ async fn whoever_is_kicked_is_told_so_and_disconnected_on_every_connection() {
         0,
         "it may come back"
     );
+}
+
+/// Somebody who comes back with so many lines behind this place to hear, and takes so many bytes for now.
+async fn comes_back(yard: &Yard, uid: &str, seq: u64, room: usize) -> (Guest, Reader) {
+    let epoch = yard.node.epoch().to_string();
+    let resume = json!({"ext": 1, "resume": {"epoch": epoch, "seq": seq}});
+    let mut guest = yard.guest();
+    guest.sock.set_room(room);
+    let mut reader = Reader { epoch, upto: seq, ..Reader::default() };
+    assert!(reader.connected(&guest.connect_ext("demo", Some(&yard.token(uid, Role::Viewer)), resume).await));
+    (guest, reader)
+}
+
+/// A broadcast in which somebody has said a lot; the place of the first line.
+async fn talked_about(yard: &Yard) -> u64 {
+    let mut writer = yard.writer("demo", "a").await;
+    let first = writer.sends_and_hears("demo", "first").await["bdy"]["seq"].as_u64().unwrap();
+    for _ in 0..100 {
+        writer.sends_and_hears("demo", "more than one stretch").await;
+    }
+    first
+}
+
+#[tokio::test]
+async fn whoever_is_kicked_while_they_catch_up_is_told_so_and_disconnected() {
+    let yard = Yard::new().await;
+    let (first, mut staff) = (talked_about(&yard).await, joins(&yard, "mod", Role::ChatManager).await);
+    let (mut bad, _) = comes_back(&yard, "bad", first, 1_000).await;
+    let (mut good, _) = comes_back(&yard, "good", first, 1_000).await;
+    assert!(bad.session.is_behind() && good.session.is_behind());
+    assert_eq!(asks(&mut staff, 4005, json!({"userId": "bad"})).await["retCode"], 0);
+    for guest in [&mut bad, &mut good] {
+        guest.sock.set_room(usize::MAX);
+        guest.catches_up().await;
+        assert!(!guest.session.is_behind());
+    }
+    assert_eq!(bad.hears(94005).await["bdy"]["quitUserIdList"], json!(["bad"]));
+    assert_eq!(bad.next().await, Frame::Close(1000, "kicked".to_owned()));
+    assert!(!heard(&mut good).await.contains(&94005) && !good.outbox.is_closed());
+}
+
+#[tokio::test]
+async fn who_comes_back_hears_what_was_done_to_them_alone() {
+    let yard = Yard::new().await;
+    let (first, mut staff) = (talked_about(&yard).await, joins(&yard, "mod", Role::ChatManager).await);
+    for (cmd, body) in [(4005, json!({"userId": "bad"})), (4006, json!({"userId": "bad", "days": 7}))] {
+        assert_eq!(asks(&mut staff, cmd, body).await["retCode"], 0);
+    }
+    // Others had the same stretch before, and have it again.
+    for (uid, expected) in
+        [("good", vec![]), ("bad", vec![94005, 94006]), ("other", vec![]), ("bad", vec![94005, 94006])]
+    {
+        let (mut guest, mut reader) = comes_back(&yard, uid, first, usize::MAX).await;
+        assert!(!guest.session.is_behind() && !guest.outbox.is_closed(), "it may come back");
+        let messages = guest.heard_by_now();
+        messages.iter().for_each(|message| reader.hear(message));
+        let own: Vec<u64> = messages.iter().filter_map(|message| message["cmd"].as_u64()).collect();
+        assert_eq!(own.into_iter().filter(|cmd| [94005, 94006].contains(cmd)).collect::<Vec<_>>(), expected, "{uid}");
+        assert_eq!((reader.lines.len(), reader.repeats, &reader.gaps), (100, 0, &vec![]));
+    }
 }
 
 #[tokio::test]
