@@ -54,6 +54,9 @@ impl TrueLine {
 /// Author, tid, client time and text.
 type Sent = (String, String, i64, String);
 
+/// Until when somebody may not send, and by which act.
+type Held = (i64, u64);
+
 /// The fold of all events, as the contract has it.
 #[derive(Debug, Default)]
 pub(super) struct Truth {
@@ -62,8 +65,8 @@ pub(super) struct Truth {
     pub(super) seq: u64,
     /// Places of acts.
     pub(super) acts: Vec<u64>,
-    /// Who may not send, until when, and by which act; and the same of what held before that.
-    restricted: HashMap<String, ((i64, u64), Option<(i64, u64)>)>,
+    /// Who may not send, and what held before that.
+    restricted: HashMap<String, (Held, Option<Held>)>,
     /// Seconds of slow mode, what they were before, by which act, and who sent when.
     slow: i64,
     slow_before: Option<(u64, i64)>,
@@ -244,7 +247,7 @@ impl Truth {
             Deed::Unpin => self.taken = self.notice.take().map(|notice| (seq, notice)).or(self.taken.take()),
             Deed::Undo(act) => {
                 self.undo(act.0, at);
-                let undone = |((until, by), _): &((i64, u64), _)| *by == act.0 && at < *until;
+                let undone = |((until, by), _): &(Held, _)| *by == act.0 && at < *until;
                 let user = self.restricted.iter().find(|(_, held)| undone(held)).map(|(user, _)| user.clone());
                 if let Some((user, before)) =
                     user.and_then(|user| Some((user.clone(), self.restricted.remove(&user)?.1)))
