@@ -145,7 +145,7 @@ impl Channel {
         if act.cid.as_ref().is_some_and(|cid| self.broadcasts.last().is_none_or(|newest| newest.cid != *cid)) {
             return Err(Refusal::BroadcastEnded);
         }
-        self.may_send(&by.uid, None, at)?;
+        self.may_send(&by.uid, None, by.role, at)?;
         self.may_deal_with(by, &act.deed, at)?;
         match &act.deed {
             Deed::Hide(Lines::One(place)) => {

@@ -88,6 +88,11 @@ impl Authors {
         (line.draft.retry || retried.is_some_and(|retried| at <= retried)).then_some(receipt)
     }
 
+    /// Whether this very send is remembered, so that it would be a repeat if it says so.
+    pub(super) fn remembers(&self, line: &Line) -> bool {
+        self.sent.contains_key(&Sent::new(line))
+    }
+
     pub(super) fn remember(&mut self, line: &Line, at: Millis, receipt: Receipt) {
         self.remember_by(self.newest, line, at, receipt);
         if self.order.len() > MOST_REMEMBERED {

@@ -162,13 +162,15 @@ impl Channel {
 
     /// Looks at a draft before it becomes an event. Trims what a sender may not put into a line.
     pub fn admit(&self, limits: &Limits, now: Millis, line: &mut Line) -> Result<(), Refusal> {
-        // A retry may be of a line that was accepted before the broadcast ended: only `apply` can tell.
+        // A retry of a line that was accepted is answered like it, whatever has happened since. One of a line that isn't
+        // here yet has to pass like any other: each is an event, and saying that it is a retry lets nobody write.
+        let repeats = line.draft.retry && self.authors.remembers(line);
         let may = || {
             self.may_be_written(&line.cid)?;
             // The event says what the token does; what the channel makes of that is said here and by the judge.
             self.may_say(line, self.role_here(line), now)
         };
-        if !line.draft.retry {
+        if !repeats {
             may()?;
         }
         text::trim_emojis(limits, &line.draft.text, &mut line.draft.extras);
@@ -181,7 +183,7 @@ impl Channel {
 
     /// Whether somebody may send this line at this time, by the role that they have here.
     fn may_say(&self, line: &Line, role: Role, at: Millis) -> Result<(), Refusal> {
-        self.may_send(&line.author.uid, line.known.address, at)?;
+        self.may_send(&line.author.uid, line.known.address, role, at)?;
         match line.draft.kind {
             // Notice lines are for staff.
             Kind::Notice if !role.is_staff() => Err(Refusal::KindNotAllowed),

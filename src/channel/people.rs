@@ -2,6 +2,7 @@
 
 use crate::model::access::Credential;
 use crate::model::act::Deed;
+use crate::model::event::Body;
 use crate::model::id::{AddressHash, Seq, UserId};
 use crate::model::message::Author;
 use crate::model::principal::Role;
@@ -18,6 +19,11 @@ impl Channel {
         self.grants.role_of(user, claimed, credential)
     }
 
+    /// Whether this token of somebody is void, as far as this channel has been told.
+    pub fn is_revoked(&self, user: &UserId, credential: &Credential) -> bool {
+        self.revocations.hold(user, credential)
+    }
+
     /// Roles that were given and taken.
     pub fn grants(&self) -> &Grants {
         &self.grants
@@ -28,10 +34,16 @@ impl Channel {
         &self.restrictions
     }
 
-    /// Whether somebody may send at this time; a guest, whether anybody may who comes from there.
-    pub(super) fn may_send(&self, user: &UserId, address: Option<AddressHash>, at: Millis) -> Result<(), Refusal> {
-        let by_address = || self.restrictions.of_address(address?, at);
-        let Some(restriction) = self.restrictions.of(user, at).or_else(by_address) else { return Ok(()) };
+    /// Whether somebody may send at this time by the role that they have here; a guest, whether anybody may who comes from
+    /// there.
+    pub(super) fn may_send(
+        &self,
+        user: &UserId,
+        address: Option<AddressHash>,
+        role: Role,
+        at: Millis,
+    ) -> Result<(), Refusal> {
+        let Some(restriction) = self.restrictions.binding(user, address, role, at) else { return Ok(()) };
         let for_ms = restriction.until.map(|until| until.0.saturating_sub(at.0).unsigned_abs());
         Err(Refusal::Restricted { for_ms })
     }
@@ -45,10 +57,12 @@ impl Channel {
         let role = self.known_role(target);
         match deed {
             Deed::Lift(user) => match self.restrictions.of(&user.uid, at) {
-                Some(restriction) if restriction.rank > by.role => Err(Refusal::Outranked),
+                Some(restriction) if restriction.rank_at(at) > by.role => Err(Refusal::Outranked),
                 _ => Ok(()),
             },
-            Deed::Block(user, _) if self.restrictions.of(&user.uid, at).is_some_and(|held| held.rank > by.role) => {
+            Deed::Block(user, _)
+                if self.restrictions.of(&user.uid, at).is_some_and(|held| held.rank_at(at) > by.role) =>
+            {
                 Err(Refusal::Outranked)
             }
             Deed::Appoint(_, given) if *given >= Role::Streamer => {
@@ -72,6 +86,25 @@ impl Channel {
         self.grants.role_of(&user.uid, user.role, &Credential::default())
     }
 
+    /// Whether something that staff did behind `after` and up to `upto` is told to this user and to nobody else.
+    pub fn tells_alone(&self, user: &UserId, after: Seq, upto: Seq) -> bool {
+        let mut deeds = self.deeds_to(user, after, upto);
+        deeds.any(|deed| matches!(deed, Deed::Kick(_) | Deed::Block(..) | Deed::Lift(_)))
+    }
+
+    /// Whether this user was sent out behind `after` and up to `upto`.
+    pub fn kicks(&self, user: &UserId, after: Seq, upto: Seq) -> bool {
+        self.deeds_to(user, after, upto).any(|deed| matches!(deed, Deed::Kick(_)))
+    }
+
+    fn deeds_to<'a>(&'a self, user: &'a UserId, after: Seq, upto: Seq) -> impl Iterator<Item = &'a Deed> {
+        let deeds = self.window.acts_between(after, upto).filter_map(|act| match &act.event.body {
+            Body::Act(done) => Some(&done.deed),
+            _ => None,
+        });
+        deeds.filter(move |deed| deed.target().is_some_and(|target| target.uid == *user))
+    }
+
     /// Restricts a user.
     pub(super) fn restrict(&mut self, act: Seq, at: Millis, (by, reason): (&Author, &str), deed: &Deed) -> Changed {
         let (target, until) = match deed {
@@ -92,6 +125,7 @@ impl Channel {
             by_nickname: by.profile.nickname.clone(),
             reason: reason.to_owned(),
             address: self.address_of(&target.uid),
+            before: None,
         };
         self.restrictions.add(&target.uid, restriction);
         Changed { something: true, ..Changed::default() }

@@ -1,5 +1,6 @@
-//! Who may not send in a channel, until when, and why. About 300 bytes each.
+//! Who may not send in a channel, until when, and why. About 300 bytes each, and as many for what it lies over.
 
+use std::cmp::Reverse;
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap};
 
@@ -38,12 +39,27 @@ pub struct Restriction {
     pub reason: String,
     /// Where a guest comes from: whoever else comes from there as a guest is restricted with them.
     pub address: Option<AddressHash>,
+    /// What held when it came; that comes back when this one is taken back. One deep: its own is nothing.
+    pub before: Option<Box<Restriction>>,
 }
 
 impl Restriction {
     /// Whether it holds at this time.
     pub fn holds(&self, at: Millis) -> bool {
         self.until.is_none_or(|until| at < until)
+    }
+
+    /// What of it binds somebody with this role at this time, while it holds. Whoever restricts may not have known who they
+    /// are: nobody of staff is bound by whom they are not below, but by the site.
+    fn binding(&self, role: Role, at: Millis) -> Option<&Self> {
+        let binds = |held: &&Self| !role.is_staff() || held.rank > role || held.rank == Role::SiteManager;
+        Some(self).filter(binds).or_else(|| self.before.as_deref().filter(|before| before.holds(at)).filter(binds))
+    }
+
+    /// What somebody has to be at this time to let the user go: nobody gets around what those above have done by doing
+    /// something themselves.
+    pub fn rank_at(&self, at: Millis) -> Role {
+        self.before.as_ref().filter(|before| before.holds(at)).map_or(self.rank, |before| before.rank.max(self.rank))
     }
 }
 
@@ -92,9 +108,17 @@ impl Restrictions {
         self.users.get(user).filter(|restriction| restriction.holds(at))
     }
 
-    /// What holds at this time for a guest who comes from here.
-    pub fn of_address(&self, address: AddressHash, at: Millis) -> Option<&Restriction> {
-        self.guests.get(&address)?.iter().find_map(|user| self.of(user, at))
+    /// What binds this user at this time, who has this role and, as a guest, comes from here.
+    pub(super) fn binding(
+        &self,
+        user: &UserId,
+        address: Option<AddressHash>,
+        role: Role,
+        at: Millis,
+    ) -> Option<&Restriction> {
+        let guests = address.and_then(|address| self.guests.get(&address));
+        let mut users = std::iter::once(user).chain(guests.into_iter().flatten());
+        users.find_map(|user| self.of(user, at)?.binding(role, at))
     }
 
     /// What is remembered of this user, whether it still holds or not.
@@ -120,8 +144,11 @@ impl Restrictions {
         let before = self.users.get(user).filter(|before| is_remembered(before, at));
         if let Some(before) = before {
             new.times += before.times;
-            if new.penalty && before.holds(at) && outlasts(before, &new) {
-                new = Restriction { times: new.times, ..before.clone() };
+            if before.holds(at) {
+                new = match new.penalty && outlasts(before, &new) {
+                    true => Restriction { times: new.times, ..before.clone() },
+                    false => over(new, before),
+                };
             }
         }
         self.insert(user.clone(), new);
@@ -132,10 +159,11 @@ impl Restrictions {
         self.remove(user).is_some_and(|restriction| restriction.holds(at))
     }
 
-    /// Lets those go whom this act restricts. Who that was.
+    /// Takes back that this act restricts somebody: what it lies over comes back, if its time isn't up. Who that was.
     pub(super) fn undo(&mut self, act: Seq, at: Millis) -> Option<UserId> {
         let user = self.by(act, at)?.clone();
-        self.remove(&user);
+        let before = self.remove(&user)?.before.filter(|before| before.holds(at));
+        before.into_iter().for_each(|before| self.insert(user.clone(), *before));
         Some(user)
     }
 
@@ -145,15 +173,33 @@ impl Restrictions {
         found.map(|(user, _)| user)
     }
 
-    /// Up to `limit` restrictions that hold, from acts before a place, newest first.
-    pub fn page(&self, at: Millis, before: Option<Seq>, limit: usize) -> Vec<(UserId, Restriction)> {
-        let earlier = |restriction: &Restriction| before.is_none_or(|before| restriction.act < before);
-        let found = self.users.iter().filter(|(_, restriction)| restriction.holds(at) && earlier(restriction));
-        let mut page: Vec<_> = found.map(|(user, restriction)| (user.clone(), restriction.clone())).collect();
-        page.sort_unstable_by_key(|(_, restriction)| std::cmp::Reverse(restriction.act));
-        page.truncate(limit);
-        page
+    /// How many restrictions hold that are `meant`, and the `take` behind the first `skip` of them, newest first.
+    pub fn page(
+        &self,
+        at: Millis,
+        meant: impl Fn(&Restriction) -> bool,
+        (skip, take): (usize, usize),
+    ) -> (usize, Vec<(UserId, Restriction)>) {
+        // There may be thousands, and the channel waits: nothing is copied but the page.
+        let found = self.users.iter().filter(|(_, restriction)| restriction.holds(at) && meant(restriction));
+        let mut found: Vec<_> = found.collect();
+        let (all, end) = (found.len(), skip.saturating_add(take));
+        let newest_first = |(_, restriction): &(&UserId, &Restriction)| Reverse(restriction.act);
+        if end < all {
+            found.select_nth_unstable_by_key(end, newest_first);
+            found.truncate(end);
+        }
+        found.sort_unstable_by_key(newest_first);
+        let page = found.into_iter().skip(skip).map(|(user, restriction)| (user.clone(), restriction.clone()));
+        (all, page.collect())
     }
+}
+
+/// A restriction that lies over another one. What that one lies over itself is forgotten, but not what it takes to let the
+/// user go, nor where they come from.
+fn over(new: Restriction, before: &Restriction) -> Restriction {
+    let under = Restriction { rank: before.rank_at(new.at), before: None, ..before.clone() };
+    Restriction { address: new.address.or(before.address), before: Some(Box::new(under)), ..new }
 }
 
 fn outlasts(before: &Restriction, new: &Restriction) -> bool {

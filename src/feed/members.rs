@@ -12,7 +12,7 @@ use crate::ws::outbox::{Outbox, PushError};
 use super::{Group, Layer, Place, Span};
 
 /// Why a kicked member's connection is closed: 1000 tells clients that coming back doesn't help.
-const KICKED: &str = "kicked";
+pub const KICKED: &str = "kicked";
 
 /// One socket that is fed.
 pub(super) struct Member {
@@ -80,10 +80,10 @@ impl Members {
         member
     }
 
-    /// Closes every connection of a user, behind what they have been told.
-    pub(super) fn close(&self, user: &UserId) {
-        let theirs =
-            self.0.iter().flat_map(|fed| &fed.members).filter(|(_, member)| member.user.as_ref() == Some(user));
+    /// Closes every connection of a user that was there before `kick`, behind what they have been told.
+    pub(super) fn close(&self, user: &UserId, kick: Seq) {
+        let meant = |member: &Member| member.user.as_ref() == Some(user) && member.after < kick;
+        let theirs = self.0.iter().flat_map(|fed| &fed.members).filter(|(_, member)| meant(member));
         theirs.for_each(|(_, member)| member.outbox.close(CloseCode::Normal, KICKED));
     }
 
@@ -149,5 +149,28 @@ impl Members {
             }
         }
         step
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::model::message::Lane;
+    use crate::ws::sock;
+
+    use super::super::Wire;
+    use super::*;
+
+    #[test]
+    fn who_has_come_back_behind_a_kick_stays() {
+        let group = Group { wire: Wire("t"), layer: Layer::Plain, lane: Lane::All, staff: false, frame_limit: 1 };
+        let (mut members, user) = (Members::default(), UserId::parse("bad").unwrap());
+        let came = |after: u64| {
+            let outbox = Arc::new(Outbox::new(Box::new(sock::Memory::default()), 1_024, Default::default()));
+            members.add(group, Member { outbox: outbox.clone(), user: Some(user.clone()), after: Seq(after) });
+            outbox
+        };
+        let outboxes = [4, 5].map(came);
+        members.close(&user, Seq(5));
+        assert_eq!(outboxes.map(|outbox| outbox.is_closed()), [true, false]);
     }
 }

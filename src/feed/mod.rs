@@ -34,6 +34,7 @@ use missed::Missed;
 
 pub use group::{Batch, Encoder, Encoders, Group, Layer, Span, Wire};
 pub use headcount::{Attendance, Headcount};
+pub use members::KICKED;
 
 /// Members that one step of a flush serves before others may take their turn.
 const STEP: usize = 256;
@@ -187,7 +188,7 @@ impl Feed {
         self.members.lock().regroup(place, group, user, |span, outbox| {
             // Nobody in its old group was told anything of it; the next push begins behind it. A member that takes
             // nothing is closing.
-            let _ = outbox.push(&self.skip(group, span, 0, &[]));
+            let _ = outbox.push(&self.skip(group, None, span, 0, &[]));
         })
     }
 
@@ -202,17 +203,28 @@ impl Feed {
         self.missed.find(group, span, revision)
     }
 
-    /// Makes that stretch, of all items in it; not under any lock that others wait for.
-    pub fn make_stretch(&self, group: Group, span: Span, revision: u64, items: &[Item]) -> Frames {
-        let seen: Vec<&Item> = items.iter().filter(|item| group.sees(item, None)).collect();
+    /// Makes that stretch, of all items in it; not under any lock that others wait for. One that holds something for `own`
+    /// alone is for them alone.
+    pub fn make_stretch(
+        &self,
+        group: Group,
+        own: Option<&UserId>,
+        span: Span,
+        revision: u64,
+        items: &[Item],
+    ) -> Frames {
+        let seen: Vec<&Item> = items.iter().filter(|item| group.sees(item, own)).collect();
         let frames = self.spell(&group, span, &seen, 0);
-        self.missed.keep(group, span, revision, frames.clone());
+        if own.is_none() {
+            self.missed.keep(group, span, revision, frames.clone());
+        }
         frames
     }
 
-    /// Says that the log goes up to the span's end, with nothing to see in it but `acts`, and `left` lines that are left out.
-    pub fn skip(&self, group: Group, span: Span, left: u64, acts: &[Item]) -> Frames {
-        let seen: Vec<&Item> = acts.iter().filter(|item| group.sees(item, None)).collect();
+    /// Says to `user` that the log goes up to the span's end, with nothing to see in it but `acts`, and `left` lines that are
+    /// left out.
+    pub fn skip(&self, group: Group, user: Option<&UserId>, span: Span, left: u64, acts: &[Item]) -> Frames {
+        let seen: Vec<&Item> = acts.iter().filter(|item| group.sees(item, user)).collect();
         self.spell(&group, span, &seen, left)
     }
 
@@ -279,7 +291,7 @@ impl Feed {
         for index in 0..members.groups() {
             let Some((group, _)) = members.occupied(index) else { continue };
             if group.layer == Layer::Ext {
-                let mut gap = self.skip(group, Span { after: upto, upto }, 0, &[]);
+                let mut gap = self.skip(group, None, Span { after: upto, upto }, 0, &[]);
                 let step = members.step(index, 0, usize::MAX, &mut gap);
                 self.metrics.slow_closed.inc_by(step.slow);
             }
@@ -348,8 +360,8 @@ impl Feed {
         for index in 0..groups {
             self.flush_group(index, &items, there).await;
         }
-        for user in items.iter().filter_map(Item::kicks) {
-            self.members.lock().close(user);
+        for (user, kick) in items.iter().filter_map(|item| Some((item.kicks()?, item.seq()))) {
+            self.members.lock().close(user, kick);
         }
         *flushed = last.covers();
         self.note_hidden(*flushed);

@@ -90,16 +90,6 @@ impl Node {
         self.carry_out(&live, event).await
     }
 
-    /// Whether somebody who has no session is staff of a channel, by their login.
-    pub async fn is_staff(&self, channel: &ChannelId, principal: Principal) -> Result<(), StationError> {
-        let view = self.channel(channel).await?;
-        let cid = view.broadcasts.last().map(|broadcast| broadcast.cid.clone()).ok_or(Refusal::BroadcastEnded)?;
-        let live = self.hub.live(&view.id).await.map_err(|failure| refusal(&failure))?;
-        let principal = self.settle(&live, &cid, Standing::Valid(principal))??;
-        let role = live.state.lock().channel.role_of(&principal.uid, principal.role, &principal.credential());
-        if role.is_staff() { Ok(()) } else { Err(Refusal::NotStaff.into()) }
-    }
-
     /// Does what the site's backend asks for.
     pub async fn act_as_site(
         &self,
@@ -185,8 +175,35 @@ impl Node {
     ) -> Result<Vec<Restricted>, StationError> {
         let view = self.channel(channel).await?;
         let live = self.hub.live(&view.id).await.map_err(|failure| refusal(&failure))?;
+        let earlier = |restriction: &Restriction| before.is_none_or(|before| restriction.act < before);
         let state = live.state.lock();
-        Ok(state.channel.restrictions().page(self.parts.clock.now(), before, limit))
+        Ok(state.channel.restrictions().page(self.parts.clock.now(), earlier, (0, limit)).1)
+    }
+
+    /// Of the users who may not send in a channel now and whose name has `called` in it, how many there are, and a page: so
+    /// many behind the first so many, newest first. For staff, by their login; it counts as an act.
+    pub async fn restrictions_for(
+        &self,
+        channel: &ChannelId,
+        principal: Principal,
+        called: &str,
+        page: (usize, usize),
+    ) -> Result<(usize, Vec<Restricted>), StationError> {
+        let live = self.for_staff(channel, principal).await?;
+        let state = live.state.lock();
+        let meant = |restriction: &Restriction| restriction.nickname.contains(called);
+        Ok(state.channel.restrictions().page(self.parts.clock.now(), meant, page))
+    }
+
+    /// The channel, for one of its staff who has no session, by their login; it counts as an act.
+    pub(super) async fn for_staff(&self, channel: &ChannelId, principal: Principal) -> Result<Arc<Live>, StationError> {
+        let view = self.channel(channel).await?;
+        let cid = view.broadcasts.last().map(|broadcast| broadcast.cid.clone()).ok_or(Refusal::BroadcastEnded)?;
+        let live = self.hub.live(&view.id).await.map_err(|failure| refusal(&failure))?;
+        let principal = self.settle(&live, &cid, Standing::Valid(principal))??;
+        self.pace_acts(&principal)?;
+        let role = live.state.lock().channel.role_of(&principal.uid, principal.role, &principal.credential());
+        if role.is_staff() { Ok(live) } else { Err(Refusal::NotStaff.into()) }
     }
 
     /// What is remembered of this user's restrictions in a broadcast's channel, whether they hold or not.

@@ -13,7 +13,7 @@ use crate::model::filter::{Filter, FilterChange, Finding, Measure};
 use crate::model::id::{ChannelId, EventId, Seq};
 use crate::model::item::LineView;
 use crate::model::message::{Author, Line, Receipt};
-use crate::model::principal::Role;
+use crate::model::principal::{Principal, Role};
 use crate::model::refusal::Refusal;
 use crate::model::time::Millis;
 use crate::policy::rules::{self, Rules};
@@ -71,6 +71,13 @@ impl Node {
     pub async fn rules_of(&self, channel: &ChannelId) -> Result<Filtering, StationError> {
         let view = self.channel(channel).await?;
         let live = self.hub.live(&view.id).await.map_err(|failure| refusal(&failure))?;
+        let state = live.state.lock();
+        Ok(state.channel.filtering().clone())
+    }
+
+    /// The same for one of its staff, by their login; it counts as an act.
+    pub async fn rules_for(&self, channel: &ChannelId, principal: Principal) -> Result<Filtering, StationError> {
+        let live = self.for_staff(channel, principal).await?;
         let state = live.state.lock();
         Ok(state.channel.filtering().clone())
     }

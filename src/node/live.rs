@@ -43,7 +43,7 @@ pub(super) struct Live {
     /// Held for reading by whoever tells somebody what was revealed a moment ago; taken under the state's lock, so nobody
     /// who holds it may wait for that, and a reader never waits for a writer.
     telling: RwLock<()>,
-    /// Counts what may have changed somebody's role.
+    /// Counts what may have changed somebody's role, or ended it.
     pub(super) roles: watch::Sender<u64>,
     /// Held while a snapshot is taken, so that one is at a time.
     keeping: Arc<AsyncMutex<()>>,
@@ -233,7 +233,7 @@ impl Live {
         }
         let stage = state.stage.clone();
         drop(state);
-        if verdicts.iter().any(|(event, _, verdict)| matches!(verdict, Verdict::Act(_)) && may_change_roles(event)) {
+        if verdicts.iter().any(|(event, _, verdict)| may_change_roles(event, verdict)) {
             self.roles.send_modify(|count| *count += 1);
         }
         for (event, seq, verdict) in verdicts {
@@ -350,8 +350,12 @@ impl WaitersOf for Arc<Live> {
     }
 }
 
-fn may_change_roles(event: &Event) -> bool {
-    matches!(&event.body, Body::Act(act) if matches!(act.deed, Deed::Appoint(..) | Deed::Undo(_)))
+fn may_change_roles(event: &Event, verdict: &Verdict) -> bool {
+    match &event.body {
+        Body::Act(act) if matches!(verdict, Verdict::Act(_)) => matches!(act.deed, Deed::Appoint(..) | Deed::Undo(_)),
+        Body::Revoked { .. } => true,
+        _ => false,
+    }
 }
 
 fn outcome(event: &Event, seq: Seq, verdict: Verdict) -> Outcome {

@@ -11,10 +11,11 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use crate::channel::Channel;
 use crate::clock;
-use crate::feed::{Group, Span};
-use crate::model::id::{Epoch, Seq};
+use crate::feed::{Group, KICKED, Span};
+use crate::model::id::{Epoch, Seq, UserId};
 use crate::model::item::Item;
 use crate::model::message::Lane;
+use crate::ws::close::CloseCode;
 use crate::ws::frames::Frames;
 use crate::ws::outbox::Outbox;
 
@@ -86,6 +87,8 @@ pub type Turn = Pin<Box<dyn Future<Output = Option<OwnedSemaphorePermit>> + Send
 pub(super) struct Trail {
     /// They have been told everything up to here.
     told: Seq,
+    /// How far the log was when they came.
+    arrived: Seq,
     /// Lines that have gone by up to there, in this reading of the channel.
     lines: u64,
     readings: u64,
@@ -132,7 +135,7 @@ impl Node {
         };
         let (lines, readings) = (channel.lines_upto(after), state.readings);
         drop(state);
-        seat.trail = Some(Box::new(Trail { told: after, lines, readings }));
+        seat.trail = Some(Box::new(Trail { told: after, arrived: seq, lines, readings }));
         Arrival { epoch, seq, after, recovered: place.map(|place| place.map(drop)) }
     }
 }
@@ -145,6 +148,8 @@ enum Next {
     Skip(Span, u64, Vec<Item>),
     /// A stretch with something to see, which was made for somebody else already or is to be made of these items.
     Stretch(Span, Result<Frames, Vec<Item>>),
+    /// One that holds something for nobody else.
+    Own(Span, Vec<Item>),
 }
 
 impl Seat {
@@ -154,15 +159,20 @@ impl Seat {
         let (Some(stage), Some(mut trail)) = (self.stage.clone(), self.trail.as_deref().copied()) else { return true };
         let (user, feed) = (self.user().cloned(), &stage.feed);
         let mut state = self.live.state.lock();
-        let (revision, seq) = (state.revision, state.channel.seq());
-        let frames = match trail.next(&state, &stage, group) {
+        let (revision, seq, told) = (state.revision, state.channel.seq(), trail.told);
+        let next = trail.next(&state, &stage, group, user.as_ref());
+        // Whoever was sent out before may come back.
+        let kicks = |user| state.channel.kicks(user, told.max(trail.arrived), trail.told);
+        let kicked = state.is_newest(Some(&stage)) && user.as_ref().is_some_and(kicks);
+        let own = user.as_ref().filter(|_| matches!(next, Next::Own(..)));
+        let frames = match next {
             Next::Live => None,
-            Next::Skip(span, left, acts) => Some(feed.skip(group, span, left, &acts)),
+            Next::Skip(span, left, acts) => Some(feed.skip(group, user.as_ref(), span, left, &acts)),
             Next::Stretch(_, Ok(made)) => Some(made),
-            Next::Stretch(span, Err(items)) => {
+            Next::Stretch(span, Err(items)) | Next::Own(span, items) => {
                 // Not while all others of the channel wait.
                 drop(state);
-                let frames = feed.make_stretch(group, span, revision, &items);
+                let frames = feed.make_stretch(group, own, span, revision, &items);
                 state = self.live.state.lock();
                 if state.revision != revision {
                     // Something in it may be shown otherwise now.
@@ -176,12 +186,16 @@ impl Seat {
         }
         // Under the channel's lock, so that nothing is applied between the end of what is told and the joining.
         let lands = trail.told == seq && state.channel.seq() == seq;
-        if !lands {
+        if !lands || kicked {
             // Whoever hides something waits for those who are telling what they saw before.
             let _telling = self.live.tells();
             drop(state);
             frames.iter().for_each(|frames| hand_over(outbox, frames));
-            return false;
+            if kicked {
+                outbox.close(CloseCode::Normal, KICKED);
+                self.trail = None;
+            }
+            return kicked;
         }
         frames.iter().for_each(|frames| hand_over(outbox, frames));
         self.place = Some(feed.join(group, outbox.clone(), user, seq));
@@ -197,7 +211,7 @@ fn hand_over(outbox: &Outbox, frames: &Frames) {
 
 impl Trail {
     /// What is next to be told, and takes note that it was.
-    fn next(&mut self, state: &State, stage: &Arc<Stage>, group: Group) -> Next {
+    fn next(&mut self, state: &State, stage: &Arc<Stage>, group: Group, user: Option<&UserId>) -> Next {
         let (channel, seq) = (&state.channel, state.channel.seq());
         if !state.is_newest(Some(stage)) {
             // Another broadcast has begun, and what was missed of this one is forgotten: a gap, and nothing after it.
@@ -234,6 +248,10 @@ impl Trail {
             return Next::Skip(Span { after: upto, upto }, 0, Vec::new());
         }
         let span = Span { after: self.told, upto };
+        if user.is_some_and(|user| channel.tells_alone(user, span.after, upto)) {
+            self.advance(state, upto);
+            return Next::Own(span, channel.between(span.after, upto));
+        }
         let made = stage.feed.stretch(group, span, state.revision);
         let stretch = made.ok_or_else(|| channel.between(span.after, upto));
         self.advance(state, upto);

@@ -24,6 +24,8 @@ use super::{Access, Node, Outcome};
 pub struct SiteLine {
     /// In whose name.
     pub author: Author,
+    /// What is known of them beside their profile.
+    pub known: Known,
     /// What is said.
     pub draft: Draft,
     /// The event that it becomes: the same request, sent again, is the same event.
@@ -84,7 +86,7 @@ impl Node {
         line: SiteLine,
         access: &Access,
     ) -> Result<(Cid, Receipt), StationError> {
-        let SiteLine { author, draft, id } = line;
+        let SiteLine { author, known, draft, id } = line;
         self.pace_program(&access.id)?;
         let view = self.channel(channel).await?;
         let cid = view.on_air().map(|broadcast| broadcast.cid.clone()).ok_or(Refusal::BroadcastEnded)?;
@@ -96,7 +98,7 @@ impl Node {
             draft,
             members: view.there.sockets,
             credential: Credential::of_the_site(),
-            known: Known::default(),
+            known,
             filtered: None,
             judged: Seq::default(),
         };

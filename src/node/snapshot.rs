@@ -414,7 +414,9 @@ mod tests {
             by_nickname: "지기".to_owned(),
             reason: "spam".to_owned(),
             address: Some(AddressHash([7; 16])),
+            before: None,
         };
+        let over = Restriction { act: Seq(22), before: Some(Box::new(restriction.clone())), ..restriction.clone() };
         let modes = Modes { slow_seconds: 30, group: Group::Managers, emoji_only: true, ..Modes::default() };
         let running = Running {
             modes,
@@ -443,6 +445,7 @@ mod tests {
             restrictions: Restrictions::new([
                 (user("bad"), restriction.clone()),
                 (user("worse"), Restriction { until: None, penalty: false, ..restriction }),
+                (user("worst"), over),
             ]),
             running,
             newcomers: Newcomers::new([(user("u"), 4)], [(user("v"), 3), (user("w"), 2)]),

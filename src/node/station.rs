@@ -56,6 +56,8 @@ pub struct ChannelView {
     pub there: Attendance,
     /// How its chat is run now.
     pub modes: Modes,
+    /// How it is set to be run: what holds when panic is over.
+    pub set: Modes,
 }
 
 impl ChannelView {
@@ -118,8 +120,9 @@ impl Node {
         let state = live.state.lock();
         let broadcasts = state.channel.broadcasts().to_vec();
         let there = state.stage.as_ref().map_or_else(Attendance::default, |stage| stage.feed.headcount().now());
-        let modes = state.channel.running().at(self.parts.clock.now());
-        Ok(ChannelView { id: live.id().clone(), name, listed, broadcasts, there, modes })
+        let running = state.channel.running();
+        let (modes, set) = (running.at(self.parts.clock.now()), running.modes);
+        Ok(ChannelView { id: live.id().clone(), name, listed, broadcasts, there, modes, set })
     }
 
     /// Whether this is the channel of a broadcast that opened itself: the directory doesn't know it, its log does.

@@ -89,8 +89,12 @@ impl Seat {
     /// What its holder may do here now.
     pub fn role(&self) -> Role {
         let role = |principal: &Principal| {
-            let channel = &self.live.state.lock().channel;
-            channel.role_of(&principal.uid, principal.role, &principal.credential())
+            let (channel, credential) = (&self.live.state.lock().channel, principal.credential());
+            // The channel may have heard of it before the directory has, on another machine than the one that revoked it.
+            match channel.is_revoked(&principal.uid, &credential) {
+                true => Role::Viewer,
+                false => channel.role_of(&principal.uid, principal.role, &credential),
+            }
         };
         self.principal().map_or(Role::Viewer, role)
     }

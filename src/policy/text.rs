@@ -5,6 +5,8 @@ use unicode_segmentation::UnicodeSegmentation;
 use crate::model::message::{Author, Draft, Extras};
 use crate::model::refusal::Refusal;
 
+use super::emoji;
+
 /// Limits of a line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
@@ -47,10 +49,11 @@ pub fn judge_text(limits: &Limits, author: &Author, text: &str, extras: &Extras)
     Ok(())
 }
 
-/// Drops emojis whose picture the site doesn't serve, and those the text doesn't use.
+/// Drops emojis whose picture the site doesn't serve, those whose name can't be one, and those the text doesn't use.
 pub fn trim_emojis(limits: &Limits, text: &str, extras: &mut Extras) {
     extras.emojis.retain(|(name, picture)| {
-        limits.emoji_prefixes.iter().any(|prefix| picture.starts_with(prefix.as_str()))
+        emoji::is_name(name)
+            && limits.emoji_prefixes.iter().any(|prefix| picture.starts_with(prefix.as_str()))
             && text.contains(&format!("{{:{name}:}}"))
     });
 }
@@ -143,8 +146,9 @@ mod tests {
     #[test]
     fn emojis_come_from_the_site_and_are_used() {
         let limits = Limits { emoji_prefixes: vec!["https://site/".to_owned()], ..Limits::default() };
-        let mut draft = Draft { text: "{:a:} {:b:}".to_owned(), ..Draft::default() };
-        draft.extras.emojis = [("a", "https://site/a.png"), ("b", "https://evil/b.png"), ("c", "https://site/c.png")]
+        let mut draft = Draft { text: "{:a:} {:b:} {:a b:}".to_owned(), ..Draft::default() };
+        let (ours, theirs) = ("https://site/a.png", "https://evil/b.png");
+        draft.extras.emojis = [("a", ours), ("b", theirs), ("c", ours), ("a b", ours)]
             .map(|(name, picture)| (name.to_owned(), picture.to_owned()))
             .to_vec();
         trim_emojis(&limits, &draft.text, &mut draft.extras);

@@ -124,6 +124,23 @@ fn the_backend_speaks_as_the_site_and_as_anyone() {
 }
 
 #[test]
+fn a_line_of_the_backend_says_what_the_site_knows_of_its_author() {
+    let data = tempdir().unwrap();
+    let gateway = Gateway::start(data.path(), &[], &[]);
+    on_air(&gateway);
+    let post = |path: &str, body: Value| gateway.site("POST", &format!("/v1/channels/c/{path}"), &body.to_string());
+    assert_eq!(post("modes", json!({"group": "FOLLOWER", "followMinutes": 10, "realName": true})).0, 200);
+    let says = |uid: &str, known: Value| {
+        let mut user = json!({"uid": uid, "nickname": uid});
+        user.as_object_mut().unwrap().extend(known.as_object().unwrap().clone());
+        post("messages", json!({"text": "hi", "user": user})).0
+    };
+    assert_eq!(says("stranger", json!({"realName": true})), 403);
+    assert_eq!(says("nobody", json!({"followingSince": 1_600_000_000})), 403);
+    assert_eq!(says("fan", json!({"followingSince": 1_600_000_000, "realName": true})), 201);
+}
+
+#[test]
 fn a_token_of_the_backend_joins_and_is_revoked() {
     let data = tempdir().unwrap();
     let gateway = Gateway::start(data.path(), &[], &[]);

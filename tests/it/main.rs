@@ -20,6 +20,7 @@ mod filters;
 mod flood;
 mod golden;
 mod log_versions;
+mod manage;
 mod people;
 mod proxies;
 mod retention;

@@ -1,19 +1,27 @@
 //! What is done to users: sent out, restricted, given roles.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use tempfile::tempdir;
+use tokio::time::timeout;
 
 use madang::auth::Grant;
 use madang::eventlog::memory::Memory;
+use madang::model::access::Revoked;
+use madang::model::id::UserId;
 use madang::model::mode::Known;
 use madang::model::principal::{Role, Scope};
 use madang::model::time::Millis;
 
 use crate::support::frames::Frame;
 use crate::support::process::{Gateway, Raw};
+use crate::support::reader::Reader;
 use crate::support::yard::{Guest, NOON, Yard, open_yard};
+
+/// How long something may take that must happen.
+const SOON: Duration = Duration::from_secs(10);
 
 async fn joins(yard: &Yard, uid: &str, role: Role) -> Guest {
     let mut guest = yard.guest();
@@ -28,7 +36,7 @@ async fn asks(guest: &mut Guest, cmd: u64, body: Value) -> Value {
 
 /// Numbers of what comes, until nothing does.
 async fn heard(guest: &mut Guest) -> Vec<u64> {
-    tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    tokio::time::sleep(Duration::from_millis(100)).await;
     guest.heard_by_now().iter().map(|message| message["cmd"].as_u64().unwrap()).collect()
 }
 
@@ -103,6 +111,66 @@ async fn whoever_is_kicked_is_told_so_and_disconnected_on_every_connection() {
     );
 }
 
+/// Somebody who comes back with so many lines behind this place to hear, and takes so many bytes for now.
+async fn comes_back(yard: &Yard, uid: &str, seq: u64, room: usize) -> (Guest, Reader) {
+    let epoch = yard.node.epoch().to_string();
+    let resume = json!({"ext": 1, "resume": {"epoch": epoch, "seq": seq}});
+    let mut guest = yard.guest();
+    guest.sock.set_room(room);
+    let mut reader = Reader { epoch, upto: seq, ..Reader::default() };
+    assert!(reader.connected(&guest.connect_ext("demo", Some(&yard.token(uid, Role::Viewer)), resume).await));
+    (guest, reader)
+}
+
+/// A broadcast in which somebody has said a lot; the place of the first line.
+async fn talked_about(yard: &Yard) -> u64 {
+    let mut writer = yard.writer("demo", "a").await;
+    let first = writer.sends_and_hears("demo", "first").await["bdy"]["seq"].as_u64().unwrap();
+    for _ in 0..100 {
+        writer.sends_and_hears("demo", "more than one stretch").await;
+    }
+    first
+}
+
+#[tokio::test]
+async fn whoever_is_kicked_while_they_catch_up_is_told_so_and_disconnected() {
+    let yard = Yard::new().await;
+    let (first, mut staff) = (talked_about(&yard).await, joins(&yard, "mod", Role::ChatManager).await);
+    let (mut bad, _) = comes_back(&yard, "bad", first, 1_000).await;
+    let (mut good, _) = comes_back(&yard, "good", first, 1_000).await;
+    assert!(bad.session.is_behind() && good.session.is_behind());
+    assert_eq!(asks(&mut staff, 4005, json!({"userId": "bad"})).await["retCode"], 0);
+    for guest in [&mut bad, &mut good] {
+        guest.sock.set_room(usize::MAX);
+        guest.catches_up().await;
+        assert!(!guest.session.is_behind());
+    }
+    assert_eq!(bad.hears(94005).await["bdy"]["quitUserIdList"], json!(["bad"]));
+    assert_eq!(bad.next().await, Frame::Close(1000, "kicked".to_owned()));
+    assert!(!heard(&mut good).await.contains(&94005) && !good.outbox.is_closed());
+}
+
+#[tokio::test]
+async fn who_comes_back_hears_what_was_done_to_them_alone() {
+    let yard = Yard::new().await;
+    let (first, mut staff) = (talked_about(&yard).await, joins(&yard, "mod", Role::ChatManager).await);
+    for (cmd, body) in [(4005, json!({"userId": "bad"})), (4006, json!({"userId": "bad", "days": 7}))] {
+        assert_eq!(asks(&mut staff, cmd, body).await["retCode"], 0);
+    }
+    // Others had the same stretch before, and have it again.
+    for (uid, expected) in
+        [("good", vec![]), ("bad", vec![94005, 94006]), ("other", vec![]), ("bad", vec![94005, 94006])]
+    {
+        let (mut guest, mut reader) = comes_back(&yard, uid, first, usize::MAX).await;
+        assert!(!guest.session.is_behind() && !guest.outbox.is_closed(), "it may come back");
+        let messages = guest.heard_by_now();
+        messages.iter().for_each(|message| reader.hear(message));
+        let own: Vec<u64> = messages.iter().filter_map(|message| message["cmd"].as_u64()).collect();
+        assert_eq!(own.into_iter().filter(|cmd| [94005, 94006].contains(cmd)).collect::<Vec<_>>(), expected, "{uid}");
+        assert_eq!((reader.lines.len(), reader.repeats, &reader.gaps), (100, 0, &vec![]));
+    }
+}
+
 #[tokio::test]
 async fn a_role_counts_at_once_in_open_sessions_too() {
     let yard = Yard::new().await;
@@ -134,6 +202,60 @@ async fn a_role_counts_at_once_in_open_sessions_too() {
     yard.clock.advance(1_000);
     let mut again = joins(&yard, "helper", Role::ChatManager).await;
     assert_eq!(asks(&mut again, 4008, json!({"seq": line})).await["retCode"], 0, "a later one does");
+}
+
+/// What is for staff is said, and whether this guest hears it.
+async fn hears_what_is_for_staff(guest: &mut Guest, king: &mut Guest) -> bool {
+    heard(guest).await;
+    assert_eq!(asks(king, 4015, json!({"userId": "bad"})).await["retCode"], 0);
+    heard(guest).await.contains(&93102)
+}
+
+#[tokio::test]
+async fn whoever_is_no_longer_staff_by_their_token_hears_nothing_more_that_is_for_staff() {
+    let yard = Yard::new().await;
+    let mut king = yard.guest();
+    let long = Grant::plain("king", "king", Role::Streamer, Scope::Everywhere, 36_000);
+    king.connect("demo", Some(&yard.tokens.issue(&long))).await;
+    let (mut ends, mut ext) = (joins(&yard, "ends", Role::ChatManager).await, yard.guest());
+    ext.connect_ext("demo", Some(&yard.token("ext", Role::ChatManager)), json!({"ext": 1})).await;
+    assert!(hears_what_is_for_staff(&mut ends, &mut king).await && hears_what_is_for_staff(&mut ext, &mut king).await);
+    // As soon as that is known, not at the next look around.
+    let ext_was = Revoked::User(UserId::parse("ext").unwrap());
+    yard.node.revoke(&ext_was).await.unwrap();
+    timeout(SOON, ext.session.has_something_to_do()).await.unwrap();
+    ext.session.keep_group().await;
+    assert!(!ext.session.is_staff() && !hears_what_is_for_staff(&mut ext, &mut king).await);
+    yard.clock.advance(3_700_000);
+    ends.session.look_around();
+    ends.session.keep_group().await;
+    assert!(!ends.session.is_staff() && !hears_what_is_for_staff(&mut ends, &mut king).await);
+    assert!(king.session.is_staff());
+}
+
+#[tokio::test]
+async fn who_lands_as_staff_can_be_staff_no_longer() {
+    let yard = Yard::new().await;
+    let (mut king, mut writer) = (joins(&yard, "king", Role::Streamer).await, yard.writer("demo", "a").await);
+    let first = writer.sends_and_hears("demo", "x").await["bdy"]["seq"].as_u64().unwrap();
+    for _ in 0..100 {
+        writer.sends_and_hears("demo", "more than one stretch").await;
+    }
+    let resume = json!({"ext": 1, "resume": {"epoch": yard.node.epoch().to_string(), "seq": first}});
+    let mut helper = yard.guest();
+    helper.sock.set_room(1_000);
+    helper.connect_ext("demo", Some(&yard.token("helper", Role::Viewer)), resume).await;
+    assert!(helper.session.is_behind());
+    // It becomes staff on the way, and is so when it lands.
+    let give = |code: &str| json!({"userId": "helper", "userRoleCode": code});
+    assert_eq!(asks(&mut king, 4020, give("streaming_chat_manager")).await["retCode"], 0);
+    helper.sock.set_room(usize::MAX);
+    helper.catches_up().await;
+    assert!(!helper.session.is_behind() && hears_what_is_for_staff(&mut helper, &mut king).await);
+    assert_eq!(asks(&mut king, 4020, give("common_user")).await["retCode"], 0);
+    timeout(SOON, helper.session.has_something_to_do()).await.unwrap();
+    helper.session.keep_group().await;
+    assert!(!hears_what_is_for_staff(&mut helper, &mut king).await);
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 use super::*;
 use crate::model::id::AddressHash;
+use crate::model::mode::ModeChange;
 
 fn who(uid: &str) -> Arc<Author> {
     Arc::new(author(uid))
@@ -55,6 +56,20 @@ fn a_penalty_holds_for_its_time_and_hides_what_was_said() {
 }
 
 #[test]
+fn nobody_writes_to_the_log_by_saying_that_it_is_a_retry() {
+    let mut scene = Scene::on_air();
+    scene.says(1, "a", draft("said before", false));
+    scene.does(2, Role::ChatManager, block("a", None)).unwrap();
+    let admits = |text| scene.channel.admit(&Limits::default(), Millis(3), &mut line("a", draft(text, true)));
+    assert_eq!(admits("new"), Err(Refusal::Restricted { for_ms: None }));
+    assert_eq!(admits("said before"), Ok(()), "it was accepted");
+    scene.does(4, Role::Streamer, Deed::Run(ModeChange { slow_seconds: Some(10), ..ModeChange::default() })).unwrap();
+    scene.says(5, "b", draft("one", false));
+    let admits = |text| scene.channel.admit(&Limits::default(), Millis(6), &mut line("b", draft(text, true)));
+    assert!(matches!(admits("two"), Err(Refusal::SlowMode { .. })) && admits("one").is_ok());
+}
+
+#[test]
 fn a_block_holds_in_the_next_broadcast_and_until_it_is_lifted() {
     let mut scene = Scene::on_air();
     let act = scene.does(1, Role::ChatManager, block("a", None)).unwrap();
@@ -79,6 +94,28 @@ fn a_block_holds_in_the_next_broadcast_and_until_it_is_lifted() {
     scene.does(16, Role::ChatManager, Deed::Undo(act)).unwrap();
     assert!(matches!(scene.happens(17, Body::Line(Arc::new(line("17")))), Verdict::Line(_)));
     assert_eq!(scene.acts(18, Deed::Lift(who("a"))), Verdict::Nothing);
+}
+
+#[test]
+fn restricted_users_are_listed_page_by_page_newest_first() {
+    let mut scene = Scene::on_air();
+    let acts: Vec<Seq> = (0..30)
+        .map(|number| {
+            let called = Profile { nickname: format!("name {}", number % 3), ..Profile::default() };
+            let user = Author { profile: Arc::new(called), ..author(&format!("u{number}")) };
+            scene.does(number, Role::Streamer, Deed::Block(Arc::new(user), Some(Millis(1_000 + number)))).unwrap()
+        })
+        .collect();
+    let places = |found: (usize, Vec<(UserId, Restriction)>)| -> (usize, Vec<Seq>) {
+        (found.0, found.1.into_iter().map(|(_, restriction)| restriction.act).collect())
+    };
+    let all = |skip, take| places(scene.channel.restrictions().page(Millis(999), |_| true, (skip, take)));
+    assert_eq!(all(0, 3), (30, vec![acts[29], acts[28], acts[27]]));
+    assert_eq!(all(28, 30), (30, vec![acts[1], acts[0]]));
+    assert_eq!((all(30, 3), all(usize::MAX, 3)), ((30, vec![]), (30, vec![])));
+    let named = |restriction: &Restriction| restriction.nickname.contains("1");
+    let (count, page) = places(scene.channel.restrictions().page(Millis(1_010), named, (1, 2)));
+    assert_eq!((count, page), (6, vec![acts[25], acts[22]]), "of those that hold");
 }
 
 #[test]
@@ -128,6 +165,73 @@ fn nobody_restricts_themselves_or_those_above_them() {
         deed: Deed::Unpin,
     };
     assert_eq!(scene.happens(5, Body::Act(Arc::new(act))), restricted(None));
+}
+
+#[test]
+fn a_manager_locks_out_nobody_whose_role_they_did_not_know() {
+    let mut scene = Scene::on_air();
+    let sends = |scene: &mut Scene, at: i64, uid: &str, role| {
+        let line = Line { author: Author { role, ..author(uid) }, ..line(uid, draft(&at.to_string(), false)) };
+        matches!(scene.happens(at, Body::Line(Arc::new(line))), Verdict::Line(_))
+    };
+    let acts = |scene: &mut Scene, at: i64, uid: &str, role| {
+        let (by, deed) = (Author { role, ..author(uid) }, penalize(&format!("bad{at}"), at + 1_000));
+        let (cid, credential, key, reason) = (None, Credential::default(), String::new(), String::new());
+        let act = Act { by, cid, credential, key, reason, deed };
+        matches!(scene.happens(at, Body::Act(Arc::new(act))), Verdict::Act(_))
+    };
+    // Not there, so that they are a name and no more.
+    scene.does(1, Role::ChatManager, block("king", None)).unwrap();
+    scene.does(1, Role::ChatManager, block("peer", None)).unwrap();
+    assert!(sends(&mut scene, 2, "king", Role::Streamer) && acts(&mut scene, 3, "king", Role::Streamer));
+    assert!(sends(&mut scene, 4, "peer", Role::ChatManager) && acts(&mut scene, 5, "peer", Role::ChatManager));
+    assert!(!sends(&mut scene, 6, "king", Role::Viewer), "by a token that doesn't say so");
+    // Those above do, under whatever lies over it, and so does the site.
+    scene.does(7, Role::ChannelManager, penalize("low", 60_000)).unwrap();
+    scene.does(8, Role::ChatManager, penalize("low", 90_000)).unwrap();
+    assert!(!sends(&mut scene, 9, "low", Role::ChatManager) && !acts(&mut scene, 10, "low", Role::ChatManager));
+    assert!(sends(&mut scene, 60_000, "low", Role::ChatManager) && !sends(&mut scene, 60_000, "low", Role::Viewer));
+    scene.does(60_001, Role::SiteManager, block("works", None)).unwrap();
+    assert!(!sends(&mut scene, 60_002, "works", Role::SiteManager));
+}
+
+#[test]
+fn nobody_gets_around_a_restriction_by_restricting_longer() {
+    let mut scene = Scene::on_air();
+    scene.does(1, Role::Streamer, penalize("a", 60_000)).unwrap();
+    let over = scene.does(2, Role::ChatManager, penalize("a", 90_000)).unwrap();
+    assert_eq!(scene.does(3, Role::ChatManager, Deed::Lift(who("a"))), Err(Refusal::Outranked));
+    assert_eq!(scene.does(3, Role::ChatManager, block("a", Some(4))), Err(Refusal::Outranked));
+    // Once more, and what the streamer did lies two deep.
+    let twice = scene.does(4, Role::ChatManager, penalize("a", 95_000)).unwrap();
+    assert_eq!(scene.does(5, Role::ChatManager, Deed::Lift(who("a"))), Err(Refusal::Outranked));
+    scene.does(6, Role::ChatManager, Deed::Undo(twice)).unwrap();
+    assert_eq!(scene.does(7, Role::ChatManager, Deed::Undo(over)), Err(Refusal::Outranked));
+    assert_eq!(scene.tries(8, "a"), restricted(Some(89_992)));
+    scene.does(60_000, Role::ChatManager, penalize("a", 99_000)).unwrap();
+    scene.does(70_000, Role::ChatManager, penalize("b", 99_000)).unwrap();
+    scene.does(70_001, Role::ChatManager, Deed::Lift(who("b"))).unwrap();
+}
+
+#[test]
+fn undo_brings_back_what_a_restriction_lay_over() {
+    let mut scene = Scene::on_air();
+    let first = scene.does(1, Role::ChannelManager, block("a", None)).unwrap();
+    let second = scene.does(2, Role::Streamer, block("a", Some(9_000))).unwrap();
+    scene.does(3, Role::Streamer, Deed::Undo(second)).unwrap();
+    assert_eq!(scene.tries(10_000, "a"), restricted(None), "as it was before");
+    scene.does(10_001, Role::ChannelManager, Deed::Undo(first)).unwrap();
+    assert!(scene.goes_through(10_002, "a"));
+    // What would be over by now doesn't come back.
+    scene.does(11_000, Role::ChatManager, penalize("a", 12_000)).unwrap();
+    let longer = scene.does(11_001, Role::ChatManager, block("a", None)).unwrap();
+    scene.does(12_000, Role::ChatManager, Deed::Undo(longer)).unwrap();
+    assert!(scene.goes_through(12_001, "a"));
+    // Nor does what was lifted.
+    scene.does(13_000, Role::ChatManager, penalize("a", 99_000)).unwrap();
+    scene.does(13_001, Role::ChatManager, block("a", None)).unwrap();
+    scene.does(13_002, Role::ChatManager, Deed::Lift(who("a"))).unwrap();
+    assert!(scene.goes_through(13_003, "a"));
 }
 
 #[test]

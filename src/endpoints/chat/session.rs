@@ -161,9 +161,9 @@ impl Session {
     /// Goes on as a member of the group that its role asks for now.
     pub async fn keep_group(&mut self) {
         if let Phase::Joined(joined) = &mut self.phase
-            && joined.staff.is_some() != joined.seat.is_staff()
+            && joined.staff.is_some() != joined.is_staff(&self.node)
         {
-            joined.regroup(&self.config).await;
+            joined.regroup(&self.node, &self.config).await;
         }
     }
 
@@ -188,9 +188,11 @@ impl Session {
 
     fn take_step(&mut self) {
         let Phase::Joined(joined) = &mut self.phase else { return };
-        let group = joined.group(&self.config);
-        if let Some(ext) = &mut joined.ext {
-            ext.behind = !joined.seat.catch_up(group, &self.outbox);
+        let (group, changes) = joined.group(&self.node, &self.config);
+        let Some(ext) = &mut joined.ext else { return };
+        ext.behind = !joined.seat.catch_up(group, &self.outbox);
+        if !ext.behind {
+            joined.staff = changes;
         }
     }
 
@@ -284,13 +286,13 @@ impl Session {
                 self.node.hears_of(&seat, place).await;
             }
         }
-        let staff = seat.is_staff().then(|| Box::new(seat.role_changes()));
-        Ok(Joined { seat, user, ext, staff, _member: member })
+        Ok(Joined { seat, user, ext, staff: None, _member: member })
     }
 
     /// CONNECTED first, then what was missed, then what happens.
     fn welcome(&mut self, envelope: &Envelope<'_>, mut joined: Joined) {
-        let group = joined.group(&self.config);
+        let (group, changes) = joined.group(&self.node, &self.config);
+        joined.staff = changes;
         let seat = &mut joined.seat;
         let ext = joined.ext.as_ref().map(|ext| ext.connected(self.node.arrive(seat, ext.resume)));
         let (uuid, sid) = (self.connection.to_string(), fresh_sid());
@@ -328,7 +330,7 @@ impl Session {
         };
         self.node.refresh(&mut joined.seat, standing)?;
         joined.user = joined.user.take().or(fresh);
-        joined.regroup(&self.config).await;
+        joined.regroup(&self.node, &self.config).await;
         Ok(address(envelope, &joined.seat))
     }
 
@@ -410,18 +412,27 @@ impl Session {
 
 impl Joined {
     /// Goes on as a member of the group that its role and token ask for now.
-    async fn regroup(&mut self, config: &Config) {
-        let group = self.group(config);
-        self.staff = group.staff.then(|| Box::new(self.seat.role_changes()));
+    async fn regroup(&mut self, node: &Node, config: &Config) {
+        let (group, changes) = self.group(node, config);
         self.seat.regroup(group).await;
+        self.staff = changes;
     }
 
-    fn group(&self, config: &Config) -> Group {
+    /// Whether it is shown now what is for staff.
+    fn is_staff(&self, node: &Node) -> bool {
+        node.may_act(&self.seat) && self.seat.is_staff()
+    }
+
+    /// The group that its role and token ask for now, and for staff what tells whether that is so no longer.
+    fn group(&self, node: &Node, config: &Config) -> (Group, Option<Box<watch::Receiver<u64>>>) {
+        // Asked for first, so that nothing changes unheard between the look and the joining.
+        let changes = self.seat.role_changes();
+        let staff = self.is_staff(node);
         let (layer, lane, frame_limit) = match &self.ext {
             None => (Layer::Plain, Lane::All, config.push_bytes),
             Some(ext) => (Layer::Ext, ext.lane, ext.frame_limit),
         };
-        Group { wire: WIRE, layer, lane, staff: self.seat.is_staff(), frame_limit }
+        (Group { wire: WIRE, layer, lane, staff, frame_limit }, staff.then(|| Box::new(changes)))
     }
 }
 

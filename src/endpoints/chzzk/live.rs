@@ -62,7 +62,8 @@ pub(super) fn status(view: &ChannelView) -> Value {
     })
 }
 
-/// live-setting: what a streamer sets, of which we have how the chat is run.
+/// live-setting: what a streamer sets, of which we have how the chat is run. Not what holds in panic: clients write back what they
+/// have read.
 pub(super) fn setting(view: &ChannelView) -> Value {
     let newest = view.broadcasts.last();
     json!({
@@ -71,12 +72,12 @@ pub(super) fn setting(view: &ChannelView) -> Value {
         "defaultThumbnailImageUrl": null,
         "adult": false,
         "chatActive": true,
-        "chatAvailableGroup": group_name(view.modes.group),
-        "chatAvailableCondition": condition_name(&view.modes),
-        "minFollowerMinute": view.modes.follow_minutes,
-        "allowSubscriberInFollowerMode": view.modes.subscribers_too,
-        "chatSlowModeSec": view.modes.slow_seconds,
-        "chatEmojiMode": view.modes.emoji_only,
+        "chatAvailableGroup": group_name(view.set.group),
+        "chatAvailableCondition": condition_name(&view.set),
+        "minFollowerMinute": view.set.follow_minutes,
+        "allowSubscriberInFollowerMode": view.set.subscribers_too,
+        "chatSlowModeSec": view.set.slow_seconds,
+        "chatEmojiMode": view.set.emoji_only,
         "chatDonationRankingExposure": false,
         "dropsCampaignNo": null,
         "krOnlyViewing": false,

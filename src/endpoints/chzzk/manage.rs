@@ -13,22 +13,19 @@ use serde_json::{Value, json};
 use crate::model::act::{Asked, USUAL_PENALTY_SECONDS, Wish};
 use crate::model::id::{ChannelId, Cid, UserId};
 use crate::model::mode::ModeChange;
-use crate::model::principal::Role;
-use crate::node::{Restricted, Restriction};
+use crate::model::principal::{Principal, Role};
+use crate::node::Restriction;
 use crate::proto::request::acts::{ModeWords, asked, condition, days, given_role};
 
 use super::live::{self, korean_date};
-use super::moderate::{acts, with_status};
-use super::{Chzzk, Wrapped, content, failure, login, refused, station_failure};
+use super::moderate::{acts, logged_in, with_status};
+use super::{Chzzk, Wrapped, content, failure, refused, station_failure};
 
 /// Days of a block when the request doesn't say.
 const USUAL_DAYS: u32 = 7;
 
 /// Entries in a page of restricted users when the request doesn't say, and at most.
 const PAGE: usize = 50;
-
-/// Restricted users that are looked through for a page.
-const MOST_LISTED: usize = 20_000;
 
 /// Whom, and for how long. One client says null for 'for good' and another leaves the days out.
 #[derive(Deserialize)]
@@ -64,11 +61,10 @@ pub(super) async fn penalize(
 
 /// Whether a user may be restricted: one client asks before it does.
 pub(super) async fn may_restrict(State(chzzk): State<Arc<Chzzk>>, headers: HeaderMap) -> Response {
-    match login::of(&chzzk.node, &headers).await {
-        Ok(Some(_)) => with_status(Json(Wrapped { code: 200, message: Some("SUCCESS".to_owned()), content: None })),
-        Ok(None) => with_status(failure(401, "log in first")),
-        Err(refusal) => with_status(super::login_failure(&refusal)),
-    }
+    with_status(match logged_in(&chzzk, &headers).await {
+        Ok(_) => Json(Wrapped { code: 200, message: Some("SUCCESS".to_owned()), content: None }),
+        Err(answer) => answer,
+    })
 }
 
 /// Restricts a user for days, or for good.
@@ -160,13 +156,10 @@ pub(super) async fn change_setting(
         Ok(asked) => asked,
         Err(why) => return with_status(failure(400, &why)),
     };
-    let Some(id) = ChannelId::parse(&channel) else { return with_status(failure(404, "no such channel")) };
-    let newest = match chzzk.node.channel(&id).await {
-        Ok(view) => view.broadcasts.last().map(|newest| newest.cid.clone()),
-        Err(error) => return with_status(station_failure(&error)),
+    let done = match place(&chzzk, &headers, (&channel, None)).await {
+        Ok((principal, cid)) => acts(&chzzk, principal, &cid, asked).await,
+        Err(answer) => answer,
     };
-    let Some(cid) = newest else { return with_status(failure(404, "this channel has had no broadcast")) };
-    let done = acts(&chzzk, &headers, &cid, asked).await;
     if done.code != 200 {
         return with_status(done);
     }
@@ -202,26 +195,20 @@ pub(super) async fn list(
     headers: HeaderMap,
 ) -> Response {
     let Some(channel) = ChannelId::parse(&channel) else { return with_status(failure(404, "no such channel")) };
-    let staff = match login::of(&chzzk.node, &headers).await {
-        Ok(Some(principal)) => chzzk.node.is_staff(&channel, principal).await,
-        Ok(None) => return with_status(failure(401, "log in first")),
-        Err(refusal) => return with_status(super::login_failure(&refusal)),
+    let principal = match logged_in(&chzzk, &headers).await {
+        Ok(principal) => principal,
+        Err(answer) => return with_status(answer),
     };
-    if let Err(error) = staff {
-        return with_status(station_failure(&error));
-    }
-    let found = match chzzk.node.restrictions(&channel, None, MOST_LISTED).await {
-        Ok(found) => found,
-        Err(error) => return with_status(station_failure(&error)),
-    };
-    let called = |(_, restriction): &Restricted| restriction.nickname.contains(&query.user_nickname);
-    let found: Vec<Value> = found.iter().filter(|found| called(found)).map(|(uid, found)| entry(uid, found)).collect();
     let (page, size) = (query.page.unwrap_or(0), query.size.unwrap_or(PAGE).clamp(1, PAGE));
-    let data: Vec<&Value> = found.iter().skip(page.saturating_mul(size)).take(size).collect();
-    let pages = found.len().div_ceil(size);
-    with_status(content(json!({
-        "page": page, "size": size, "totalCount": found.len(), "totalPages": pages, "data": data,
-    })))
+    let place = (page.saturating_mul(size), size);
+    with_status(match chzzk.node.restrictions_for(&channel, principal, &query.user_nickname, place).await {
+        Ok((all, found)) => {
+            let data: Vec<Value> = found.iter().map(|(uid, restriction)| entry(uid, restriction)).collect();
+            let pages = all.div_ceil(size);
+            content(json!({"page": page, "size": size, "totalCount": all, "totalPages": pages, "data": data}))
+        }
+        Err(error) => station_failure(&error),
+    })
 }
 
 /// What a client is told of the user with whom something was done.
@@ -247,24 +234,17 @@ async fn with_body(
 
 async fn carry_out(
     chzzk: &Chzzk,
-    (channel, cid): (&str, Option<&str>),
+    named: (&str, Option<&str>),
     headers: &HeaderMap,
     asked: Asked,
     (user, told): (&UserId, Told),
 ) -> super::Answer {
-    let Some(channel) = ChannelId::parse(channel) else { return failure(404, "no such channel") };
-    let cid = match cid.and_then(Cid::parse) {
-        Some(cid) => cid,
-        None => match chzzk.node.channel(&channel).await {
-            Ok(view) => match view.broadcasts.last() {
-                Some(newest) => newest.cid.clone(),
-                None => return failure(404, "this channel has had no broadcast"),
-            },
-            Err(error) => return station_failure(&error),
-        },
+    let (principal, cid) = match place(chzzk, headers, named).await {
+        Ok(found) => found,
+        Err(answer) => return answer,
     };
     let before = chzzk.node.author(&cid, user).await.ok().flatten();
-    let done = acts(chzzk, headers, &cid, asked).await;
+    let done = acts(chzzk, principal, &cid, asked).await;
     if done.code != 200 {
         return done;
     }
@@ -275,6 +255,26 @@ async fn carry_out(
         }
         Err(refusal) => refused(&refusal),
     }
+}
+
+/// Who asks, and for which broadcast of the channel that the path names: the one in the body, or the newest. Nothing is
+/// loaded for whoever isn't logged in.
+async fn place(
+    chzzk: &Chzzk,
+    headers: &HeaderMap,
+    (channel, cid): (&str, Option<&str>),
+) -> Result<(Principal, Cid), super::Answer> {
+    let channel = ChannelId::parse(channel).ok_or_else(|| failure(404, "no such channel"))?;
+    let unreadable = || failure(400, "chatChannelId can't be one");
+    let named = cid.map(|cid| Cid::parse(cid).ok_or_else(unreadable)).transpose()?;
+    let principal = logged_in(chzzk, headers).await?;
+    let view = chzzk.node.channel(&channel).await.map_err(|error| station_failure(&error))?;
+    let found = match &named {
+        Some(cid) => view.broadcasts.iter().find(|broadcast| broadcast.cid == *cid),
+        None => view.broadcasts.last(),
+    };
+    let none = if named.is_some() { "this channel has no such broadcast" } else { "this channel has had no broadcast" };
+    Ok((principal, found.ok_or_else(|| failure(404, none))?.cid.clone()))
 }
 
 fn only(user: String) -> Read {

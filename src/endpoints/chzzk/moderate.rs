@@ -14,6 +14,7 @@ use serde_json::Value;
 
 use crate::model::act::{Asked, Name, Notice, Which, Wish};
 use crate::model::id::{Cid, UserId};
+use crate::model::principal::Principal;
 use crate::model::time::Millis;
 
 use super::{Answer, Chzzk, content, failure, login, login_failure, refused};
@@ -62,16 +63,23 @@ async fn of_a_line(
         let why = "channelId, messageTime or messageUserIdHash is missing, or can't be one";
         return with_status(failure(400, why));
     };
-    with_status(acts(chzzk, headers, &cid, Asked { reason: String::new(), wish }).await)
+    with_status(match logged_in(chzzk, headers).await {
+        Ok(principal) => acts(chzzk, principal, &cid, Asked { reason: String::new(), wish }).await,
+        Err(answer) => answer,
+    })
+}
+
+/// Who is logged in.
+pub(super) async fn logged_in(chzzk: &Chzzk, headers: &HeaderMap) -> Result<Principal, Answer> {
+    match login::of(&chzzk.node, headers).await {
+        Ok(Some(principal)) => Ok(principal),
+        Ok(None) => Err(failure(401, "log in first")),
+        Err(refusal) => Err(login_failure(&refusal)),
+    }
 }
 
 /// Does what somebody asks for who is logged in.
-pub(super) async fn acts(chzzk: &Chzzk, headers: &HeaderMap, cid: &Cid, asked: Asked) -> Answer {
-    let principal = match login::of(&chzzk.node, headers).await {
-        Ok(Some(principal)) => principal,
-        Ok(None) => return failure(401, "log in first"),
-        Err(refusal) => return login_failure(&refusal),
-    };
+pub(super) async fn acts(chzzk: &Chzzk, principal: Principal, cid: &Cid, asked: Asked) -> Answer {
     match chzzk.node.act_as(principal, cid, asked).await {
         Ok(_) => content(Value::Null),
         Err(refusal) => refused(&refusal),

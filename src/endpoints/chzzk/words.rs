@@ -14,11 +14,12 @@ use serde_json::{Value, json};
 use crate::model::act::{Asked, Wish};
 use crate::model::filter::{Entry, FilterChange, Measure};
 use crate::model::id::ChannelId;
+use crate::model::principal::Principal;
 use crate::node::Filtering;
 
 use super::live::korean_date;
-use super::moderate::{acts, with_status};
-use super::{Answer, Chzzk, content, failure, login, login_failure, station_failure};
+use super::moderate::{acts, logged_in, with_status};
+use super::{Answer, Chzzk, content, failure, station_failure};
 
 /// What becomes of a line with a word that is added here: these paths have no word for anything else.
 const MEASURE: Measure = Measure::Refuse;
@@ -41,7 +42,7 @@ pub(super) async fn list(State(chzzk): State<Arc<Chzzk>>, Path(channel): Path<St
 }
 
 async fn listed(chzzk: &Chzzk, channel: &str, headers: &HeaderMap) -> Answer {
-    let (_, filtering) = match rules(chzzk, channel, headers).await {
+    let (.., filtering) = match rules(chzzk, channel, headers).await {
         Ok(found) => found,
         Err(answer) => return answer,
     };
@@ -59,17 +60,12 @@ async fn listed(chzzk: &Chzzk, channel: &str, headers: &HeaderMap) -> Answer {
     content(json!({"prohibitWords": words, "prohibitWordList": words}))
 }
 
-/// The rules of a channel, for its staff.
-async fn rules(chzzk: &Chzzk, channel: &str, headers: &HeaderMap) -> Result<(ChannelId, Filtering), Answer> {
+/// Who asks, in which channel, and what its rules are, for its staff.
+async fn rules(chzzk: &Chzzk, channel: &str, headers: &HeaderMap) -> Result<(Principal, ChannelId, Filtering), Answer> {
     let channel = ChannelId::parse(channel).ok_or_else(|| failure(404, "no such channel"))?;
-    let principal = match login::of(&chzzk.node, headers).await {
-        Ok(Some(principal)) => principal,
-        Ok(None) => return Err(failure(401, "log in first")),
-        Err(refusal) => return Err(login_failure(&refusal)),
-    };
-    chzzk.node.is_staff(&channel, principal).await.map_err(|error| station_failure(&error))?;
-    let filtering = chzzk.node.rules_of(&channel).await.map_err(|error| station_failure(&error))?;
-    Ok((channel, filtering))
+    let principal = logged_in(chzzk, headers).await?;
+    let filtering = chzzk.node.rules_for(&channel, principal.clone()).await;
+    Ok((principal, channel, filtering.map_err(|error| station_failure(&error))?))
 }
 
 /// Adds a word.
@@ -139,7 +135,7 @@ async fn change_words(
         Some(Err(_)) => return failure(400, "the body is not what this path takes"),
         None => None,
     };
-    let (id, filtering) = match rules(chzzk, channel, headers).await {
+    let (principal, id, filtering) = match rules(chzzk, channel, headers).await {
         Ok(found) => found,
         Err(answer) => return answer,
     };
@@ -150,5 +146,5 @@ async fn change_words(
     let Some(cid) = newest else { return failure(404, "this channel has had no broadcast") };
     let Some(change) = change(&filtering.rules.filter().words, word) else { return failure(404, "no such word") };
     let wish = Wish::Filter(change);
-    acts(chzzk, headers, &cid, Asked { reason: String::new(), wish }).await
+    acts(chzzk, principal, &cid, Asked { reason: String::new(), wish }).await
 }

@@ -211,10 +211,16 @@ fn about_the_user(refusal: Refusal) -> Problem {
 
 /// In whose name something is done: the site's own, if the request names nobody.
 pub(super) async fn person(site: &Site, named: Option<PersonJson>) -> Answer<Author> {
-    let Some(person) = named else { return Ok(site.author.clone()) };
+    Ok(speaker(site, named).await?.0)
+}
+
+/// In whose name something is said, and what is known of them beside their profile.
+async fn speaker(site: &Site, named: Option<PersonJson>) -> Answer<(Author, Known)> {
+    let Some(person) = named else { return Ok((site.author.clone(), Known::default())) };
     // By way of a token, so that the backend can name nobody whom the gateway would not let in.
     let grant = person.grant(Scope::Everywhere, 60)?;
-    Ok(Author::from(&site.node.token_for(&grant).await.map_err(about_the_user)?.1))
+    let principal = site.node.token_for(&grant).await.map_err(about_the_user)?.1;
+    Ok((Author::from(&principal), principal.known))
 }
 
 /// What a line is.
@@ -259,14 +265,14 @@ pub(super) async fn send_message(
     Body(asked): Body<SendMessage>,
 ) -> Answer<(StatusCode, Json<MessageJson>)> {
     let channel = channel_id(&channel)?;
-    let author = person(&site, asked.user).await?;
+    let (author, known) = speaker(&site, asked.user).await?;
     let kind = match asked.kind {
         KindJson::Text => Kind::Text,
         KindJson::Question => Kind::Question,
         KindJson::Notice => Kind::Notice,
     };
     let draft = Draft { kind, text: asked.text, ..Draft::default() };
-    let (cid, receipt) = site.node.say(&channel, SiteLine { author, draft, id }, &access).await?;
+    let (cid, receipt) = site.node.say(&channel, SiteLine { author, known, draft, id }, &access).await?;
     let json = MessageJson {
         msg_id: receipt.id.to_string(),
         msg_time: receipt.time.0,

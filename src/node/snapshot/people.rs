@@ -36,6 +36,9 @@ pub(super) struct StoredRestriction {
     reason: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     address: Option<String>,
+    /// What it lies over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    before: Option<Box<StoredRestriction>>,
 }
 
 /// Roles by number, in the order in which they rise.
@@ -78,7 +81,13 @@ pub(super) fn read_grants(stored: Vec<StoredGrant>) -> Option<Grants> {
 
 /// In the order of their names.
 pub(super) fn stored_restrictions(restrictions: &Restrictions) -> Vec<StoredRestriction> {
-    let stored = |(uid, restriction): (&UserId, &Restriction)| StoredRestriction {
+    let mut restrictions: Vec<_> = restrictions.all().map(|(uid, restriction)| stored(uid, restriction)).collect();
+    restrictions.sort_by(|one, other| one.uid.cmp(&other.uid));
+    restrictions
+}
+
+fn stored(uid: &UserId, restriction: &Restriction) -> StoredRestriction {
+    StoredRestriction {
         uid: uid.to_string(),
         act: restriction.act.0,
         at: restriction.at.0,
@@ -91,33 +100,36 @@ pub(super) fn stored_restrictions(restrictions: &Restrictions) -> Vec<StoredRest
         by_nickname: restriction.by_nickname.clone(),
         reason: restriction.reason.clone(),
         address: restriction.address.map(|address| address.to_string()),
-    };
-    let mut restrictions: Vec<_> = restrictions.all().map(stored).collect();
-    restrictions.sort_by(|one, other| one.uid.cmp(&other.uid));
-    restrictions
+        before: restriction.before.as_ref().map(|before| Box::new(stored(uid, before))),
+    }
 }
 
 pub(super) fn read_restrictions(stored: Vec<StoredRestriction>) -> Option<Restrictions> {
-    let read = |stored: StoredRestriction| {
-        let restriction = Restriction {
-            act: Seq(stored.act),
-            at: Millis(stored.at),
-            until: stored.until.map(Millis),
-            penalty: stored.penalty,
-            times: stored.times,
-            rank: role(stored.rank)?,
-            nickname: stored.nickname,
-            by: UserId::parse(&stored.by)?,
-            by_nickname: stored.by_nickname,
-            reason: stored.reason,
-            address: match stored.address {
-                Some(digits) => Some(AddressHash::parse(&digits)?),
-                None => None,
-            },
-        };
-        Some((UserId::parse(&stored.uid)?, restriction))
+    Some(Restrictions::new(stored.into_iter().map(read_restriction).collect::<Option<Vec<_>>>()?))
+}
+
+fn read_restriction(stored: StoredRestriction) -> Option<(UserId, Restriction)> {
+    let restriction = Restriction {
+        act: Seq(stored.act),
+        at: Millis(stored.at),
+        until: stored.until.map(Millis),
+        penalty: stored.penalty,
+        times: stored.times,
+        rank: role(stored.rank)?,
+        nickname: stored.nickname,
+        by: UserId::parse(&stored.by)?,
+        by_nickname: stored.by_nickname,
+        reason: stored.reason,
+        address: match stored.address {
+            Some(digits) => Some(AddressHash::parse(&digits)?),
+            None => None,
+        },
+        before: match stored.before {
+            Some(before) => Some(Box::new(read_restriction(*before)?.1)),
+            None => None,
+        },
     };
-    Some(Restrictions::new(stored.into_iter().map(read).collect::<Option<Vec<_>>>()?))
+    Some((UserId::parse(&stored.uid)?, restriction))
 }
 
 #[derive(Clone, Copy, Serialize, Deserialize)]

@@ -59,6 +59,9 @@ impl TrueLine {
 /// Author, tid, client time and text.
 type Sent = (String, String, i64, String);
 
+/// Until when somebody may not send, and by which act.
+type Held = (i64, u64);
+
 /// The fold of all events, as the contract has it.
 #[derive(Debug, Default)]
 pub(super) struct Truth {
@@ -67,8 +70,8 @@ pub(super) struct Truth {
     pub(super) seq: u64,
     /// Places of acts.
     pub(super) acts: Vec<u64>,
-    /// Who may not send, until when, and by which act.
-    restricted: HashMap<String, (i64, u64)>,
+    /// Who may not send, and what held before that.
+    restricted: HashMap<String, (Held, Option<Held>)>,
     /// Seconds of slow mode, what they were before, by which act, and who sent when.
     slow: i64,
     slow_before: Option<(u64, i64)>,
@@ -135,7 +138,7 @@ impl Truth {
         if self.sent.get(&sent).is_some_and(repeats) || self.on_air.as_deref() != Some(line.cid.as_str()) {
             return;
         }
-        if self.restricted.get(&uid).is_some_and(|(until, _)| at < *until) {
+        if self.restricted.get(&uid).is_some_and(|((until, _), _)| at < *until) {
             return;
         }
         if self.slow > 0 && self.slowed.get(&uid).is_some_and(|last| at < last + self.slow * 1_000) {
@@ -218,9 +221,10 @@ impl Truth {
             Deed::Penalize(user, until) => {
                 let uid = user.uid.to_string();
                 self.silence(&uid, seq);
-                let before = self.restricted.get(&uid).copied();
-                let longer = before.filter(|(before, _)| at < *before && *before > until.0);
-                self.restricted.insert(uid, longer.unwrap_or((until.0, seq)));
+                let held = self.restricted.get(&uid).copied().filter(|((until, _), _)| at < *until);
+                let longer = held.filter(|((held, _), _)| *held > until.0);
+                let new = ((until.0, seq), held.map(|(held, _)| held));
+                self.restricted.insert(uid, longer.unwrap_or(new));
             }
             Deed::Lift(user) => drop(self.restricted.remove(user.uid.as_str())),
             Deed::Run(change) => {
@@ -257,9 +261,16 @@ impl Truth {
             Deed::Unpin => self.taken = self.notice.take().map(|notice| (seq, notice)).or(self.taken.take()),
             Deed::Undo(act) => {
                 self.undo(act.0, at);
-                self.restricted.retain(|_, (_, by)| *by != act.0);
                 if let Some((_, before)) = self.words_before.take_if(|(by, _)| *by == act.0) {
                     (self.words, self.words_since) = (before, seq);
+                }
+                let undone = |((until, by), _): &(Held, _)| *by == act.0 && at < *until;
+                let user = self.restricted.iter().find(|(_, held)| undone(held)).map(|(user, _)| user.clone());
+                if let Some((user, before)) =
+                    user.and_then(|user| Some((user.clone(), self.restricted.remove(&user)?.1)))
+                    && let Some(before) = before.filter(|(until, _)| at < *until)
+                {
+                    self.restricted.insert(user, (before, None));
                 }
                 if let Some((_, before)) = self.slow_before.take_if(|(by, _)| *by == act.0) {
                     self.slow = before;
