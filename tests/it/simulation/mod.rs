@@ -9,6 +9,7 @@
 
 mod crowd;
 mod judge;
+mod manners;
 mod planted;
 mod script;
 mod truth;

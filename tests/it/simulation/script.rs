@@ -39,6 +39,14 @@ pub(super) enum Op {
     Sweep { machine: usize, seconds: u64 },
     /// A viewer may send nothing for so many seconds, and what they have said is hidden.
     Penalize { machine: usize, viewer: usize, seconds: u64 },
+    /// A viewer may send nothing for so many days; 0 is for good.
+    Block { machine: usize, viewer: usize, days: u64 },
+    /// A viewer is sent out.
+    Kick { machine: usize, viewer: usize },
+    /// A viewer becomes staff, or is so no longer.
+    Appoint { machine: usize, viewer: usize, staff: u64 },
+    /// Nobody but staff may send for so many seconds; 0 ends that.
+    Panic { machine: usize, seconds: u64 },
     /// A viewer may send again.
     Lift { machine: usize, viewer: usize },
     /// Slow mode is so many seconds.
@@ -146,7 +154,7 @@ fn draw(chance: &mut StdRng) -> Op {
 
 fn draw_act(chance: &mut StdRng, machine: usize, viewer: usize) -> Op {
     let number = chance.random_range(0..1_000);
-    match chance.random_range(0..12) {
+    match chance.random_range(0..16) {
         0 => Op::Show { machine, line: number },
         1 => Op::Silence { machine, viewer },
         2 => Op::Pardon { machine, viewer },
@@ -157,7 +165,11 @@ fn draw_act(chance: &mut StdRng, machine: usize, viewer: usize) -> Op {
         7 => Op::Lift { machine, viewer },
         8..10 => Op::Forbid { machine, measure: number % 5 },
         10 => Op::Pace { machine, seconds: [0, 0, 0, 3, 5, 10][number % 6] },
-        _ => Op::Unpin { machine },
+        11 => Op::Unpin { machine },
+        12 => Op::Block { machine, viewer, days: chance.random_range(0..3) },
+        13 => Op::Kick { machine, viewer },
+        14 => Op::Appoint { machine, viewer, staff: chance.random_range(0..2) },
+        _ => Op::Panic { machine, seconds: chance.random_range(0..12) },
     }
 }
 
@@ -179,6 +191,10 @@ impl fmt::Display for Op {
             Self::Pardon { machine, viewer } => write!(f, "pardon {machine} {viewer}"),
             Self::Sweep { machine, seconds } => write!(f, "sweep {machine} {seconds}"),
             Self::Penalize { machine, viewer, seconds } => write!(f, "penalize {machine} {viewer} {seconds}"),
+            Self::Block { machine, viewer, days } => write!(f, "block {machine} {viewer} {days}"),
+            Self::Kick { machine, viewer } => write!(f, "kick {machine} {viewer}"),
+            Self::Appoint { machine, viewer, staff } => write!(f, "appoint {machine} {viewer} {staff}"),
+            Self::Panic { machine, seconds } => write!(f, "panic {machine} {seconds}"),
             Self::Lift { machine, viewer } => write!(f, "lift {machine} {viewer}"),
             Self::Pace { machine, seconds } => write!(f, "pace {machine} {seconds}"),
             Self::Curse { viewer } => write!(f, "curse {viewer}"),
@@ -223,6 +239,10 @@ impl FromStr for Op {
             "pardon" => Self::Pardon { machine: number()?, viewer: number()? },
             "sweep" => Self::Sweep { machine: number()?, seconds: number()? as u64 },
             "penalize" => Self::Penalize { machine: number()?, viewer: number()?, seconds: number()? as u64 },
+            "block" => Self::Block { machine: number()?, viewer: number()?, days: number()? as u64 },
+            "kick" => Self::Kick { machine: number()?, viewer: number()? },
+            "appoint" => Self::Appoint { machine: number()?, viewer: number()?, staff: number()? as u64 },
+            "panic" => Self::Panic { machine: number()?, seconds: number()? as u64 },
             "lift" => Self::Lift { machine: number()?, viewer: number()? },
             "pace" => Self::Pace { machine: number()?, seconds: number()? as u64 },
             "curse" => Self::Curse { viewer: number()? },

@@ -4,8 +4,10 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use madang::model::act::{Deed, Lines, PinContent};
 use madang::model::event::{Body, Logged};
-use madang::model::filter::{FilterChange, Measure};
+use madang::model::filter::Measure;
 use madang::model::message::{Kind, Line};
+
+use super::manners::Manners;
 
 /// How long a line may be repeated without becoming a second one.
 pub(super) const REPEATABLE_MS: i64 = 120_000;
@@ -24,6 +26,8 @@ pub(super) struct TrueLine {
     pub(super) sent: String,
     /// It is for its author alone.
     pub(super) shadowed: bool,
+    /// Its author was staff.
+    staff: bool,
     pub(super) question: bool,
     /// The act that hides this line alone.
     one: Option<u64>,
@@ -59,9 +63,6 @@ impl TrueLine {
 /// Author, tid, client time and text.
 type Sent = (String, String, i64, String);
 
-/// Until when somebody may not send, and by which act.
-type Held = (i64, u64);
-
 /// The fold of all events, as the contract has it.
 #[derive(Debug, Default)]
 pub(super) struct Truth {
@@ -70,18 +71,9 @@ pub(super) struct Truth {
     pub(super) seq: u64,
     /// Places of acts.
     pub(super) acts: Vec<u64>,
-    /// Who may not send, and what held before that.
-    restricted: HashMap<String, (Held, Option<Held>)>,
-    /// Seconds of slow mode, what they were before, by which act, and who sent when.
-    slow: i64,
-    slow_before: Option<(u64, i64)>,
-    slowed: HashMap<String, i64>,
+    manners: Manners,
     /// The time of each author's last line.
     last: HashMap<String, i64>,
-    /// Words that may not be said, since which place, and what was before, by which act.
-    pub(super) words: BTreeMap<String, Measure>,
-    words_since: u64,
-    words_before: Option<(u64, BTreeMap<String, Measure>)>,
     notice: Option<Pinned>,
     /// What was taken down last, and by which act.
     taken: Option<(u64, Pinned)>,
@@ -106,6 +98,7 @@ impl Truth {
             Body::Line(line) => self.line(seq, logged.event.at.0, line),
             Body::Act(act) => self.act(seq, logged.event.at.0, &act.deed),
             Body::Lapsed { act } => {
+                self.manners.lapse(act.0, logged.event.at.0);
                 let over = |notice: &mut Pinned| {
                     notice.act == act.0 && notice.until.is_some_and(|until| until <= logged.event.at.0)
                 };
@@ -138,18 +131,8 @@ impl Truth {
         if self.sent.get(&sent).is_some_and(repeats) || self.on_air.as_deref() != Some(line.cid.as_str()) {
             return;
         }
-        if self.restricted.get(&uid).is_some_and(|((until, _), _)| at < *until) {
-            return;
-        }
-        if self.slow > 0 && self.slowed.get(&uid).is_some_and(|last| at < last + self.slow * 1_000) {
-            return;
-        }
-        let Some((measure, text)) = self.passes(line) else { return };
-        if self.slow == 0 {
-            self.slowed.clear();
-        } else {
-            self.slowed.insert(uid.clone(), at);
-        }
+        let staff = self.manners.is_staff(&uid);
+        let Some((measure, text)) = self.manners.passes(at, line) else { return };
         self.sent.insert(sent, (self.newest, seq, draft.retry.then_some(at)));
         let cid = line.cid.to_string();
         let blinded = measure == Some(Measure::Blind);
@@ -166,6 +149,7 @@ impl Truth {
                 text,
                 sent: line.as_sent().to_owned(),
                 shadowed: measure == Some(Measure::Shadow),
+                staff,
                 question: draft.kind == Kind::Question,
                 one: blinded.then_some(seq),
                 all: Vec::new(),
@@ -207,6 +191,7 @@ impl Truth {
 
     fn act(&mut self, seq: u64, at: i64, deed: &Deed) {
         self.acts.push(seq);
+        self.manners.act(seq, at, deed);
         let before: Vec<(u64, bool)> = self.lines.iter().map(|(place, line)| (*place, line.is_hidden())).collect();
         let there = self.remembered();
         match deed {
@@ -218,28 +203,20 @@ impl Truth {
                 }
             }
             Deed::Hide(Lines::Of(user)) => self.silence(user.as_str(), seq),
-            Deed::Penalize(user, until) => {
-                let uid = user.uid.to_string();
-                self.silence(&uid, seq);
-                let held = self.restricted.get(&uid).copied().filter(|((until, _), _)| at < *until);
-                let longer = held.filter(|((held, _), _)| *held > until.0);
-                let new = ((until.0, seq), held.map(|(held, _)| held));
-                self.restricted.insert(uid, longer.unwrap_or(new));
-            }
-            Deed::Lift(user) => drop(self.restricted.remove(user.uid.as_str())),
-            Deed::Run(change) => {
-                let slow = change.slow_seconds.map_or(self.slow, i64::from);
-                if slow != self.slow {
-                    self.slow_before = Some((seq, self.slow));
-                    self.slow = slow;
-                }
-            }
-            Deed::Filter(change) => self.filter(seq, change),
-            Deed::Kick(_) | Deed::Block(..) | Deed::Appoint(..) | Deed::Panic(..) | Deed::Calm => {}
+            Deed::Penalize(user, _) => self.silence(user.uid.as_str(), seq),
+            Deed::Lift(_)
+            | Deed::Run(_)
+            | Deed::Filter(_)
+            | Deed::Kick(_)
+            | Deed::Block(..)
+            | Deed::Appoint(..)
+            | Deed::Panic(..)
+            | Deed::Calm => {}
             Deed::Hide(Lines::Sweep { seconds, .. }) => {
                 let since = at - i64::from(*seconds) * 1_000;
                 for place in &there {
-                    let line = self.lines.get_mut(place).filter(|line| line.time >= since && !line.is_hidden());
+                    let line =
+                        self.lines.get_mut(place).filter(|line| line.time >= since && !line.is_hidden() && !line.staff);
                     line.into_iter().for_each(|line| line.one = Some(seq));
                 }
             }
@@ -259,23 +236,7 @@ impl Truth {
             Deed::Show(Lines::Sweep { .. }) => {}
             Deed::Pin(pin) => self.pin(seq, pin, &there),
             Deed::Unpin => self.taken = self.notice.take().map(|notice| (seq, notice)).or(self.taken.take()),
-            Deed::Undo(act) => {
-                self.undo(act.0, at);
-                if let Some((_, before)) = self.words_before.take_if(|(by, _)| *by == act.0) {
-                    (self.words, self.words_since) = (before, seq);
-                }
-                let undone = |((until, by), _): &(Held, _)| *by == act.0 && at < *until;
-                let user = self.restricted.iter().find(|(_, held)| undone(held)).map(|(user, _)| user.clone());
-                if let Some((user, before)) =
-                    user.and_then(|user| Some((user.clone(), self.restricted.remove(&user)?.1)))
-                    && let Some(before) = before.filter(|(until, _)| at < *until)
-                {
-                    self.restricted.insert(user, (before, None));
-                }
-                if let Some((_, before)) = self.slow_before.take_if(|(by, _)| *by == act.0) {
-                    self.slow = before;
-                }
-            }
+            Deed::Undo(act) => self.undo(act.0, at),
         }
         for (place, hidden) in before {
             let line = self.lines.get_mut(&place).unwrap();
@@ -289,38 +250,6 @@ impl Truth {
             }
         }
         self.forget_notices();
-    }
-
-    /// What becomes of a line, and what is shown of it; `None` when it is none.
-    fn passes(&self, line: &Line) -> Option<(Option<Measure>, String)> {
-        let found = |text: &str| self.words.iter().find(|(word, _)| text.contains(*word)).map(|(_, measure)| *measure);
-        if line.judged.0 < self.words_since {
-            // What older rules have made of it stands; what newer ones forbid doesn't pass.
-            let made = line.filtered.as_ref().map(|filtered| filtered.measure);
-            return found(&line.draft.text).is_none().then(|| (made, line.draft.text.clone()));
-        }
-        let sent = line.as_sent();
-        match found(sent) {
-            Some(Measure::Refuse) => None,
-            Some(Measure::Mask) => {
-                let masked = self.words.keys().fold(sent.to_owned(), |text, word| text.replace(word, "***"));
-                Some((Some(Measure::Mask), masked))
-            }
-            other => Some((other, sent.to_owned())),
-        }
-    }
-
-    fn filter(&mut self, seq: u64, change: &FilterChange) {
-        let before = self.words.clone();
-        for (word, measure) in &change.words {
-            match measure {
-                Some(measure) => drop(self.words.insert(word.clone(), *measure)),
-                None => drop(self.words.remove(word)),
-            }
-        }
-        if self.words != before {
-            (self.words_since, self.words_before) = (seq, Some((seq, before)));
-        }
     }
 
     fn silence(&mut self, uid: &str, act: u64) {

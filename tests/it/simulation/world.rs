@@ -250,6 +250,20 @@ impl World {
             Op::Penalize { machine, viewer, seconds } => {
                 self.act(machine % MACHINES, Some(Wish::Penalize(self.uid(viewer), seconds as u32)));
             }
+            Op::Block { machine, viewer, days } => {
+                let days = (days > 0).then_some(days as u32);
+                self.act(machine % MACHINES, Some(Wish::Block(self.uid(viewer), days)));
+            }
+            Op::Kick { machine, viewer } => self.act(machine % MACHINES, Some(Wish::Kick(self.uid(viewer)))),
+            Op::Appoint { machine, viewer, staff } => {
+                let role = if staff > 0 { Role::ChatManager } else { Role::Viewer };
+                self.act(machine % MACHINES, Some(Wish::Appoint(self.uid(viewer), role)));
+            }
+            Op::Panic { machine, seconds: 0 } => self.act(machine % MACHINES, Some(Wish::Calm)),
+            Op::Panic { machine, seconds } => {
+                let wish = Wish::Panic(ModeChange::default(), seconds as u32);
+                self.act(machine % MACHINES, Some(wish));
+            }
             Op::Lift { machine, viewer } => self.act(machine % MACHINES, Some(Wish::Lift(self.uid(viewer)))),
             Op::Pace { machine, seconds } => {
                 let change = ModeChange { slow_seconds: Some(seconds as u32), ..ModeChange::default() };
@@ -524,7 +538,7 @@ impl World {
             }
         }
         if someone.plain {
-            let lines = message["bdy"].as_array().into_iter().flatten();
+            let lines = message["bdy"].as_array().filter(|_| message["cmd"] == 93101).into_iter().flatten();
             let texts = lines.filter_map(|line| line["msg"].as_str()).map(str::to_owned);
             someone.plain_lines.last_mut().unwrap().extend(texts);
         } else {
