@@ -23,6 +23,9 @@ const LONGEST_NAP: usize = 200;
 /// Turns of others that a thread waits at most that has nothing to do but look again.
 const SHORTEST_NAP: usize = 8;
 
+/// How often a scenario that is over lets the others go on.
+const WIND_DOWN: usize = 100;
+
 /// Parts of an order by ranks: between two of them another thread goes first.
 const PARTS: usize = 3;
 
@@ -80,6 +83,8 @@ fn run<T: Send + 'static, F: Future<Output = T>>(
     Runner::new(scheduler, config).run(move || {
         clock::begin();
         let outcome = block_on(scenario());
+        // Whoever is cut off in the middle keeps its locks, and what is let go of at the end may want one of them.
+        (0..WIND_DOWN).for_each(|_| shuttle::thread::yield_now());
         kept.lock().unwrap().push(outcome);
     });
     std::mem::forget(failing);
