@@ -12,8 +12,8 @@ use crate::support::yard::open_yard;
 fn a_drain_waits_for_what_it_lets_through() {
     let taken = check(4_000, || async {
         let (yard, log) = yard(open_yard()).await;
-        let talking = [talks(yard.writer(CID, "mina").await, 1), talks(yard.writer(CID, "juno").await, 1)];
         let mut first = yard.writer(CID, "anna").await;
+        let talking = [talks(yard.writer(CID, "mina").await, 1), talks(yard.writer(CID, "juno").await, 1)];
         first.sends_and_hears(CID, "the others have had time for theirs").await;
         yard.node.drain().await;
         let there = lines(&log).await;
@@ -25,7 +25,9 @@ fn a_drain_waits_for_what_it_lets_through() {
         assert_eq!(taken, there.len(), "everybody was told what became of it");
         taken
     });
-    assert!((1..=3).all(|some| taken.contains(&some)));
+    let mut times = [0; 4];
+    taken.iter().for_each(|taken: &usize| times[*taken] += 1);
+    assert!(times[1..].iter().all(|times| *times > 0), "how many lines, how often: {times:?}");
 }
 
 #[test]
