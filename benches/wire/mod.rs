@@ -1,5 +1,7 @@
 //! The program, pinned to one core, and a client of its wire without a library: what the measurements share.
 
+#![allow(dead_code, reason = "each measurement uses its part")]
+
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -37,7 +39,7 @@ pub(crate) fn on_core_1(arguments: &[String]) {
 pub(crate) struct Server {
     child: Child,
     pub(crate) address: String,
-    _data: tempfile::TempDir,
+    data: tempfile::TempDir,
 }
 
 impl Server {
@@ -53,11 +55,16 @@ impl Server {
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let address = lines.next().unwrap().unwrap().rsplit(' ').next().unwrap().to_owned();
         std::thread::spawn(move || lines.for_each(drop));
-        Self { child, address, _data: data }
+        Self { child, address, data }
     }
 
     pub(crate) fn url(&self) -> String {
         format!("ws://{}/chat", self.address)
+    }
+
+    /// The site API's key.
+    pub(crate) fn key(&self) -> String {
+        std::fs::read_to_string(self.data.path().join("api-key")).unwrap().trim().to_owned()
     }
 
     /// Processor time so far, in seconds; counted by the kernel in hundredths.

@@ -70,7 +70,6 @@ impl Authors {
     /// A time for the author's line at this place: the event's, moved behind every other line of theirs. A clock that
     /// jumped back can't give a time that one of their forgotten lines has.
     pub(super) fn stamp(&mut self, uid: &UserId, at: Millis, seq: Seq) -> Millis {
-        self.tick(at);
         let before = self.last.get(uid).map_or(self.floor, |(time, _)| *time);
         let time = at.max(before + 1);
         self.last.insert(uid.clone(), (time, seq));
@@ -79,8 +78,7 @@ impl Authors {
 
     /// The receipt of the line that this one repeats: only one that says so can be a repeat, or one that was admitted
     /// before its own retry and came into the log behind it.
-    pub(super) fn repeat(&mut self, line: &Line, at: Millis) -> Option<Receipt> {
-        self.tick(at);
+    pub(super) fn repeat(&self, line: &Line, at: Millis) -> Option<Receipt> {
         if !line.draft.retry && self.retried == 0 {
             return None;
         }
@@ -131,7 +129,7 @@ impl Authors {
     }
 
     /// Takes note of the time and forgets what is older than two minutes.
-    fn tick(&mut self, at: Millis) {
+    pub(super) fn tick(&mut self, at: Millis) {
         self.newest = self.newest.max(at);
         let forgotten = self.newest - REMEMBERED_MS;
         while self.order.front().is_some_and(|line| line.by < forgotten) {
@@ -146,14 +144,15 @@ impl Authors {
         }
     }
 
-    /// Forgets what one author sent.
+    /// Forgets what one author sent. What is said now is behind all of it, as far as a machine can tell that finds it erased.
     pub(super) fn forget_author(&mut self, uid: &UserId) {
+        let floor = self.floor.max(self.newest);
         let (theirs, others) = std::mem::take(&mut self.order).into_iter().partition(|line| line.sent.uid == *uid);
         self.order = theirs;
         while !self.order.is_empty() {
             self.forget_oldest();
         }
-        self.order = others;
+        (self.order, self.floor) = (others, floor);
     }
 
     fn forget_oldest(&mut self) {

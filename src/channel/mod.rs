@@ -209,6 +209,8 @@ impl Channel {
         }
         self.seq = logged.seq;
         let Event { id, at, body } = &*logged.event;
+        // By whatever happens: a line may have been erased since another machine has read it.
+        self.authors.tick(*at);
         match body {
             Body::Line(line) => self.apply_line(logged.seq, *id, *at, line),
             Body::Opened { cid, title } => self.open(cid, title, *at),
@@ -271,6 +273,7 @@ impl Channel {
         self.window.forget_author(uid);
         self.authors.forget_author(uid);
         self.newcomers.forget(uid);
+        self.running.slowed.remove(uid);
         let act = self.forget(logged.seq, &logged.event, |notice| notice.author().uid == *uid);
         Verdict::Wiped(uid.clone(), act)
     }

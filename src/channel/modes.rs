@@ -50,10 +50,10 @@ impl Running {
         self.panic.filter(|panic| at < panic.until).map_or(self.modes, |panic| panic.modes)
     }
 
-    /// Takes note of a line.
+    /// Takes note of a line. What it changes is of its author alone: a machine that finds the line erased must not know
+    /// anything else of others.
     pub(super) fn sent(&mut self, user: &UserId, at: Millis) {
         if self.at(at).slow_seconds == 0 {
-            self.slowed.clear();
             return;
         }
         if self.slowed.len() >= MOST_SLOWED {

@@ -135,7 +135,10 @@ impl World {
             return;
         }
         for (seq, shown) in &reader.screen {
-            let line = &self.truth.lines[seq];
+            let Some(line) = self.truth.lines.get(seq) else {
+                wrong.push(format!("{} shows {shown:?} at {seq}, where there is no line", viewer.uid));
+                continue;
+            };
             let told = line.told && line.hidden_since.is_some_and(|since| since <= reader.upto);
             if told && !shown.is_empty() {
                 wrong.push(format!("{} still shows {line:?} at {seq}", viewer.uid));

@@ -54,9 +54,7 @@ impl Manners {
             return None;
         }
         let passed = self.filtered(line)?;
-        if self.slow == 0 {
-            self.slowed.clear();
-        } else {
+        if self.slow > 0 {
             self.slowed.insert(uid, at);
         }
         Some(passed)
@@ -106,6 +104,11 @@ impl Manners {
             Deed::Undo(act) => self.undo(act.0, seq, at),
             Deed::Hide(_) | Deed::Show(_) | Deed::Pin(_) | Deed::Unpin | Deed::Kick(_) => {}
         }
+    }
+
+    /// Whoever is erased has said nothing.
+    pub(super) fn wipe(&mut self, uid: &str) {
+        self.slowed.remove(uid);
     }
 
     /// What ends by itself.

@@ -89,6 +89,9 @@ impl Truth {
         let seq = logged.seq.0;
         assert!(seq > self.seq, "places rise");
         self.seq = seq;
+        self.newest = self.newest.max(logged.event.at.0);
+        let oldest = self.newest - REPEATABLE_MS;
+        self.sent.retain(|_, (by, ..)| *by >= oldest);
         match &logged.event.body {
             Body::Opened { cid, .. } => {
                 self.on_air = Some(cid.to_string());
@@ -109,6 +112,7 @@ impl Truth {
             Body::Wiped { uid } => {
                 self.lines.values_mut().filter(|line| line.uid == uid.as_str()).for_each(|line| line.erased = true);
                 self.forget_notices();
+                self.manners.wipe(uid.as_str());
                 self.sent.retain(|(author, ..), _| author != uid.as_str());
             }
             Body::Dropped { upto } if upto.0 > self.dropped => {
@@ -122,9 +126,6 @@ impl Truth {
     }
 
     fn line(&mut self, seq: u64, at: i64, line: &Line) {
-        self.newest = self.newest.max(at);
-        let oldest = self.newest - REPEATABLE_MS;
-        self.sent.retain(|_, (by, ..)| *by >= oldest);
         let (uid, draft) = (line.author.uid.to_string(), &line.draft);
         let sent = (uid.clone(), draft.tid.clone(), draft.client_time, line.as_sent().to_owned());
         let repeats = |(_, _, retried): &(i64, u64, Option<i64>)| draft.retry || retried.is_some_and(|then| at <= then);
