@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::model::access::Credential;
 use crate::model::act::{Act, Deed, Lines, Pin, PinContent};
 use crate::model::event::Event;
 use crate::model::id::{Seq, UserId};
@@ -37,6 +38,12 @@ impl Channel {
             text::judge_text(limits, &act.by, content, extras)?;
         }
         self.may_act(&self.by_whom(act), act, now)
+    }
+
+    /// Refuses whoever isn't staff here: before anything is done for them that takes its time.
+    pub fn is_staff_here(&self, by: &Author, credential: &Credential) -> Result<(), Refusal> {
+        let role = self.role_of(&by.uid, by.role, credential);
+        if role.is_staff() { Ok(()) } else { Err(Refusal::NotStaff) }
     }
 
     /// Who acts, with the role that they have here.

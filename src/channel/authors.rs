@@ -144,9 +144,9 @@ impl Authors {
         }
     }
 
-    /// Forgets what one author sent. What is said now is behind all of it, as far as a machine can tell that finds it erased.
+    /// Forgets what one author sent, and when: a machine that finds their lines erased has to stamp the next one alike.
     pub(super) fn forget_author(&mut self, uid: &UserId) {
-        let floor = self.floor.max(self.newest);
+        let floor = self.floor;
         let (theirs, others) = std::mem::take(&mut self.order).into_iter().partition(|line| line.sent.uid == *uid);
         self.order = theirs;
         while !self.order.is_empty() {

@@ -6,7 +6,6 @@ use crate::model::filter::{FilterChange, Past};
 use crate::model::id::Seq;
 use crate::model::message::Line;
 use crate::model::principal::Role;
-use crate::model::refusal::Refusal;
 use crate::model::time::Millis;
 use crate::policy::rules::Rules;
 
@@ -21,14 +20,14 @@ pub struct Filtering {
     /// The act since which it does.
     pub since: Seq,
     /// What the last change has replaced, and which act that was.
-    pub past: Option<(Seq, Past)>,
+    pub past: Option<(Seq, Arc<Past>)>,
 }
 
 impl Filtering {
     /// Changes the rules, in the name of somebody who is called `by`. Whether anything is otherwise.
     pub fn change(&mut self, act: Seq, at: Millis, by: &str, change: &FilterChange) -> bool {
         let Some((rules, past)) = self.rules.changed(change, by, at) else { return false };
-        *self = Self { rules: Arc::new(rules), since: act, past: Some((act, past)) };
+        *self = Self { rules: Arc::new(rules), since: act, past: Some((act, Arc::new(past))) };
         true
     }
 
@@ -40,7 +39,7 @@ impl Filtering {
     /// Takes back, at the place `seq`, what an act has changed. Whether it had.
     pub fn undo(&mut self, seq: Seq, act: Seq) -> bool {
         let Some((_, past)) = self.past.take_if(|(by, _)| *by == act) else { return false };
-        *self = Self { rules: Arc::new(self.rules.restored(past)), since: seq, past: None };
+        *self = Self { rules: Arc::new(self.rules.restored(&past)), since: seq, past: None };
         true
     }
 }
@@ -50,7 +49,7 @@ impl Filtering {
 pub struct Measures {
     /// The channel's rules; staff are judged by none.
     pub rules: Option<Arc<Rules>>,
-    /// Since when those hold.
+    /// Since when those hold: nothing is old enough for a line that no rules were asked for.
     pub since: Seq,
     /// What the line's author may do here.
     pub role: Role,
@@ -66,17 +65,15 @@ impl Channel {
     pub fn measures(&self, line: &Line) -> Measures {
         let role = self.role_here(line);
         let rules = (!role.is_staff()).then(|| self.filtering.rules.clone());
-        Measures { rules, since: self.filtering.since, role }
+        let since = if role.is_staff() { Seq::default() } else { self.filtering.since };
+        Measures { rules, since, role }
     }
 
-    /// Whether a line, by the role that its author has here, passes rules that came while it was on its way: what they would
-    /// do to it doesn't stand in its event, so it is refused whatever that is.
-    pub(super) fn passes_late(&self, line: &Line) -> Result<(), Refusal> {
-        if line.author.role.is_staff() || line.judged >= self.filtering.since {
-            return Ok(());
-        }
-        let found = self.filtering.rules.judge(&line.draft.text, &line.draft.extras);
-        found.map_or(Ok(()), |found| Err(Refusal::Filtered(found.rule)))
+    /// Whether other rules have come into force while a line was on its way, by the role that its author has here. What they
+    /// make of it isn't for whoever reads the log to find out: what finds words changes from build to build, and the log
+    /// must not.
+    pub(super) fn is_late(&self, line: &Line) -> bool {
+        !line.author.role.is_staff() && line.judged < self.filtering.since
     }
 
     /// Withholds the text of a line that the rules have blinded, as an act of the lowest rank.

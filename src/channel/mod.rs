@@ -80,6 +80,8 @@ pub enum Verdict {
     Dropped(Seq, KeptAct),
     /// The event is in the log and nowhere else.
     Rejected(Refusal),
+    /// A line that was judged by rules that hold no more: in the log and nowhere else, unless it is judged again.
+    Late,
     /// Nothing to tell anyone: erased, of another log, or applied before.
     Nothing,
 }
@@ -160,8 +162,9 @@ impl Channel {
         self.unreadable
     }
 
-    /// Looks at a draft before it becomes an event. Trims what a sender may not put into a line.
-    pub fn admit(&self, limits: &Limits, now: Millis, line: &mut Line) -> Result<(), Refusal> {
+    /// Looks at a draft before it becomes an event. Trims what a sender may not put into a line. Whether it repeats a line
+    /// that is there, whatever may be said by now.
+    pub fn admit(&self, limits: &Limits, now: Millis, line: &mut Line) -> Result<bool, Refusal> {
         // A retry of a line that was accepted is answered like it, whatever has happened since. One of a line that isn't
         // here yet has to pass like any other: each is an event, and saying that it is a retry lets nobody write.
         let repeats = line.draft.retry && self.authors.remembers(line);
@@ -174,7 +177,8 @@ impl Channel {
             may()?;
         }
         text::trim_emojis(limits, &line.draft.text, &mut line.draft.extras);
-        text::judge(limits, &line.author, &line.draft)
+        text::judge(limits, &line.author, &line.draft)?;
+        Ok(repeats)
     }
 
     fn role_here(&self, line: &Line) -> Role {
@@ -252,8 +256,8 @@ impl Channel {
         if self.revocations.hold(&line.author.uid, &line.credential) {
             return Verdict::Rejected(Refusal::TokenRevoked);
         }
-        if let Err(refusal) = self.passes_late(line) {
-            return Verdict::Rejected(refusal);
+        if self.is_late(line) {
+            return Verdict::Late;
         }
         let time = self.authors.stamp(&line.author.uid, at, seq);
         self.authors.remember(line, at, Receipt { id, time, seq });
@@ -336,9 +340,9 @@ impl Channel {
         self.dropped
     }
 
-    /// The next place of the newest broadcast behind this one that has something for this lane.
-    pub fn next_entry(&self, place: Seq, lane: Lane) -> Option<Seq> {
-        self.window.next(place, lane)
+    /// The next place of the newest broadcast behind this one that has something for this lane and this user, or everybody.
+    pub fn next_entry(&self, place: Seq, lane: Lane, user: Option<&UserId>) -> Option<Seq> {
+        self.window.next(place, lane, user)
     }
 
     /// The last of the places from `first` up to `end` that stay within `bytes`, by the texts of lines and `each` beside

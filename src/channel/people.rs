@@ -86,10 +86,12 @@ impl Channel {
         self.grants.role_of(&user.uid, user.role, &Credential::default())
     }
 
-    /// Whether something that staff did behind `after` and up to `upto` is told to this user and to nobody else.
+    /// Whether something behind `after` and up to `upto` is told to this user and to nobody else: what staff did to them,
+    /// and what they said that is for them alone.
     pub fn tells_alone(&self, user: &UserId, after: Seq, upto: Seq) -> bool {
         let mut deeds = self.deeds_to(user, after, upto);
         deeds.any(|deed| matches!(deed, Deed::Kick(_) | Deed::Block(..) | Deed::Lift(_)))
+            || self.window.is_for(user, after, upto)
     }
 
     /// Whether this user was sent out behind `after` and up to `upto`.

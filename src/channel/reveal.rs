@@ -42,7 +42,10 @@ impl Channel {
 
     fn reveal_parts(&self, act: &KeptAct, (notice, modes): (bool, bool)) -> Vec<Item> {
         let user = whose_lines(&act.event.body);
-        let forgotten = |place: &Seq| *place <= self.dropped && !act.may_show();
+        // Dropped, or erased: it may still be on a screen, though nothing is hidden there any more.
+        let is_gone =
+            |place: Seq| place <= self.dropped || place > self.window.begins() && self.window.at(place).is_none();
+        let forgotten = |place: &Seq| is_gone(*place) && !act.may_show();
         let standings = act.lines.iter().filter_map(|place| {
             self.standing(*place, user).or_else(|| forgotten(place).then_some(Standing::Withheld(*place)))
         });

@@ -217,13 +217,23 @@ impl Window {
         entries
     }
 
-    /// The next place behind this one with something that this lane may show.
-    pub(super) fn next(&self, place: Seq, lane: Lane) -> Option<Seq> {
+    /// The next place behind this one with something that this lane may show to this user, or to everybody.
+    pub(super) fn next(&self, place: Seq, lane: Lane, user: Option<&UserId>) -> Option<Seq> {
         let end = Seq(u64::MAX);
-        let shows = |kept: &&Kept| lane.shows(kept.line.draft.kind) && !kept.line.is_shadowed();
+        let shows = |kept: &&Kept| {
+            let is_for_them = !kept.line.is_shadowed() || user == Some(&kept.line.author.uid);
+            lane.shows(kept.line.draft.kind) && is_for_them
+        };
         let line = self.lines_between(place, end).find(shows).map(|kept| kept.seq);
         let act = self.acts_between(place, end).next().map(|act| act.seq);
         line.into_iter().chain(act).min()
+    }
+
+    /// Whether a line behind `after` and up to `upto` is for this user alone.
+    pub(super) fn is_for(&self, user: &UserId, after: Seq, upto: Seq) -> bool {
+        let from = self.shadowed.partition_point(|place| *place <= after);
+        let mut places = self.shadowed.range(from..).take_while(|place| **place <= upto);
+        places.any(|place| self.at(*place).is_some_and(|kept| kept.line.author.uid == *user))
     }
 
     /// How many lines for everybody this memory has had up to a place: their difference says how many have been between

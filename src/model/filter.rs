@@ -43,7 +43,7 @@ impl Measure {
 pub struct Entry {
     /// What becomes of a line that has it.
     pub measure: Measure,
-    /// Its number in this set of rules: none is given twice.
+    /// Its number in this set of rules: none is given twice, but for an entry that takes the place of another.
     pub number: u64,
     /// When it was added.
     pub at: Millis,
@@ -170,6 +170,7 @@ impl Filter {
         for (entries, changes, past) in
             [(&mut self.words, &words, &mut past.words), (&mut self.patterns, &change.patterns, &mut past.patterns)]
         {
+            let place = replaced(entries, changes);
             for (text, measure) in changes {
                 let before = entries.get(text).cloned();
                 if before.as_ref().map(|entry| entry.measure) == *measure {
@@ -177,8 +178,9 @@ impl Filter {
                 }
                 match measure {
                     Some(measure) => {
-                        let number = before.as_ref().map_or(next, |entry| entry.number);
-                        next += u64::from(before.is_none());
+                        let number = before.as_ref().map(|entry| entry.number).or(place);
+                        next += u64::from(number.is_none());
+                        let number = number.unwrap_or(next - 1);
                         let entry = Entry { measure: *measure, number, at, by: by.to_owned() };
                         entries.insert(text.clone(), entry);
                     }
@@ -218,6 +220,15 @@ impl Filter {
         replace(&mut self.repeats, past.repeats);
         replace(&mut self.marks, past.marks);
         replace(&mut self.directions, past.directions);
+    }
+}
+
+/// The number of an entry that goes while one comes, which thereby has its place: whoever knows it by its number still does.
+fn replaced(entries: &BTreeMap<String, Entry>, changes: &[(String, Option<Measure>)]) -> Option<u64> {
+    let [(one, first), (other, second)] = changes else { return None };
+    match (entries.get(one), first, entries.get(other), second) {
+        (Some(gone), None, None, Some(_)) | (None, Some(_), Some(gone), None) => Some(gone.number),
+        _ => None,
     }
 }
 
@@ -263,5 +274,19 @@ mod tests {
         assert_eq!((filter.words["b"].measure, filter.links, filter.next), (Measure::Shadow, None, 5));
         filter.restore(past);
         assert_eq!(filter, Filter { next: 5, ..before }, "but no number is given twice");
+    }
+
+    #[test]
+    fn a_word_that_takes_the_place_of_another_has_its_number() {
+        let mut filter = Filter::default();
+        let words = |words: &[(&str, Option<Measure>)]| FilterChange {
+            words: words.iter().map(|(word, measure)| ((*word).to_owned(), *measure)).collect(),
+            ..FilterChange::default()
+        };
+        filter.change(&words(&[("a", Some(Measure::Mask)), ("b", Some(Measure::Mask))]), "mod", Millis(1));
+        let past = filter.change(&words(&[("a", None), ("c", Some(Measure::Mask))]), "mod", Millis(2));
+        assert_eq!((filter.words["c"].number, filter.words["b"].number, filter.next), (0, 1, 2));
+        filter.restore(past);
+        assert_eq!((filter.words["a"].number, filter.words.len(), filter.next), (0, 2, 2));
     }
 }

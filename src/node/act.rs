@@ -19,6 +19,7 @@ use crate::model::time::Millis;
 use crate::policy::{rules as filters, text};
 
 use super::append::refusal;
+use super::filter::slowly;
 use super::live::{Live, State};
 use super::{Access, Appointed, Node, Outcome, Restriction, Running, Seat, StationError};
 
@@ -282,13 +283,7 @@ impl Node {
             return Err(Refusal::Draining);
         }
         let (now, rules) = (self.parts.clock.now(), self.rules());
-        let wish = match asked.wish {
-            Wish::Filter(change) => {
-                let held = live.state.lock().channel.filtering().rules.clone();
-                Wish::Filter(filters::checked(held.filter(), change).map_err(Refusal::BadRequest)?)
-            }
-            other => other,
-        };
+        let wish = self.passing(live, &staff, asked.wish)?;
         let state = live.state.lock();
         let channel = &state.channel;
         let deed = match wish {
@@ -331,6 +326,24 @@ impl Node {
         Ok(Event { id, at: now, body: Body::Act(Arc::new(act)) })
     }
 
+    /// What somebody wishes, as far as the rules of the site and the limits of others have a say in it. Done before the
+    /// channel is looked at, because it may take its time.
+    fn passing(&self, live: &Live, staff: &Staff, wish: Wish) -> Result<Wish, Refusal> {
+        let held = {
+            let state = live.state.lock();
+            state.channel.is_staff_here(&staff.by, &staff.credential)?;
+            state.channel.filtering().rules.clone()
+        };
+        match wish {
+            Wish::Filter(change) => Ok(Wish::Filter(slowly(|| filters::checked(held.filter(), change))?)),
+            Wish::Pin(Notice::Text(says, extras), seconds) => {
+                self.passes_site(staff.by.role, &says, &extras)?;
+                Ok(Wish::Pin(Notice::Text(says, extras), seconds))
+            }
+            other => Ok(other),
+        }
+    }
+
     /// Appends an act now, and waits for it.
     fn carry_out(
         &self,
@@ -349,7 +362,7 @@ impl Node {
                 Outcome::Refused(refusal) => return Err(refusal),
                 // The second is of one that was done before.
                 Outcome::Acted(receipt) | Outcome::Sent(receipt) => Some(receipt),
-                Outcome::Done => None,
+                Outcome::Done | Outcome::Late => None,
             };
             // Somebody may be telling what was revealed before.
             live.told().await;

@@ -22,6 +22,7 @@ use crate::model::id::{ChannelId, Cid, Seq, UserId};
 use crate::model::message::Receipt;
 use crate::model::time::Millis;
 use crate::policy::revoked::{Revocation, Revocations};
+use crate::policy::rules::Rules;
 
 use super::append::{Waiters, WaitersOf};
 use super::{Outcome, Parts};
@@ -118,6 +119,11 @@ impl Directory {
     }
 
     /// What lines may not say in any channel.
+    pub(super) fn rules(&self) -> Arc<Rules> {
+        self.state.read().filtering.rules.clone()
+    }
+
+    /// The same, with what was before.
     pub(super) fn filtering(&self) -> Filtering {
         self.state.read().filtering.clone()
     }

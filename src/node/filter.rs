@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
+#[cfg(not(shuttle))]
+use tokio::runtime::RuntimeFlavor;
 use tokio::sync::oneshot;
 
-use crate::channel::{Filtering, Measures};
+use crate::channel::{Channel, Filtering, Measures};
 use crate::eventlog::{LARGEST_PAGE, LogError};
 use crate::model::access::Credential;
 use crate::model::act::{Act, Deed};
@@ -12,13 +14,14 @@ use crate::model::event::{Body, Event, Logged};
 use crate::model::filter::{Filter, FilterChange, Finding, Measure};
 use crate::model::id::{ChannelId, EventId, Seq};
 use crate::model::item::LineView;
-use crate::model::message::{Author, Line, Receipt};
+use crate::model::message::{Author, Extras, Line, Receipt};
 use crate::model::principal::{Principal, Role};
 use crate::model::refusal::Refusal;
 use crate::model::time::Millis;
 use crate::policy::rules::{self, Rules};
 
 use super::append::refusal;
+use super::live::Live;
 use super::{Access, Done, Node, Outcome, StationError};
 
 /// Longest look back of a trial, in minutes.
@@ -41,7 +44,7 @@ pub struct Trial {
     pub whole: bool,
     /// How many of them the rules would have dealt with, and how.
     pub found: [(Measure, u64); 4],
-    /// The last of these, newest first, as they may be seen now, and what would have been found.
+    /// The last of these whose text may be seen now, newest first, and what would have been found.
     pub shown: Vec<(LineView, Finding)>,
 }
 
@@ -61,10 +64,22 @@ impl Node {
     }
 
     fn filtered(&self, line: &mut Line, measures: &Measures) -> Result<(), Refusal> {
-        if measures.role < Role::SiteManager {
-            self.directory.filtering().rules.pass(line)?;
+        let sets: Vec<Arc<Rules>> = self.site_rules(measures.role).into_iter().chain(measures.rules.clone()).collect();
+        promptly(&sets, || rules::pass(&sets, line))
+    }
+
+    /// Refuses a text that the site's rules don't leave as it is, whatever they would make of a line.
+    pub(super) fn passes_site(&self, role: Role, text: &str, extras: &Extras) -> Result<(), Refusal> {
+        let sets: Vec<Arc<Rules>> = self.site_rules(role).into_iter().collect();
+        match promptly(&sets, || rules::judge(&sets, text, extras)) {
+            Some(found) => Err(Refusal::Filtered(found.rule)),
+            None => Ok(()),
         }
-        measures.rules.as_ref().map_or(Ok(()), |rules| rules.pass(line))
+    }
+
+    /// The site's rules, for everybody but the site itself.
+    fn site_rules(&self, role: Role) -> Option<Arc<Rules>> {
+        (role < Role::SiteManager).then(|| self.directory.rules())
     }
 
     /// What lines may not say in a channel.
@@ -102,11 +117,8 @@ impl Node {
         }
         let deed = match deed {
             Deed::Filter(change) => {
-                let held = self.directory.filtering().rules;
-                let change =
-                    rules::checked(held.filter(), FilterChange::clone(&change)).map_err(Refusal::BadRequest)?;
-                rules::fits(held.filter(), &change)?;
-                Deed::Filter(Arc::new(change))
+                let held = self.directory.rules();
+                Deed::Filter(Arc::new(slowly(|| rules::checked(held.filter(), FilterChange::clone(&change)))?))
             }
             Deed::Undo(act) if self.directory.filtering().is_due_to(act) => Deed::Undo(act),
             _ => return Err(Refusal::NothingToUndo.into()),
@@ -123,7 +135,7 @@ impl Node {
         match told.await.unwrap_or(Outcome::Refused(Refusal::Fault)) {
             Outcome::Refused(refusal) => Err(refusal.into()),
             Outcome::Acted(receipt) | Outcome::Sent(receipt) => Ok(Some(receipt)),
-            Outcome::Done => Ok(None),
+            Outcome::Done | Outcome::Late => Ok(None),
         }
     }
 
@@ -142,14 +154,13 @@ impl Node {
         minutes: u32,
     ) -> Result<Trial, StationError> {
         let Ok(_turn) = self.trying.try_lock() else { return Err(Refusal::Busy { retry_after_ms: 1_000 }.into()) };
-        let change = change.map(|change| rules::checked(&Filter::default(), change));
-        let change = change.transpose().map_err(Refusal::BadRequest)?;
+        let change = change.map(|change| slowly(|| rules::checked(&Filter::default(), change))).transpose()?;
         let view = self.channel(channel).await?;
         let live = self.hub.live(&view.id).await.map_err(|failure| refusal(&failure))?;
         let held = live.state.lock().channel.filtering().rules.clone();
         let rules = match change {
-            Some(change) => vec![alone(held.filter(), &change)?],
-            None => vec![self.directory.filtering().rules, held],
+            Some(change) => vec![alone(held.filter(), &change)],
+            None => vec![self.directory.rules(), held],
         };
         let since = self.parts.clock.now() - i64::from(minutes) * MINUTE_MS;
         let mut trying = Trying { rules, since, lines: 0, found: [0; 4], last: Vec::new() };
@@ -162,23 +173,44 @@ impl Node {
             let page = self.parts.log.read(&view.id, place, LARGEST_PAGE).await.map_err(|failure| refusal(&failure))?;
             let Some(last) = page.events.last().map(|logged| logged.seq) else { break };
             place = last;
+            let theirs = {
+                let state = live.state.lock();
+                let lines = page.events.into_iter().filter(|logged| logged.seq <= end);
+                lines.filter(|logged| is_of_a_viewer(&state.channel, logged)).collect::<Vec<_>>()
+            };
             // A page may take as long as many requests together.
             let tried = tokio::task::spawn_blocking(move || {
-                page.events.into_iter().filter(|logged| logged.seq <= end).for_each(|logged| trying.look_at(logged));
+                theirs.into_iter().for_each(|logged| trying.look_at(&logged));
                 trying
             });
             trying = tried.await.map_err(|_| Refusal::Fault)?;
         }
-        let state = live.state.lock();
-        let shown = trying.last.into_iter().rev().take(MOST_SHOWN);
-        let shown = shown.filter_map(|(logged, finding)| Some((state.channel.reveal_logged(&logged)?, finding)));
         let measures = [Measure::Mask, Measure::Blind, Measure::Shadow, Measure::Refuse];
         Ok(Trial {
             lines: trying.lines,
             whole: place >= end,
             found: std::array::from_fn(|index| (measures[index], trying.found[index])),
-            shown: shown.collect(),
+            shown: self.shown(&live, trying.last).await?,
         })
+    }
+
+    /// Lines in which something was found, newest first, as far as they still are there and their text may be seen.
+    async fn shown(&self, live: &Live, found: Vec<(Seq, Finding)>) -> Result<Vec<(LineView, Finding)>, StationError> {
+        let mut shown = Vec::new();
+        for (place, finding) in found.into_iter().rev().take(MOST_SHOWN) {
+            // It may have been erased meanwhile.
+            let logged = self.event_at(live.id(), place).await.map_err(|failure| refusal(&failure))?;
+            shown.extend(logged.map(|logged| (logged, finding)));
+        }
+        let state = live.state.lock();
+        let seen = |(logged, finding): (Logged, Finding)| {
+            let line = state.channel.reveal_logged(&logged).filter(|line| !line.status().withholds())?;
+            // What other rules have covered is not spelled out.
+            let is_masked = matches!(&logged.event.body, Body::Line(line) if line.as_sent() != line.draft.text);
+            let masked = finding.masked.filter(|_| !is_masked);
+            Some((line, Finding { masked, ..finding }))
+        };
+        Ok(shown.into_iter().filter_map(seen).collect())
     }
 
     /// A place behind which, as far as clocks agree, everything stands that happened since then, and little else.
@@ -200,12 +232,25 @@ impl Node {
     }
 }
 
+/// Judges by rules, which is a matter of microseconds unless they are new.
+fn promptly<T>(sets: &[Arc<Rules>], judge: impl FnOnce() -> T) -> T {
+    if sets.iter().all(|rules| rules.is_compiled()) { judge() } else { slowly(judge) }
+}
+
+/// Does what may take tens of milliseconds. What else this thread has to do is done by another meanwhile.
+pub(super) fn slowly<T>(work: impl FnOnce() -> T) -> T {
+    #[cfg(not(shuttle))]
+    if tokio::runtime::Handle::try_current().is_ok_and(|here| here.runtime_flavor() == RuntimeFlavor::MultiThread) {
+        return tokio::task::block_in_place(work);
+    }
+    work()
+}
+
 /// A change by itself, but for the hosts that are allowed already.
-fn alone(held: &Filter, change: &FilterChange) -> Result<Arc<Rules>, Refusal> {
+fn alone(held: &Filter, change: &FilterChange) -> Arc<Rules> {
     let mut filter = Filter { hosts: held.hosts.clone(), ..Filter::default() };
-    rules::fits(&filter, change)?;
     filter.change(change, "", Millis::default());
-    Ok(Arc::new(filter.into()))
+    Arc::new(filter.into())
 }
 
 /// A trial under way.
@@ -214,23 +259,28 @@ struct Trying {
     since: Millis,
     lines: u64,
     found: [u64; 4],
-    /// The last lines in which something was found, oldest first.
-    last: Vec<(Logged, Finding)>,
+    /// Places of the last lines in which something was found, oldest first.
+    last: Vec<(Seq, Finding)>,
 }
 
 impl Trying {
-    fn look_at(&mut self, logged: Logged) {
+    fn look_at(&mut self, logged: &Logged) {
         let Body::Line(line) = &logged.event.body else { return };
-        if logged.event.at < self.since || line.author.role.is_staff() {
+        if logged.event.at < self.since {
             return;
         }
         self.lines += 1;
-        let found = self.rules.iter().filter_map(|rules| rules.judge(line.as_sent(), &line.draft.extras));
-        let Some(finding) = found.max_by_key(|finding| finding.measure) else { return };
+        let Some(finding) = rules::judge(&self.rules, line.as_sent(), &line.draft.extras) else { return };
         self.found[finding.measure as usize] += 1;
-        self.last.push((logged, finding));
+        self.last.push((logged.seq, finding));
         if self.last.len() >= 2 * MOST_SHOWN {
             self.last.drain(..MOST_SHOWN);
         }
     }
+}
+
+/// Whether this is a line of somebody who is no staff here, as far as that is known by now.
+fn is_of_a_viewer(channel: &Channel, logged: &Logged) -> bool {
+    let Body::Line(line) = &logged.event.body else { return false };
+    !channel.role_of(&line.author.uid, line.author.role, &line.credential).is_staff()
 }

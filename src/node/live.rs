@@ -227,7 +227,7 @@ impl Live {
                 Verdict::Act(act) | Verdict::Wiped(_, act) | Verdict::Dropped(_, act) => {
                     state.reveal_again(&verdict, act);
                 }
-                Verdict::Rejected(_) | Verdict::Closed(_) | Verdict::Repeat(_) | Verdict::Nothing => {}
+                Verdict::Rejected(_) | Verdict::Closed(_) | Verdict::Repeat(_) | Verdict::Late | Verdict::Nothing => {}
             }
             verdicts.push((logged.event.clone(), logged.seq, verdict));
         }
@@ -363,6 +363,7 @@ fn outcome(event: &Event, seq: Seq, verdict: Verdict) -> Outcome {
         Verdict::Line(kept) => Outcome::Sent(Receipt { id: kept.id, time: kept.time, seq: kept.seq }),
         Verdict::Repeat(first) => Outcome::Sent(first),
         Verdict::Rejected(refusal) => Outcome::Refused(refusal),
+        Verdict::Late => Outcome::Late,
         Verdict::Act(_) => Outcome::Acted(Receipt { id: event.id, time: event.at, seq }),
         Verdict::Opened(_) | Verdict::Closed(_) | Verdict::Wiped(..) | Verdict::Dropped(..) | Verdict::Nothing => {
             Outcome::Done

@@ -154,6 +154,8 @@ pub enum Outcome {
     Acted(Receipt),
     /// Something else: durable and applied, or so already.
     Done,
+    /// A line that was overtaken by other rules: not there, and to be judged by those.
+    Late,
     /// Not done.
     Refused(Refusal),
 }

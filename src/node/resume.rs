@@ -238,7 +238,7 @@ impl Trail {
             self.advance(state, begins);
             return Next::Skip(Span { after, upto: begins }, left.unwrap_or_default(), acts);
         }
-        let Some(upto) = stretch_end(channel, self.told, group.lane) else {
+        let Some(upto) = stretch_end(channel, self.told, group.lane, user) else {
             let span = Span { after: self.told, upto: seq };
             self.advance(state, seq);
             return if span.after < seq { Next::Skip(span, 0, Vec::new()) } else { Next::Live };
@@ -264,9 +264,10 @@ impl Trail {
     }
 }
 
-/// Where the next stretch behind a place ends that has something for this lane; `None` when nothing comes any more.
-fn stretch_end(channel: &Channel, told: Seq, lane: Lane) -> Option<Seq> {
-    let first = channel.next_entry(told, lane)?;
+/// Where the next stretch behind a place ends that has something for this lane and this user; `None` when nothing comes any
+/// more.
+fn stretch_end(channel: &Channel, told: Seq, lane: Lane, user: Option<&UserId>) -> Option<Seq> {
+    let first = channel.next_entry(told, lane, user)?;
     let block = Seq((first.0 / STRETCH + 1) * STRETCH - 1);
     let fits = channel.fitting(first, block, LARGEST_STRETCH, LINE_BYTES);
     // A stretch that isn't cut short covers what is no line, too.

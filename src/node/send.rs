@@ -32,12 +32,18 @@ pub struct SiteLine {
     pub id: EventId,
 }
 
+/// How often a line is judged that other rules overtake on its way; its sender may try again then.
+const MOST_JUDGED: u32 = 3;
+
+/// When that is worth it.
+const OVERTAKEN_RETRY_MS: u64 = 200;
+
 impl Node {
     /// Sends a line. `answer` is told once: when the line has been applied, or why it is refused. Lines of one caller
-    /// keep the order of the calls.
-    pub fn send(&self, seat: &Seat, draft: Draft, answer: Answer) {
+    /// keep the order of the calls, but for one that other rules overtake: it is judged again, and comes later.
+    pub fn send(self: &Arc<Self>, seat: &Seat, draft: Draft, answer: Answer) {
         match self.admit(seat, draft) {
-            Ok(event) => self.append(seat.channel(), event, Arc::clone(&seat.live), answer),
+            Ok(event) => self.append_line(&seat.live, event, 1, answer),
             Err(refusal) => answer(Outcome::Refused(refusal)),
         }
     }
@@ -61,11 +67,43 @@ impl Node {
     /// Refuses a line that may not be sent as things stand now, and lets others pass as the rules say.
     fn look_at(&self, live: &Live, line: &mut Line, now: Millis) -> Result<(), Refusal> {
         let state = live.state.lock();
-        state.channel.admit(&self.rules().limits, now, line)?;
+        if state.channel.admit(&self.rules().limits, now, line)? {
+            // What it repeats has passed.
+            return Ok(());
+        }
         let measures = state.channel.measures(line);
         // Long lists take their time, and nobody else should wait for that.
         drop(state);
         self.filter(line, &measures)
+    }
+
+    /// Appends a line that was judged so often by now.
+    fn append_line(self: &Arc<Self>, live: &Arc<Live>, event: Event, judged: u32, answer: Answer) {
+        let Body::Line(line) = &event.body else { return answer(Outcome::Refused(Refusal::Fault)) };
+        let (node, there, line, at) = (self.clone(), live.clone(), line.clone(), event.at);
+        let told: Answer = Box::new(move |outcome| match outcome {
+            Outcome::Late => {
+                // Whoever tells this has the log to follow.
+                tokio::spawn(async move { node.judge_again(&there, (at, Line::clone(&line)), judged, answer) });
+            }
+            other => answer(other),
+        });
+        self.append(live.id(), event, live.clone(), told);
+    }
+
+    fn judge_again(self: &Arc<Self>, live: &Arc<Live>, (at, mut line): (Millis, Line), judged: u32, answer: Answer) {
+        if judged == MOST_JUDGED {
+            return answer(Outcome::Refused(Refusal::Busy { retry_after_ms: OVERTAKEN_RETRY_MS }));
+        }
+        if let Some(sent) = line.filtered.take().and_then(|filtered| filtered.original.clone()) {
+            line.draft.text = sent;
+        }
+        line.judged = Seq::default();
+        // It is as old as it is: a retry that came before it is what it repeats.
+        match self.look_at(live, &mut line, at) {
+            Ok(()) => self.append_line(live, Event::new(at, Body::Line(Arc::new(line))), judged + 1, answer),
+            Err(refusal) => answer(Outcome::Refused(refusal)),
+        }
     }
 
     /// Every session has its own limit; who isn't staff has one with all their sessions together.
@@ -81,7 +119,7 @@ impl Node {
 
     /// Sends a line of the site's backend into the broadcast that is on, and waits for the verdict.
     pub async fn say(
-        &self,
+        self: &Arc<Self>,
         channel: &ChannelId,
         line: SiteLine,
         access: &Access,
@@ -109,12 +147,12 @@ impl Node {
             // Whoever asked may have hung up; the line stands all the same.
             let _ = tell.send(outcome);
         });
-        self.append(&view.id, event, live, answer);
+        self.append_line(&live, event, 1, answer);
         match told.await.unwrap_or(Outcome::Refused(Refusal::Fault)) {
             Outcome::Sent(receipt) => Ok((cid, receipt)),
             Outcome::Refused(refusal) => Err(refusal.into()),
             // It was sent before, and so long ago that nobody remembers when.
-            Outcome::Acted(_) | Outcome::Done => Err(StationError::DoneBefore),
+            Outcome::Acted(_) | Outcome::Done | Outcome::Late => Err(StationError::DoneBefore),
         }
     }
 }

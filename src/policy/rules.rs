@@ -52,37 +52,23 @@ impl Rules {
         &self.filter
     }
 
-    /// What they make of a text.
-    pub fn judge(&self, text: &str, extras: &Extras) -> Option<Finding> {
-        if self.filter == Filter::default() {
-            return None;
-        }
-        let Some(Beside { before, added }) = &self.beside else {
-            return self.engine.get_or_init(|| Engine::new(&self.filter)).judge(text, extras);
+    /// What searches by them, made now if nobody has needed it before.
+    fn engines(&self) -> impl Iterator<Item = &Engine> {
+        let (before, own) = match &self.beside {
+            Some(Beside { before, added }) => (Some(before.engine_of(&before.filter)), self.engine_of(added)),
+            None => (None, self.engine_of(&self.filter)),
         };
-        let first = before.judge(text, extras);
-        // What is covered already is read as it will be.
-        let covered = first.as_ref().and_then(|found| found.masked.as_deref()).unwrap_or(text);
-        let second = self.engine.get_or_init(|| Engine::new(added)).judge(covered, extras);
-        first.into_iter().chain(second).reduce(|one, other| if other.measure >= one.measure { other } else { one })
+        before.into_iter().chain([own])
     }
 
-    /// Lets a line pass as they say: as it is, masked, blinded or for its author alone, or not at all.
-    pub fn pass(&self, line: &mut Line) -> Result<(), Refusal> {
-        let Some(found) = self.judge(&line.draft.text, &line.draft.extras) else { return Ok(()) };
-        if found.measure == Measure::Refuse {
-            return Err(Refusal::Filtered(found.rule));
-        }
-        let before = line.filtered.as_deref();
-        let mut original = before.and_then(|before| before.original.clone());
-        if let Some(masked) = found.masked {
-            let sent = std::mem::replace(&mut line.draft.text, masked);
-            original.get_or_insert(sent);
-        }
-        let worst = before.filter(|before| before.measure >= found.measure);
-        let (measure, rule) = worst.map_or((found.measure, found.rule), |before| (before.measure, before.rule.clone()));
-        line.filtered = Some(Arc::new(Filtered { measure, rule, original }));
-        Ok(())
+    fn engine_of(&self, filter: &Filter) -> &Engine {
+        self.engine.get_or_init(|| Engine::new(filter))
+    }
+
+    /// Whether what searches by them is there, so that judging takes microseconds.
+    pub fn is_compiled(&self) -> bool {
+        let before = self.beside.as_ref().is_none_or(|beside| beside.before.engine.get().is_some());
+        self.filter == Filter::default() || before && self.engine.get().is_some()
     }
 
     /// The rules once they are changed in the name of somebody who is called `by`, and what was before; `None` when it is
@@ -119,11 +105,31 @@ impl Rules {
     }
 
     /// The rules once a change is taken back.
-    pub fn restored(&self, past: Past) -> Self {
+    pub fn restored(&self, past: &Past) -> Self {
         let mut filter = self.filter.clone();
-        filter.restore(past);
+        filter.restore(past.clone());
         filter.into()
     }
+}
+
+/// What sets of rules make of a text together: the worst that any of them says of it as it was sent.
+pub fn judge(sets: &[Arc<Rules>], text: &str, extras: &Extras) -> Option<Finding> {
+    let some = sets.iter().filter(|rules| rules.filter != Filter::default());
+    let engines: Vec<&Engine> = some.flat_map(|rules| rules.engines()).collect();
+    filter::judge(&engines, text, extras)
+}
+
+/// Lets a line pass as sets of rules say: as it is, masked, blinded or for its author alone, or not at all.
+pub fn pass(sets: &[Arc<Rules>], line: &mut Line) -> Result<(), Refusal> {
+    let Some(Finding { measure, rule, masked }) = judge(sets, &line.draft.text, &line.draft.extras) else {
+        return Ok(());
+    };
+    if measure == Measure::Refuse {
+        return Err(Refusal::Filtered(rule));
+    }
+    let original = masked.map(|masked| std::mem::replace(&mut line.draft.text, masked));
+    line.filtered = Some(Arc::new(Filtered { measure, rule, original }));
+    Ok(())
 }
 
 /// Whether there is room for a change.
@@ -146,29 +152,32 @@ pub fn fits(filter: &Filter, change: &FilterChange) -> Result<(), Refusal> {
     }
 }
 
-/// A change of these rules as it is kept: what is added can be searched for at a fair price, and is written the way it is
-/// found by.
-pub fn checked(held: &Filter, change: FilterChange) -> Result<FilterChange, String> {
+/// A change of these rules as it is kept: there is room for it, what is added can be searched for at a fair price, and is
+/// written the way it is found by. Patterns are compiled for that, about a millisecond each.
+pub fn checked(held: &Filter, change: FilterChange) -> Result<FilterChange, Refusal> {
+    fits(held, &change)?;
     let words = change.words.into_iter().map(|(word, measure)| match measure {
         Some(_) => Ok((filter::word(&word)?, measure)),
         None => Ok((word.trim().to_owned(), measure)),
     });
-    let words = words.collect::<Result<_, String>>()?;
-    let mut added = change.patterns.iter().filter(|(_, measure)| measure.is_some()).peekable();
-    if added.peek().is_some() {
-        let mut then = Filter { patterns: held.patterns.clone(), ..Filter::default() };
-        for (pattern, _) in added {
-            filter::pattern(pattern)?;
-        }
-        let patterns = FilterChange { patterns: change.patterns.clone(), ..FilterChange::default() };
-        then.change(&patterns, "", Millis::default());
-        // Too many is said by whoever counts.
-        if then.patterns.len() <= MOST_PATTERNS {
-            filter::patterns_fit(&then)?;
-        }
-    }
+    let words = words.collect::<Result<_, String>>().map_err(Refusal::BadRequest)?;
+    affordable(held, &change.patterns).map_err(Refusal::BadRequest)?;
     let hosts = change.hosts.into_iter().map(|(host, allowed)| Ok((filter::host(&host)?, allowed)));
-    Ok(FilterChange { words, hosts: hosts.collect::<Result<_, String>>()?, ..change })
+    let hosts = hosts.collect::<Result<_, String>>().map_err(Refusal::BadRequest)?;
+    Ok(FilterChange { words, hosts, ..change })
+}
+
+/// Whether patterns that are added can be searched for together with the others, and each by itself.
+fn affordable(held: &Filter, changes: &[(String, Option<Measure>)]) -> Result<(), String> {
+    let mut added = changes.iter().filter(|(_, measure)| measure.is_some()).map(|(pattern, _)| pattern).peekable();
+    if added.peek().is_none() {
+        return Ok(());
+    }
+    let mut then = Filter { patterns: held.patterns.clone(), ..Filter::default() };
+    let patterns = FilterChange { patterns: changes.to_vec(), ..FilterChange::default() };
+    then.change(&patterns, "", Millis::default());
+    filter::patterns_fit(&then)?;
+    added.try_for_each(|pattern| filter::pattern(pattern))
 }
 
 #[cfg(test)]
@@ -180,12 +189,12 @@ mod tests {
         FilterChange { words, ..FilterChange::default() }
     }
 
-    fn then(rules: Rules, change: &FilterChange) -> Rules {
-        Arc::new(rules).changed(change, "mod", Millis(1)).unwrap().0
+    fn then(rules: impl Into<Arc<Rules>>, change: &FilterChange) -> Arc<Rules> {
+        rules.into().changed(change, "mod", Millis(1)).unwrap().0.into()
     }
 
-    fn masked(rules: &Rules, text: &str) -> Option<(Measure, Option<String>)> {
-        rules.judge(text, &Extras::default()).map(|found| (found.measure, found.masked))
+    fn masked(rules: &Arc<Rules>, text: &str) -> Option<(Measure, Option<String>)> {
+        judge(std::slice::from_ref(rules), text, &Extras::default()).map(|found| (found.measure, found.masked))
     }
 
     #[test]
@@ -200,7 +209,7 @@ mod tests {
         assert_eq!(masked(&rules, both), Some((Measure::Mask, Some("***** and *****".to_owned()))));
         assert_eq!(masked(&rules, "word7 is worse"), Some((Measure::Refuse, None)));
         assert_eq!(masked(&rules, "nothing"), None);
-        let all = Rules::from(rules.filter.clone());
+        let all = Arc::new(Rules::from(rules.filter.clone()));
         assert_eq!((masked(&all, both), &all), (masked(&rules, both), &rules));
         let changed = then(rules, &words(&[("word7", None)]));
         assert!(changed.beside.is_none(), "what is gone is searched for no more");
@@ -215,10 +224,10 @@ mod tests {
 
     #[test]
     fn a_line_passes_by_the_worst_of_two_sets_of_rules() {
-        let (site, channel) = (
+        let sets = [
             then(Rules::default(), &words(&[("one", Some(Measure::Blind)), ("two", Some(Measure::Mask))])),
-            then(Rules::default(), &words(&[("two", Some(Measure::Blind)), ("three", Some(Measure::Mask))])),
-        );
+            then(Rules::default(), &words(&[("two four", Some(Measure::Blind)), ("three", Some(Measure::Mask))])),
+        ];
         let author = crate::model::message::Author {
             uid: crate::model::id::UserId::parse("u").unwrap(),
             profile: Arc::default(),
@@ -230,13 +239,15 @@ mod tests {
             let (credential, known) = Default::default();
             let (members, filtered, judged) = (0, None, Default::default());
             let mut line = Line { cid, author: author.clone(), draft, members, credential, known, filtered, judged };
-            site.pass(&mut line).and_then(|()| channel.pass(&mut line)).unwrap();
+            pass(&sets, &mut line).unwrap();
             let measure = line.filtered.as_ref().map(|filtered| filtered.measure);
             (measure, line.draft.text.clone(), line.as_sent().to_owned())
         };
         let text = |text: &str| text.to_owned();
         assert_eq!(passes("two three"), (Some(Measure::Mask), text("*** *****"), text("two three")));
-        assert_eq!(passes("one three"), (Some(Measure::Blind), text("one *****"), text("one three")));
+        assert_eq!(passes("one three"), (Some(Measure::Blind), text("one three"), text("one three")));
+        let hidden = "what one set covers is not hidden from another";
+        assert_eq!(passes("two four"), (Some(Measure::Blind), text("two four"), text("two four")), "{hidden}");
         assert_eq!(passes("four"), (None, text("four"), text("four")));
     }
 }

@@ -170,18 +170,72 @@ async fn rules_hold_across_restarts_and_broadcasts() {
 
 /// A line that was looked at before a word was forbidden, and comes into the log behind that.
 #[tokio::test]
-async fn what_was_on_its_way_when_a_word_was_forbidden_is_refused() {
+async fn what_was_on_its_way_when_a_word_was_forbidden_is_judged_again() {
     let yard = Yard::new().await;
     let (mut staff, mut viewer) = (joins(&yard, "mod", Role::ChatManager).await, yard.writer("demo", "u").await);
-    let forbid = json!({"cmd": 4040, "cid": "demo", "tid": 9, "bdy": {"filter": {"words": [{"word": "나쁜말", "measure": "mask"}]}}});
-    // The act is appended first, and not applied before the line is looked at: nothing waits in between.
-    staff.says(&forbid.to_string()).await;
-    viewer.sends("demo", "나쁜말").await;
-    assert_eq!(staff.hears(14040).await["retCode"], 0);
-    assert_eq!(viewer.hears(13101).await["retCode"], 422);
-    let masked = viewer.sends_and_hears("demo", "나쁜말").await;
-    assert_eq!(masked["retCode"], 0, "from then on it is masked");
+    for (measure, text, answer) in [("mask", "나쁜말", 0), ("refuse", "더나쁜말", 422)] {
+        let words = json!([{"word": text, "measure": measure}]);
+        let forbid = json!({"cmd": 4040, "cid": "demo", "tid": 9, "bdy": {"filter": {"words": words}}});
+        // The act is appended first, and not applied before the line is looked at: nothing waits in between.
+        staff.says(&forbid.to_string()).await;
+        viewer.sends("demo", text).await;
+        assert_eq!(staff.hears(14040).await["retCode"], 0);
+        assert_eq!(viewer.hears(13101).await["retCode"], answer, "{text}");
+    }
     assert_eq!(recent(&mut viewer).await, [("***".to_owned(), "NORMAL".to_owned())]);
+}
+
+/// Rules don't bind staff; whoever is none any more when their line arrives was judged by nothing.
+#[tokio::test]
+async fn a_role_that_was_lost_a_second_ago_lets_nobody_say_what_is_forbidden() {
+    let yard = Yard::new().await;
+    let mut streamer = joins(&yard, "streamer", Role::Streamer).await;
+    forbids(&mut streamer, "나쁜말", "refuse").await;
+    let mut staff = joins(&yard, "mod", Role::ChatManager).await;
+    let role = json!({"cmd": 4020, "cid": "demo", "tid": 9, "bdy": {"userId": "mod", "userRoleCode": "common_user"}});
+    streamer.says(&role.to_string()).await;
+    staff.sends("demo", "나쁜말").await;
+    assert_eq!(streamer.hears(14020).await["retCode"], 0);
+    assert_eq!(staff.hears(13101).await["retCode"], 422);
+}
+
+#[tokio::test]
+async fn a_retry_of_a_line_that_stands_is_answered_like_it_whatever_is_forbidden_since() {
+    let yard = Yard::new().await;
+    let (mut staff, mut viewer) = (joins(&yard, "mod", Role::ChatManager).await, yard.writer("demo", "u").await);
+    let first = viewer.sends_and_hears("demo", "나쁜말").await;
+    forbids(&mut staff, "나쁜말", "refuse").await;
+    viewer.says(&crate::support::yard::line("demo", "나쁜말", true).to_string()).await;
+    let again = viewer.hears(13101).await;
+    assert_eq!((&again["retCode"], &again["bdy"]), (&json!(0), &first["bdy"]));
+}
+
+/// A second session of whoever is shadowed comes back and misses nothing: else it would tell them.
+#[tokio::test]
+async fn what_only_its_author_sees_is_told_to_those_of_their_sessions_that_come_back() {
+    let yard = Yard::new().await;
+    let (mut staff, mut viewer) = (joins(&yard, "mod", Role::ChatManager).await, yard.writer("demo", "u").await);
+    forbids(&mut staff, "몰래", "shadow").await;
+    let before = viewer.sends_and_hears("demo", "하나").await["bdy"]["seq"].as_u64().unwrap();
+    viewer.sends_and_hears("demo", "몰래").await;
+    let resume = json!({"ext": 1, "resume": {"epoch": yard.node.epoch().to_string(), "seq": before}});
+    for (uid, missed) in [("u", vec!["몰래", "둘"]), ("other", vec!["둘"])] {
+        let mut guest = yard.guest();
+        guest.connect_ext("demo", Some(&yard.token(uid, Role::Viewer)), resume.clone()).await;
+        if uid == "u" {
+            viewer.sends_and_hears("demo", "둘").await;
+        }
+        assert_eq!(texts(&guest.hears_lines(missed.len()).await), missed, "{uid}");
+    }
+}
+
+#[tokio::test]
+async fn whoever_is_no_staff_has_no_pattern_looked_at() {
+    let yard = Yard::new().await;
+    let mut viewer = yard.writer("demo", "u").await;
+    let filter = json!({"patterns": [{"pattern": "(((", "measure": "mask"}]});
+    viewer.says(&json!({"cmd": 4040, "cid": "demo", "tid": 9, "bdy": {"filter": filter}}).to_string()).await;
+    assert_eq!(viewer.hears(14040).await["retCode"], 403, "and not what is wrong with it");
 }
 
 #[tokio::test]
@@ -293,6 +347,9 @@ async fn the_sites_rules_hold_on_every_machine_and_for_staff_too() {
     one.node.rule_site(deed.clone(), (site.clone(), String::new()), &access, id).await.unwrap().unwrap();
     let mut here = joins(&one, "mod", Role::Streamer).await;
     assert_eq!(here.sends_and_hears("demo", "나쁜말").await["retCode"], 422);
+    let pin = json!({"cmd": 4010, "cid": "demo", "tid": 9, "bdy": {"message": "나쁜말 하지 마세요"}});
+    here.says(&pin.to_string()).await;
+    assert_eq!(here.hears(14010).await["retCode"], 422, "nor may it be pinned");
     until(async || two.node.rules_of_site().rules.filter().words.len() == 1).await;
     let mut there = joins(&two, "v", Role::Viewer).await;
     assert_eq!(there.sends_and_hears("demo", "나쁜말").await["retCode"], 422);

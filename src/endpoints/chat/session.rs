@@ -475,7 +475,7 @@ fn answer_to_send(address: &Address, outcome: Outcome) -> String {
         Outcome::Sent(receipt) => reply::sent(address, &receipt),
         Outcome::Refused(refusal) => reply::refused(Cmd::SEND_CHAT, address, &refusal),
         // A line is never merely done.
-        Outcome::Acted(_) | Outcome::Done => reply::refused(Cmd::SEND_CHAT, address, &Refusal::Fault),
+        Outcome::Acted(_) | Outcome::Done | Outcome::Late => reply::refused(Cmd::SEND_CHAT, address, &Refusal::Fault),
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::rejection::JsonRejection;
+use axum::extract::rejection::{JsonRejection, PathRejection};
 use axum::extract::{Path, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
@@ -14,7 +14,6 @@ use serde_json::{Value, json};
 use crate::model::act::{Asked, Wish};
 use crate::model::filter::{Entry, FilterChange, Measure};
 use crate::model::id::ChannelId;
-use crate::model::principal::Principal;
 use crate::node::Filtering;
 
 use super::live::korean_date;
@@ -34,7 +33,7 @@ pub(super) struct WordBody {
 type Read = Result<Json<WordBody>, JsonRejection>;
 
 /// Which word of which channel.
-type Numbered = Path<(String, u64)>;
+type Numbered = Result<Path<(String, u64)>, PathRejection>;
 
 /// The words, the oldest first. One published client reads `prohibitWords`, the other `prohibitWordList`.
 pub(super) async fn list(State(chzzk): State<Arc<Chzzk>>, Path(channel): Path<String>, headers: HeaderMap) -> Response {
@@ -42,7 +41,7 @@ pub(super) async fn list(State(chzzk): State<Arc<Chzzk>>, Path(channel): Path<St
 }
 
 async fn listed(chzzk: &Chzzk, channel: &str, headers: &HeaderMap) -> Answer {
-    let (.., filtering) = match rules(chzzk, channel, headers).await {
+    let filtering = match rules(chzzk, channel, headers).await {
         Ok(found) => found,
         Err(answer) => return answer,
     };
@@ -60,12 +59,15 @@ async fn listed(chzzk: &Chzzk, channel: &str, headers: &HeaderMap) -> Answer {
     content(json!({"prohibitWords": words, "prohibitWordList": words}))
 }
 
-/// Who asks, in which channel, and what its rules are, for its staff.
-async fn rules(chzzk: &Chzzk, channel: &str, headers: &HeaderMap) -> Result<(Principal, ChannelId, Filtering), Answer> {
-    let channel = ChannelId::parse(channel).ok_or_else(|| failure(404, "no such channel"))?;
+/// What the rules of a channel are, for its staff.
+async fn rules(chzzk: &Chzzk, channel: &str, headers: &HeaderMap) -> Result<Filtering, Answer> {
+    let channel = channel_id(channel)?;
     let principal = logged_in(chzzk, headers).await?;
-    let filtering = chzzk.node.rules_for(&channel, principal.clone()).await;
-    Ok((principal, channel, filtering.map_err(|error| station_failure(&error))?))
+    chzzk.node.rules_for(&channel, principal).await.map_err(|error| station_failure(&error))
+}
+
+fn channel_id(channel: &str) -> Result<ChannelId, Answer> {
+    ChannelId::parse(channel).ok_or_else(|| failure(404, "no such channel"))
 }
 
 /// Adds a word.
@@ -76,31 +78,24 @@ pub(super) async fn add(
     body: Read,
 ) -> Response {
     let change = |_: &Words, word: Option<String>| Some(of_words(vec![(word?, Some(MEASURE))]));
-    with_status(change_words(&chzzk, &channel, &headers, Some(body), change).await)
+    with_status(changed(&chzzk, &channel, &headers, Some(body), change).await)
 }
 
 /// Puts another word in a word's place.
-pub(super) async fn edit(
-    State(chzzk): State<Arc<Chzzk>>,
-    Path((channel, number)): Numbered,
-    headers: HeaderMap,
-    body: Read,
-) -> Response {
+pub(super) async fn edit(State(chzzk): State<Arc<Chzzk>>, path: Numbered, headers: HeaderMap, body: Read) -> Response {
+    let Ok(Path((channel, number))) = path else { return with_status(no_such_word()) };
     let change = move |now: &Words, word: Option<String>| {
         let (before, entry) = numbered(now, number)?;
         Some(of_words(vec![(before.clone(), None), (word?, Some(entry.measure))]))
     };
-    with_status(change_words(&chzzk, &channel, &headers, Some(body), change).await)
+    with_status(changed(&chzzk, &channel, &headers, Some(body), change).await)
 }
 
 /// Takes a word away.
-pub(super) async fn remove(
-    State(chzzk): State<Arc<Chzzk>>,
-    Path((channel, number)): Numbered,
-    headers: HeaderMap,
-) -> Response {
+pub(super) async fn remove(State(chzzk): State<Arc<Chzzk>>, path: Numbered, headers: HeaderMap) -> Response {
+    let Ok(Path((channel, number))) = path else { return with_status(no_such_word()) };
     let change = move |now: &Words, _: Option<String>| Some(of_words(vec![(numbered(now, number)?.0.clone(), None)]));
-    with_status(change_words(&chzzk, &channel, &headers, None, change).await)
+    with_status(changed(&chzzk, &channel, &headers, None, change).await)
 }
 
 /// Takes every word away.
@@ -110,7 +105,7 @@ pub(super) async fn clear(
     headers: HeaderMap,
 ) -> Response {
     let change = |_: &Words, _: Option<String>| Some(FilterChange { no_words: true, ..FilterChange::default() });
-    with_status(change_words(&chzzk, &channel, &headers, None, change).await)
+    with_status(changed(&chzzk, &channel, &headers, None, change).await)
 }
 
 type Words = BTreeMap<String, Entry>;
@@ -123,28 +118,39 @@ fn numbered(words: &Words, number: u64) -> Option<(&String, &Entry)> {
     words.iter().find(|(_, entry)| entry.number == number)
 }
 
-async fn change_words(
+fn no_such_word() -> Answer {
+    failure(404, "no such word")
+}
+
+async fn changed(
     chzzk: &Chzzk,
     channel: &str,
     headers: &HeaderMap,
     body: Option<Read>,
     change: impl FnOnce(&Words, Option<String>) -> Option<FilterChange>,
 ) -> Answer {
-    let word = match body {
-        Some(Ok(Json(body))) => Some(body.prohibit_word),
-        Some(Err(_)) => return failure(400, "the body is not what this path takes"),
-        None => None,
+    change_words(chzzk, channel, headers, body, change).await.unwrap_or_else(|answer| answer)
+}
+
+async fn change_words(
+    chzzk: &Chzzk,
+    channel: &str,
+    headers: &HeaderMap,
+    body: Option<Read>,
+    change: impl FnOnce(&Words, Option<String>) -> Option<FilterChange>,
+) -> Result<Answer, Answer> {
+    let body = body.transpose().map_err(|_| failure(400, "the body is not what this path takes"))?;
+    let id = channel_id(channel)?;
+    let principal = logged_in(chzzk, headers).await?;
+    let view = chzzk.node.channel(&id).await.map_err(|error| station_failure(&error))?;
+    let newest = view.broadcasts.last().ok_or_else(|| failure(404, "this channel has had no broadcast"))?;
+    // Whether they are staff is looked at with the act, and counts as one.
+    let now = chzzk.node.rules_of(&id).await.map_err(|error| station_failure(&error))?;
+    let Some(change) = change(&now.rules.filter().words, body.map(|Json(body)| body.prohibit_word)) else {
+        // Which words there are is for staff to know.
+        rules(chzzk, channel, headers).await?;
+        return Err(no_such_word());
     };
-    let (principal, id, filtering) = match rules(chzzk, channel, headers).await {
-        Ok(found) => found,
-        Err(answer) => return answer,
-    };
-    let newest = match chzzk.node.channel(&id).await {
-        Ok(view) => view.broadcasts.last().map(|newest| newest.cid.clone()),
-        Err(error) => return station_failure(&error),
-    };
-    let Some(cid) = newest else { return failure(404, "this channel has had no broadcast") };
-    let Some(change) = change(&filtering.rules.filter().words, word) else { return failure(404, "no such word") };
-    let wish = Wish::Filter(change);
-    acts(chzzk, principal, &cid, Asked { reason: String::new(), wish }).await
+    let asked = Asked { reason: String::new(), wish: Wish::Filter(change) };
+    Ok(acts(chzzk, principal, &newest.cid, asked).await)
 }

@@ -271,7 +271,7 @@ struct TriedLineJson {
     sent_at: i64,
     uid: String,
     nickname: String,
-    /// As everybody sees it; empty when it is hidden.
+    /// As everybody sees it, or its author alone.
     text: String,
     #[serde(flatten)]
     found: FoundJson,
@@ -288,13 +288,13 @@ struct CountsJson {
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct TrialJson {
-    /// Lines that were looked at, those of staff aside.
+    /// Lines of the log that were looked at, those of staff aside; what was refused at the last moment is among them.
     lines: u64,
     /// Whether those are all of these minutes; at most 200,000 are looked at, from the oldest.
     whole: bool,
     /// How many would have been dealt with.
     found: CountsJson,
-    /// The last hundred of them, newest first.
+    /// Those of the last hundred whose text isn't hidden, newest first.
     shown: Vec<TriedLineJson>,
 }
 
@@ -307,9 +307,7 @@ impl From<Trial> for TrialJson {
             uid: line.author().uid.to_string(),
             nickname: line.author().profile.nickname.clone(),
             text: line.text().to_owned(),
-            // What covers a part of a hidden text shows the rest of it.
-            found: Finding { masked: finding.masked.clone().filter(|_| !line.text().is_empty()), ..finding.clone() }
-                .into(),
+            found: finding.clone().into(),
         });
         Self {
             lines: trial.lines,

@@ -122,7 +122,7 @@ pub(super) fn read(stored: Option<StoredRules>) -> Option<Filtering> {
         next: stored.next,
     };
     let past = match stored.past {
-        Some(past) => Some(read_past(past)?),
+        Some(past) => Some(read_past(past).map(|(act, past)| (act, Arc::new(past)))?),
         None => None,
     };
     Some(Filtering { rules: Arc::new(Rules::from(filter)), since: Seq(stored.since), past })

@@ -192,9 +192,16 @@ fn is_apart(view: &View, word: &Word, first: usize, last: usize) -> bool {
     run <= MOST_APART
 }
 
-/// Whether a match has one apostrophe inside: `he'll`, `we're`.
+/// What English hangs on words with an apostrophe.
+const ENDINGS: &[&str] = &["s", "t", "d", "m", "ll", "re", "ve"];
+
+/// Whether a match has one apostrophe inside, and behind it what English hangs on words: `he'll`, `we're`, not `fu'ck`.
 fn is_contraction(text: &str, view: &View, first: usize, last: usize) -> bool {
     let (start, end) = (view.letters[first].end as usize, view.letters[last].start as usize);
     let between = text.get(start..end).unwrap_or_default();
-    between.chars().filter(|character| matches!(character, '\'' | '’' | '`' | '´')).count() == 1
+    let mut apostrophes = between.match_indices(['\'', '’', '`', '´']);
+    let (Some((at, apostrophe)), None) = (apostrophes.next(), apostrophes.next()) else { return false };
+    let behind = text.get(start + at + apostrophe.len()..).unwrap_or_default();
+    let length = behind.find(|character: char| !character.is_alphabetic()).unwrap_or(behind.len());
+    ENDINGS.iter().any(|ending| behind[..length].eq_ignore_ascii_case(ending))
 }

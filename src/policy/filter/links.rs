@@ -50,33 +50,68 @@ pub(super) fn search(text: &str, allowed: &BTreeSet<String>, mut hit: impl FnMut
     if !text.contains(['.', ':']) {
         return;
     }
+    let mut tell = |at: usize, (host, length): (String, usize)| {
+        if !is_allowed(&host, allowed) {
+            hit(at..at + length, host);
+        }
+    };
     let mut finder = LinkFinder::new();
     finder.kinds(&[LinkKind::Url]).url_must_have_scheme(false);
+    let mut whole = Vec::new();
     for link in finder.links(text) {
-        if let Some((host, end)) = host(link.as_str()).filter(|(host, _)| !is_allowed(host, allowed)) {
-            let end = end.map_or(link.end(), |end| link.start() + end);
-            hit(link.start()..end, host);
+        let scheme = scheme(link.as_str());
+        if scheme.is_some() {
+            whole.push(link.start()..link.end());
+        }
+        if let Some(found) = host(link.as_str(), scheme) {
+            tell(link.start(), found);
+        }
+    }
+    // Whatever a page or a browser may take for an address: `@https://…`, `1https://…`, `//…`, and what stands behind one
+    // without a scheme, because many who make links of texts look for `https://` alone.
+    for (at, _) in text.match_indices("//").filter(|(at, _)| !whole.iter().any(|link| link.contains(at))) {
+        let scheme = usize::from(text[..at].ends_with(':'));
+        let rest = &text[at - scheme..];
+        let slashes = scheme + rest[scheme..].len() - rest[scheme..].trim_start_matches(['/', '\\']).len();
+        let ends = |character: char| character.is_whitespace() || matches!(character, '"' | '\'' | '<' | '>' | '`');
+        let length = rest[slashes..].find(ends).unwrap_or(rest.len() - slashes);
+        if let Some(found) = host_from(&rest[..slashes + length], slashes, scheme > 0) {
+            tell(at - scheme, found);
         }
     }
 }
 
-/// The host of an address, and where the address ends if that is right behind it.
-fn host(address: &str) -> Option<(String, Option<usize>)> {
-    let scheme = address.find("://").map(|at| at + 3);
-    let from = scheme.unwrap_or(0);
+/// The host of an address, and where what is to be covered of it ends.
+fn host(address: &str, scheme: Option<usize>) -> Option<(String, usize)> {
+    host_from(address, scheme.unwrap_or(0), scheme.is_some())
+}
+
+/// The same, where what may be the host begins at a place.
+fn host_from(address: &str, from: usize, has_scheme: bool) -> Option<(String, usize)> {
+    let from = address.len() - address[from..].trim_start_matches(['/', '\\']).len();
     let length = address[from..].find(['/', '?', '#', '\\']).unwrap_or(address.len() - from);
     let authority = &address[from..from + length];
     let from = from + authority.rfind('@').map_or(0, |at| at + 1);
     let authority = &authority[authority.rfind('@').map_or(0, |at| at + 1)..];
+    if let Some(end) = authority.find(']').filter(|_| has_scheme && authority.starts_with('[')) {
+        return Some((authority[..=end].to_owned(), address.len()));
+    }
     let whole = authority.split(':').next().unwrap_or_default().trim_end_matches('.');
-    let is_bare = address.len() <= from + authority.len() + 1 && !starts_with_www(whole);
+    let is_bare = address.len() == from + whole.len() && !starts_with_www(whole);
     let host = without_particle(whole);
-    let end = (host.len() < whole.len()).then_some(from + host.len());
-    if scheme.is_none() && !is_public(host, is_bare) || host.is_empty() {
+    if host.is_empty() || !has_scheme && !is_public(host, is_bare) {
         return None;
     }
+    // What Korean hangs on it stays to be read.
+    let end = if host.len() < whole.len() { from + host.len() } else { address.len() };
     let lower = host.to_lowercase();
     Some((lower.strip_prefix("www.").map(str::to_owned).unwrap_or(lower), end))
+}
+
+/// Where the host may begin behind a scheme. What stands in a path is none: `evil.com/?to=https://naver.com`.
+fn scheme(address: &str) -> Option<usize> {
+    let end = address.find(|character: char| !character.is_ascii_alphanumeric() && !matches!(character, '+' | '-'))?;
+    address[end..].starts_with("://").then_some(end + 3)
 }
 
 fn starts_with_www(host: &str) -> bool {

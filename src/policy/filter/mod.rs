@@ -140,76 +140,6 @@ impl Engine {
         self.words.memory()
     }
 
-    /// What the rules make of a text; none when they find nothing.
-    ///
-    /// Where a line is masked, each character of what was found is an asterisk, but for white space and for the site's
-    /// emojis. Marks in heaps and controls of direction, which have no place of their own, are taken out instead.
-    pub fn judge(&self, text: &str, extras: &Extras) -> Option<Finding> {
-        if self.is_empty() || text.is_empty() {
-            return None;
-        }
-        SCRATCH.with_borrow_mut(|scratch| self.judge_with(text, extras, scratch))
-    }
-
-    fn judge_with(&self, text: &str, extras: &Extras, scratch: &mut Scratch) -> Option<Finding> {
-        let mut found = Found { worst: None };
-        scratch.cover.clear();
-        find_emojis(text, extras, &mut scratch.emojis);
-        self.judge_words(text, scratch, &mut found);
-        self.judge_patterns(text, scratch, &mut found);
-        self.judge_shape(text, scratch, &mut found);
-        let (measure, _, broken) = found.worst?;
-        let masked = (measure == Measure::Mask).then(|| self.mask(text, extras, scratch));
-        let rule = match broken {
-            Broken::Word(word) => Rule::Word(word.to_owned()),
-            Broken::Pattern(pattern) => Rule::Pattern(pattern.to_owned()),
-            Broken::Link(host) => Rule::Link(host),
-            Broken::Repeats => Rule::Repeats,
-            Broken::Marks => Rule::Marks,
-            Broken::Directions => Rule::Directions,
-        };
-        Some(Finding { measure, rule, masked })
-    }
-
-    fn judge_words<'a>(&'a self, text: &str, scratch: &mut Scratch, found: &mut Found<'a>) {
-        if self.words.is_empty() {
-            return;
-        }
-        let Scratch { emojis, folded, view, cover, .. } = scratch;
-        folded.read(text, emojis);
-        self.words.search(text, folded, view, |(word, start, end)| {
-            found.add(word.measure, start as usize, Broken::Word(&word.text));
-            if word.measure == Measure::Mask {
-                cover.add(text, start, end);
-            }
-        });
-    }
-
-    fn judge_patterns<'a>(&'a self, text: &str, scratch: &mut Scratch, found: &mut Found<'a>) {
-        if self.patterns.is_empty() && self.links.is_none() {
-            return;
-        }
-        let Scratch { emojis, clean, cover, .. } = scratch;
-        clean.read(text, emojis, false);
-        self.patterns.search(clean, |pattern, (start, end)| {
-            found.add(pattern.measure, start as usize, Broken::Pattern(&pattern.text));
-            if pattern.measure == Measure::Mask {
-                cover.add(text, start, end);
-            }
-        });
-        let Some(measure) = self.links else { return };
-        if clean.text().contains('。') {
-            clean.read(text, emojis, true);
-        }
-        links::search(clean.text(), &self.hosts, |range, host| {
-            let (start, end) = clean.origin(range);
-            found.add(measure, start as usize, Broken::Link(host));
-            if measure == Measure::Mask {
-                cover.add(text, start, end);
-            }
-        });
-    }
-
     fn judge_shape(&self, text: &str, scratch: &mut Scratch, found: &mut Found<'_>) {
         let Scratch { emojis, cover, .. } = scratch;
         if let Some(Repeats { most, measure }) = self.repeats {
@@ -232,32 +162,122 @@ impl Engine {
         }
     }
 
-    /// The text with asterisks, in which no word is found any more.
-    fn mask(&self, text: &str, extras: &Extras, scratch: &mut Scratch) -> String {
-        let mut masked = scratch.cover.apply(text, &scratch.emojis);
-        for round in 0..=MOST_ROUNDS {
-            if self.words.is_empty() {
-                break;
+    /// What the rules make of a text by themselves: see [`judge`].
+    pub fn judge(&self, text: &str, extras: &Extras) -> Option<Finding> {
+        judge(&[self], text, extras)
+    }
+}
+
+/// What sets of rules make of a text together: the worst that any of them says; none when they find nothing.
+///
+/// Where a line is masked, each character of what was found is an asterisk, but for white space and for the site's
+/// emojis. Marks in heaps and controls of direction, which have no place of their own, are taken out instead.
+pub fn judge(engines: &[&Engine], text: &str, extras: &Extras) -> Option<Finding> {
+    if engines.iter().all(|engine| engine.is_empty()) || text.is_empty() {
+        return None;
+    }
+    SCRATCH.with_borrow_mut(|scratch| judge_with(engines, text, extras, scratch))
+}
+
+fn judge_with(engines: &[&Engine], text: &str, extras: &Extras, scratch: &mut Scratch) -> Option<Finding> {
+    let mut found = Found { worst: None };
+    scratch.cover.clear();
+    find_emojis(text, extras, &mut scratch.emojis);
+    judge_words(engines, text, scratch, &mut found);
+    judge_patterns(engines, text, scratch, &mut found);
+    judge_links(engines, text, scratch, &mut found);
+    engines.iter().for_each(|engine| engine.judge_shape(text, scratch, &mut found));
+    let (measure, _, broken) = found.worst?;
+    let masked = (measure == Measure::Mask).then(|| mask(engines, text, extras, scratch));
+    let rule = match broken {
+        Broken::Word(word) => Rule::Word(word.to_owned()),
+        Broken::Pattern(pattern) => Rule::Pattern(pattern.to_owned()),
+        Broken::Link(host) => Rule::Link(host),
+        Broken::Repeats => Rule::Repeats,
+        Broken::Marks => Rule::Marks,
+        Broken::Directions => Rule::Directions,
+    };
+    Some(Finding { measure, rule, masked })
+}
+
+fn judge_words<'a>(engines: &[&'a Engine], text: &str, scratch: &mut Scratch, found: &mut Found<'a>) {
+    if engines.iter().all(|engine| engine.words.is_empty()) {
+        return;
+    }
+    let Scratch { emojis, folded, view, cover, .. } = scratch;
+    folded.read(text, emojis);
+    for engine in engines {
+        engine.words.search(text, folded, view, |(word, start, end)| {
+            found.add(word.measure, start as usize, Broken::Word(&word.text));
+            if word.measure == Measure::Mask {
+                cover.add(text, start, end);
             }
-            let Scratch { emojis, folded, view, cover, .. } = scratch;
-            find_emojis(&masked, extras, emojis);
-            folded.read(&masked, emojis);
-            cover.clear();
-            let mut is_clean = true;
-            self.words.search(&masked, folded, view, |(_, start, end)| {
+        });
+    }
+}
+
+fn judge_patterns<'a>(engines: &[&'a Engine], text: &str, scratch: &mut Scratch, found: &mut Found<'a>) {
+    if engines.iter().all(|engine| engine.patterns.is_empty()) {
+        return;
+    }
+    let Scratch { emojis, clean, cover, .. } = scratch;
+    clean.read(text, emojis, false);
+    for engine in engines {
+        engine.patterns.search(clean, |pattern, (start, end)| {
+            found.add(pattern.measure, start as usize, Broken::Pattern(&pattern.text));
+            if pattern.measure == Measure::Mask {
+                cover.add(text, start, end);
+            }
+        });
+    }
+}
+
+fn judge_links(engines: &[&Engine], text: &str, scratch: &mut Scratch, found: &mut Found<'_>) {
+    let Scratch { emojis, clean, cover, .. } = scratch;
+    let mut is_read = false;
+    for engine in engines {
+        let Some(measure) = engine.links else { continue };
+        if !is_read {
+            clean.read(text, emojis, true);
+            is_read = true;
+        }
+        links::search(clean.text(), &engine.hosts, |range, host| {
+            let (start, end) = clean.origin(range);
+            found.add(measure, start as usize, Broken::Link(host));
+            if measure == Measure::Mask {
+                cover.add(text, start, end);
+            }
+        });
+    }
+}
+
+/// The text with asterisks, in which no word is found any more.
+fn mask(engines: &[&Engine], text: &str, extras: &Extras, scratch: &mut Scratch) -> String {
+    let mut masked = scratch.cover.apply(text, &scratch.emojis);
+    for round in 0..=MOST_ROUNDS {
+        let Scratch { emojis, folded, view, cover, .. } = scratch;
+        if engines.iter().all(|engine| engine.words.is_empty()) {
+            break;
+        }
+        find_emojis(&masked, extras, emojis);
+        folded.read(&masked, emojis);
+        cover.clear();
+        let mut is_clean = true;
+        for engine in engines {
+            engine.words.search(&masked, folded, view, |(_, start, end)| {
                 is_clean = false;
                 cover.add(&masked, start, end);
             });
-            if is_clean {
-                break;
-            }
-            if round == MOST_ROUNDS {
-                cover.all();
-            }
-            masked = cover.apply(&masked, emojis);
         }
-        masked
+        if is_clean {
+            break;
+        }
+        if round == MOST_ROUNDS {
+            cover.all();
+        }
+        masked = cover.apply(&masked, emojis);
     }
+    masked
 }
 
 /// Where the site's emojis stand, `{:name:}` each.

@@ -45,20 +45,21 @@ const LOOKED_THROUGH: usize = 100_000;
 /// Longest part of what is wrong with a pattern, in characters.
 const REASON_CHARACTERS: usize = 200;
 
-/// Checks a pattern that is to be added.
+/// Checks a pattern that is to be added, and compiles it for that.
 pub(super) fn check(text: &str) -> Result<(), String> {
-    let hir = read(text)?;
-    let mut cost = Cost::default();
-    cost.add(&hir, 1);
-    cost.within(MOST_PLACES, MOST_RANGES)?;
+    fit([text].into_iter())?;
     single(text).map(drop)
 }
 
-/// Checks that patterns are affordable together.
+/// Checks that patterns are affordable, each and together, without compiling one.
 pub(super) fn fit<'a>(patterns: impl Iterator<Item = &'a str>) -> Result<(), String> {
     let mut cost = Cost::default();
     for text in patterns {
-        cost.add(&read(text)?, 1);
+        let hir = read(text)?;
+        let mut alone = Cost::default();
+        alone.add(&hir, 1);
+        alone.within(MOST_PLACES, MOST_RANGES)?;
+        cost.add(&hir, 1);
     }
     cost.within(MOST_PLACES_TOGETHER, MOST_RANGES_TOGETHER)
         .map_err(|reason| format!("together with the others {reason}"))
@@ -94,7 +95,7 @@ fn reason(said: &str) -> String {
 }
 
 /// What patterns cost: a search is in no more places at once than there are for one character.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Cost {
     /// Where ranges of characters begin and end, and how many places have them.
     edges: Vec<(u32, i64)>,
@@ -170,33 +171,31 @@ pub(super) struct Pattern {
 /// All patterns of a set of rules.
 #[derive(Debug, Default)]
 pub(super) struct Patterns {
-    /// Fits whatever one of them fits, and a little more.
-    set: RegexSet,
+    /// Fits whatever one of them fits, and a little more. Without it, they are searched for one by one.
+    set: Option<RegexSet>,
     each: Vec<Pattern>,
 }
 
 impl Patterns {
-    /// Patterns in the order of their text; what is none or isn't affordable any more is left out.
+    /// Patterns in the order of their text. Those that staff have added at the same moment, each with an eye on what was
+    /// there, may come to more than is affordable: up to twice of it they are searched for, and then the oldest.
     pub(super) fn new(patterns: &BTreeMap<String, Entry>) -> Self {
-        let (mut each, mut loose, mut cost) = (Vec::new(), Vec::new(), Cost::default());
+        let (mut readable, mut cost) = (Vec::new(), Cost::default());
         for (text, entry) in patterns {
             let (Ok(hir), Ok(regex)) = (read(text), single(text)) else { continue };
             cost.add(&hir, 1);
-            loose.push(loosened(text, &hir));
-            each.push(Pattern { text: text.clone(), measure: entry.measure, regex });
+            readable.push((entry.number, hir, Pattern { text: text.clone(), measure: entry.measure, regex }));
         }
-        if cost.within(MOST_PLACES_TOGETHER, MOST_RANGES_TOGETHER).is_err() {
-            (each, loose) = affordable(each, loose);
+        if cost.within(2 * MOST_PLACES_TOGETHER, 2 * MOST_RANGES_TOGETHER).is_err() {
+            readable = affordable(readable);
         }
+        let loose = readable.iter().map(|(_, hir, pattern)| loosened(&pattern.text, hir));
         let set = RegexSetBuilder::new(loose)
             .nest_limit(2 * DEEPEST)
             .size_limit(COMPILED_BYTES_TOGETHER)
             .dfa_size_limit(CACHE_BYTES_TOGETHER)
             .build();
-        match set {
-            Ok(set) => Self { set, each },
-            Err(_) => Self::default(),
-        }
+        Self { set: set.ok(), each: readable.into_iter().map(|(.., pattern)| pattern).collect() }
     }
 
     /// Whether there is none.
@@ -208,8 +207,9 @@ impl Patterns {
     pub(super) fn search<'a>(&'a self, clean: &Clean, mut hit: impl FnMut(&'a Pattern, (u32, u32))) {
         let text = clean.text();
         let mut left = LOOKED_THROUGH;
-        for index in self.set.matches(text) {
-            let pattern = &self.each[index];
+        let fitting = self.set.as_ref().map(|set| set.matches(text));
+        let may_fit = |index: usize| fitting.as_ref().is_none_or(|fitting| fitting.matched(index));
+        for pattern in self.each.iter().enumerate().filter(|(index, _)| may_fit(*index)).map(|(_, pattern)| pattern) {
             let mut from = 0;
             while let Some(found) = pattern.regex.find_at(text, from) {
                 left = left.saturating_sub(text.len() - from);
@@ -224,17 +224,21 @@ impl Patterns {
     }
 }
 
-/// The first of patterns that are affordable together.
-fn affordable(patterns: Vec<Pattern>, loose: Vec<String>) -> (Vec<Pattern>, Vec<String>) {
-    let (mut kept, mut kept_loose): (Vec<Pattern>, _) = (Vec::new(), Vec::new());
-    for (pattern, loose) in patterns.into_iter().zip(loose) {
-        let texts = kept.iter().chain([&pattern]).map(|one| one.text.as_str());
-        if fit(texts).is_ok() {
-            kept.push(pattern);
-            kept_loose.push(loose);
+/// The oldest of patterns that are affordable together, in the same order.
+fn affordable(mut patterns: Vec<(u64, Hir, Pattern)>) -> Vec<(u64, Hir, Pattern)> {
+    patterns.sort_unstable_by_key(|(number, ..)| *number);
+    let mut cost = Cost::default();
+    patterns.retain(|(_, hir, _)| {
+        let mut with = cost.clone();
+        with.add(hir, 1);
+        let fits = with.within(2 * MOST_PLACES_TOGETHER, 2 * MOST_RANGES_TOGETHER).is_ok();
+        if fits {
+            cost = with;
         }
-    }
-    (kept, kept_loose)
+        fits
+    });
+    patterns.sort_unstable_by(|(.., one), (.., other)| one.text.cmp(&other.text));
+    patterns
 }
 
 /// What is searched for a pattern at first; the pattern itself should that be nested too deep as it is written out.

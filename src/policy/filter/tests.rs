@@ -235,6 +235,14 @@ fn links_are_found_however_they_are_written() {
         ("한국.com", "한국.com"),
         ("(evil.co.kr)", "evil.co.kr"),
         ("youtu.be/xyz", "youtu.be"),
+        ("evil.com/://", "evil.com"),
+        ("@https://evil.com", "evil.com"),
+        ("1https://evil.com/a", "evil.com"),
+        ("//evil.com", "evil.com"),
+        ("https:///evil.com", "evil.com"),
+        ("http://[::1]/", "[::1]"),
+        ("evil.live:443", "evil.live"),
+        ("evil.live/", "evil.live"),
     ] {
         assert_eq!(rule(&engine, text), Some(Rule::Link(host.to_owned())), "{text}");
     }
@@ -280,10 +288,25 @@ fn what_only_has_dots_is_no_link() {
 #[test]
 fn allowed_hosts_are_allowed_with_those_below() {
     let engine = links(&["naver.com", "youtu.be"]);
-    for fine in ["naver.com", "https://cafe.naver.com/x", "www.naver.com", "NAVER.com에서", "youtu.be/abc"] {
+    for fine in [
+        "naver.com",
+        "https://cafe.naver.com/x",
+        "www.naver.com",
+        "NAVER.com에서",
+        "youtu.be/abc",
+        "https://naver.com/r?u=https://evil.com",
+    ] {
         assert_eq!(rule(&engine, fine), None, "{fine}");
     }
-    for wrong in ["evilnaver.com", "naver.com.evil.com", "https://naver.com@evil.com/", "https://evil.com/naver.com"] {
+    for wrong in [
+        "evilnaver.com",
+        "naver.com.evil.com",
+        "https://naver.com@evil.com/",
+        "https://evil.com/naver.com",
+        "evil.com/?u=https://naver.com",
+        "naver.com/,https://evil.com",
+        "https:\\\\evil.com",
+    ] {
         assert!(rule(&engine, wrong).is_some(), "{wrong}");
     }
     assert_eq!(host("*.Naver.com").as_deref(), Ok("naver.com"));
@@ -291,6 +314,13 @@ fn allowed_hosts_are_allowed_with_those_below() {
     for wrong in ["", "naver", "https://naver.com", "naver.com/x", "a b.com", ".com", "-a.com"] {
         assert!(host(wrong).is_err(), "{wrong}");
     }
+}
+
+#[test]
+fn an_apostrophe_hides_nothing_but_an_ending() {
+    let engine = words(&["fuck", "shit", "hell", "were"]);
+    all_found(&engine, &["fu'ck", "sh’it", "f`uck", "he'l'l"]);
+    all_pass(&engine, &["he'll be", "we're", "We’RE!"]);
 }
 
 #[test]

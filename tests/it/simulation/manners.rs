@@ -61,12 +61,11 @@ impl Manners {
     }
 
     fn filtered(&self, line: &Line) -> Option<(Option<Measure>, String)> {
-        let found = |text: &str| self.words.iter().find(|(word, _)| text.contains(*word)).map(|(_, measure)| *measure);
+        // Whoever sent it is told nothing, and it is judged again.
         if line.judged.0 < self.words_since {
-            // What older rules have made of it stands; what newer ones forbid doesn't pass.
-            let made = line.filtered.as_ref().map(|filtered| filtered.measure);
-            return found(&line.draft.text).is_none().then(|| (made, line.draft.text.clone()));
+            return None;
         }
+        let found = |text: &str| self.words.iter().find(|(word, _)| text.contains(*word)).map(|(_, measure)| *measure);
         let sent = line.as_sent();
         match found(sent) {
             Some(Measure::Refuse) => None,

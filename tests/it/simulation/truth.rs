@@ -68,6 +68,8 @@ type Sent = (String, String, i64, String);
 pub(super) struct Truth {
     /// By place.
     pub(super) lines: BTreeMap<u64, TrueLine>,
+    /// Places of what was erased before anybody looked: what it was is not known.
+    pub(super) unseen: BTreeSet<u64>,
     pub(super) seq: u64,
     /// Places of acts.
     pub(super) acts: Vec<u64>,
@@ -113,6 +115,7 @@ impl Truth {
                 self.lines.values_mut().filter(|line| line.uid == uid.as_str()).for_each(|line| line.erased = true);
                 self.forget_notices();
                 self.manners.wipe(uid.as_str());
+                self.last.remove(uid.as_str());
                 self.sent.retain(|(author, ..), _| author != uid.as_str());
             }
             Body::Dropped { upto } if upto.0 > self.dropped => {
@@ -121,6 +124,7 @@ impl Truth {
                 self.sent.retain(|_, (_, place, _)| *place > upto.0);
                 self.forget_notices();
             }
+            Body::Erased => drop(self.unseen.insert(seq)),
             _ => {}
         }
     }
