@@ -402,6 +402,11 @@ impl Channel {
         })
     }
 
+    /// How many of the remembered lines this user has said.
+    pub fn lines_of(&self, user: &UserId) -> usize {
+        self.window.last(usize::MAX).filter(|kept| kept.line.author.uid == *user).count()
+    }
+
     /// The author of the newest remembered line of this user.
     pub fn author(&self, uid: &str) -> Option<&Author> {
         self.window.last(usize::MAX).rev().map(|kept| &kept.line.author).find(|author| author.uid.as_str() == uid)

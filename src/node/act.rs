@@ -78,7 +78,7 @@ impl Node {
         let principal = seat.principal().ok_or(Refusal::ReadOnly)?;
         self.still_holds(principal)?;
         self.pace_acts(principal)?;
-        let event = self.admit_act(&seat.live, seat.cid(), Staff::from(principal), asked, EventId::fresh())?;
+        let event = self.admit_act(&seat.live, Some(seat.cid()), Staff::from(principal), asked, EventId::fresh())?;
         Ok(self.carry_out(&seat.live, event))
     }
 
@@ -87,7 +87,7 @@ impl Node {
         let live = self.channel_of(cid).await?;
         let principal = self.settle(&live, cid, Standing::Valid(principal))??;
         self.pace_acts(&principal)?;
-        let event = self.admit_act(&live, cid, Staff::from(&*principal), asked, EventId::fresh())?;
+        let event = self.admit_act(&live, Some(cid), Staff::from(&*principal), asked, EventId::fresh())?;
         self.carry_out(&live, event).await
     }
 
@@ -106,9 +106,10 @@ impl Node {
         if let Wish::Hide(Which::Line(Name::Place(place))) = &asked.wish {
             self.there_is_a_line(&live, *place).await?;
         }
-        let cid = view.broadcasts.last().map(|broadcast| broadcast.cid.clone()).ok_or(Refusal::BroadcastEnded)?;
+        // A channel has its staff and its rules before it has a broadcast.
+        let newest = view.broadcasts.last().map(|broadcast| &broadcast.cid);
         let staff = Staff { by, credential: Credential::of_the_site(), key: access.id.clone() };
-        let event = self.admit_act(&live, &cid, staff, asked, id)?;
+        let event = self.admit_act(&live, newest, staff, asked, id)?;
         Ok(self.carry_out(&live, event).await?)
     }
 
@@ -196,6 +197,20 @@ impl Node {
         Ok(state.channel.restrictions().page(self.parts.clock.now(), meant, page))
     }
 
+    /// How many of the lines that are remembered a user has said, and what is remembered of their restrictions; with the time
+    /// now. For staff, by their login; it counts as an act.
+    pub async fn activity_for(
+        &self,
+        channel: &ChannelId,
+        principal: Principal,
+        user: &UserId,
+    ) -> Result<(usize, Option<Restriction>, Millis), StationError> {
+        let live = self.for_staff(channel, principal).await?;
+        let state = live.state.lock();
+        let last = state.channel.restrictions().last(user).cloned();
+        Ok((state.channel.lines_of(user), last, self.parts.clock.now()))
+    }
+
     /// The channel, for one of its staff who has no session, by their login; it counts as an act.
     pub(super) async fn for_staff(&self, channel: &ChannelId, principal: Principal) -> Result<Arc<Live>, StationError> {
         let view = self.channel(channel).await?;
@@ -278,7 +293,14 @@ impl Node {
         if is_line { Ok(()) } else { Err(Refusal::NoSuchLine) }
     }
 
-    fn admit_act(&self, live: &Live, cid: &Cid, staff: Staff, asked: Asked, id: EventId) -> Result<Event, Refusal> {
+    fn admit_act(
+        &self,
+        live: &Live,
+        newest: Option<&Cid>,
+        staff: Staff,
+        asked: Asked,
+        id: EventId,
+    ) -> Result<Event, Refusal> {
         if self.is_draining() {
             return Err(Refusal::Draining);
         }
@@ -312,11 +334,12 @@ impl Node {
                     }
                 };
                 let until = seconds.map(|seconds| now + i64::from(seconds) * 1_000);
-                Deed::Pin(Arc::new(Pin { cid: cid.clone(), content, until }))
+                let cid = newest.cloned().ok_or(Refusal::BroadcastEnded)?;
+                Deed::Pin(Arc::new(Pin { cid, content, until }))
             }
         };
         let Staff { by, credential, key } = staff;
-        let cid = key.is_empty().then(|| cid.clone());
+        let cid = newest.filter(|_| key.is_empty()).cloned();
         if cid.is_some() {
             // What is forgotten is for the site alone: whose it was has to be looked up.
             remembered(channel, &deed)?;

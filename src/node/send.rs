@@ -80,13 +80,15 @@ impl Node {
     /// Appends a line that was judged so often by now.
     fn append_line(self: &Arc<Self>, live: &Arc<Live>, event: Event, judged: u32, answer: Answer) {
         let Body::Line(line) = &event.body else { return answer(Outcome::Refused(Refusal::Fault)) };
-        let (node, there, line, at) = (self.clone(), live.clone(), line.clone(), event.at);
-        let told: Answer = Box::new(move |outcome| match outcome {
-            Outcome::Late => {
+        // Weak, because it is kept by the channel itself until the line is judged.
+        let (node, there, line, at) = (Arc::downgrade(self), Arc::downgrade(live), line.clone(), event.at);
+        let told: Answer = Box::new(move |outcome| match (outcome, node.upgrade(), there.upgrade()) {
+            (Outcome::Late, Some(node), Some(there)) => {
                 // Whoever tells this has the log to follow.
                 tokio::spawn(async move { node.judge_again(&there, (at, Line::clone(&line)), judged, answer) });
             }
-            other => answer(other),
+            (Outcome::Late, ..) => answer(Outcome::Refused(Refusal::Draining)),
+            (other, ..) => answer(other),
         });
         self.append(live.id(), event, live.clone(), told);
     }

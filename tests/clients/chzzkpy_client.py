@@ -190,6 +190,11 @@ async def main():
              listed=[entry.user_id_hash for entry in listed.data])
         done("restrict", user.user_id_hash)
 
+    async def activity(command):
+        counted = await managed().chat_activity_count(command["uid"])
+        tell(event="activity", lines=counted.chat_message_count, penalized=counted.temporary_restrict,
+             times=counted.temporary_restrict_count)
+
     async def release(command):
         await managed().remove_restrict(command["uid"])
         done("release")
@@ -235,7 +240,7 @@ async def main():
         done("allow_all")
 
     commands = dict(words=words, forbid=forbid, reword=reword, allow=allow, allow_all=allow_all, connect=connect, send=send, recent=recent, status=status, detail=detail, user=user, profile=profile,
-                    pin=pin, unpin=unpin, blind=blind, penalize=penalize, restrict=restrict, release=release,
+                    pin=pin, unpin=unpin, blind=blind, penalize=penalize, restrict=restrict, activity=activity, release=release,
                     appoint=appoint, dismiss=dismiss)
     reader = asyncio.StreamReader()
     await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)

@@ -94,6 +94,10 @@ const commands = {
     const user = await client.manage.restrict(channel, uid)
     tell({ event: 'done', what: 'restrict', uid: user?.userIdHash ?? null })
   },
+  activity: async ({ channel, uid }) => {
+    const counted = await client.manage.chatActivityCount(channel, uid)
+    tell({ event: 'activity', lines: counted.chatMessageCount, penalized: counted.temporaryRestrict, times: counted.temporaryRestrictCount })
+  },
   release: async ({ channel, uid }) => tell({ event: 'done', what: 'release', status: (await client.manage.removeRestrict(channel, uid)).status }),
   appoint: async ({ channel, uid }) => {
     const user = await client.manage.setRole(channel, uid, 'streaming_chat_manager')

@@ -483,6 +483,9 @@ async def moderates(library, gateway, clients):
     await bot.hears("done", what="penalize", uid="u9")
     check((await bot.hears("blind"))["uid"] == "u9", "what a penalized user said is hidden")
     await may_send(9, False)
+    ask("activity", uid="u9")
+    told = await bot.hears("activity")
+    check((told["lines"], told["penalized"], told["times"]) == (1, True, 1), f"what is known of them: {told}")
     ask("restrict", uid="u10")
     if library == "chzzkpy":
         told = await bot.hears("restricted")

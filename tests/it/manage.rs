@@ -115,3 +115,46 @@ fn the_list_of_restricted_users_is_for_staff_and_paced_like_an_act() {
     let paced = (0..300).map(|_| lists(Some(&staff), "").0).find(|status| *status != 200);
     assert_eq!(paced, Some(429));
 }
+
+#[test]
+fn what_is_known_of_a_user_is_for_staff() {
+    let desk = Desk::new();
+    desk.on_air("c");
+    let (staff, viewer) = (desk.login("king", "streamer"), desk.login("somebody", "common_user"));
+    let line = json!({"text": "hi", "user": {"uid": "bad", "nickname": "bad"}});
+    assert_eq!(desk.gateway.site("POST", "/v1/channels/c/messages", &line.to_string()).0, 201);
+    let counts = |login: Option<&str>| {
+        let path = "/manage/v1/channels/c/users/bad/chat-activity-count";
+        let (status, answer) = desk.asks(login, "GET", path, &Value::Null);
+        let content = &answer["content"];
+        (
+            status,
+            ["chatMessageCount", "restrict", "restrictCount", "temporaryRestrict", "temporaryRestrictCount"]
+                .map(|name| content[name].clone()),
+        )
+    };
+    assert_eq!(counts(Some(&staff)), (200, [json!(1), json!(false), json!(0), json!(false), json!(0)]));
+    for path in ["temporary-restrict-users", "restrict-users"] {
+        let body = json!({"targetId": "bad"});
+        assert_eq!(desk.asks(Some(&staff), "POST", &format!("/manage/v1/channels/c/{path}"), &body).0, 200);
+    }
+    assert_eq!(counts(Some(&staff)).1[1..3], [json!(true), json!(1)]);
+    assert_eq!([counts(None).0, counts(Some(&viewer)).0], [401, 403]);
+}
+
+#[test]
+fn a_channel_has_its_staff_and_its_rules_before_its_first_broadcast() {
+    let desk = Desk::new();
+    desk.gateway.site("POST", "/v1/channels", r#"{"channelId":"c","name":"n"}"#);
+    let does =
+        |what: &str, body: Value| desk.gateway.site("POST", &format!("/v1/channels/c/{what}"), &body.to_string());
+    assert_eq!(does("filter", json!({"filter": {"words": [{"word": "나쁜말"}]}})).0, 200);
+    assert_eq!(does("users/mod/role", json!({"role": "streaming_chat_manager"})).0, 200);
+    assert_eq!(does("users/bad/block", json!({"days": 7})).0, 200);
+    assert_eq!(does("modes", json!({"slowSeconds": 30})).0, 200);
+    assert_eq!(does("notice", json!({"text": "hello"})).0, 409, "there is nothing to pin it in");
+    assert_eq!(does("broadcasts", json!({"title": "t"})).0, 201);
+    let says = |uid: &str, text: &str| does("messages", json!({"text": text, "user": {"uid": uid, "nickname": uid}}));
+    assert_eq!([says("u", "나쁜말").0, says("u", "hi").0, says("u", "again").0], [422, 201, 429]);
+    assert_eq!([says("bad", "hi").0, says("mod", "나쁜말").0, says("mod", "again").0], [403, 201, 201]);
+}

@@ -211,6 +211,36 @@ pub(super) async fn list(
     })
 }
 
+/// What is remembered of a user: lines of this broadcast, and restrictions, as far back as they go.
+pub(super) async fn activity(
+    State(chzzk): State<Arc<Chzzk>>,
+    Path((channel, user)): Target,
+    headers: HeaderMap,
+) -> Response {
+    with_status(counted(&chzzk, &channel, &user, &headers).await.unwrap_or_else(|answer| answer))
+}
+
+async fn counted(
+    chzzk: &Chzzk,
+    channel: &str,
+    user: &str,
+    headers: &HeaderMap,
+) -> Result<super::Answer, super::Answer> {
+    let channel = ChannelId::parse(channel).ok_or_else(|| failure(404, "no such channel"))?;
+    let user = UserId::parse(user).ok_or_else(|| failure(404, "no such user"))?;
+    let principal = logged_in(chzzk, headers).await?;
+    let found = chzzk.node.activity_for(&channel, principal, &user).await;
+    let (lines, restriction, now) = found.map_err(|error| station_failure(&error))?;
+    let of = |penalty| restriction.iter().filter(move |last| last.penalty == penalty);
+    Ok(content(json!({
+        "chatMessageCount": lines,
+        "restrict": of(false).any(|last| last.holds(now)),
+        "restrictCount": of(false).count(),
+        "temporaryRestrict": of(true).any(|last| last.holds(now)),
+        "temporaryRestrictCount": restriction.as_ref().map_or(0, |last| last.times),
+    })))
+}
+
 /// What a client is told of the user with whom something was done.
 type Told = fn(&UserId, Option<&Restriction>, &str) -> Value;
 

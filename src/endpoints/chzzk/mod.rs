@@ -50,6 +50,7 @@ impl Chzzk {
                 patch(manage::change_restriction).delete(manage::release),
             )
             .route("/manage/v1/channels/{channel}/restrict-users/{user}/validate", get(manage::may_restrict))
+            .route("/manage/v1/channels/{channel}/users/{user}/chat-activity-count", get(manage::activity))
             .route("/manage/v1/channels/{channel}/live-setting", get(manage::setting).put(manage::change_setting))
             .route("/manage/v1/channels/{channel}/streaming-roles", post(manage::appoint))
             .route("/manage/v1/channels/{channel}/streaming-roles/{user}", delete(manage::dismiss))
