@@ -93,8 +93,10 @@ impl Authors {
 
     pub(super) fn remember(&mut self, line: &Line, at: Millis, receipt: Receipt) {
         self.remember_by(self.newest, line, at, receipt);
-        if self.order.len() > MOST_REMEMBERED {
-            self.forget_oldest();
+        if self.order.len() > MOST_REMEMBERED
+            && let Some(time) = self.forget_oldest()
+        {
+            self.floor = self.floor.max(time);
         }
     }
 
@@ -128,10 +130,12 @@ impl Authors {
         self.remember_by(by, line, at, receipt);
     }
 
-    /// Takes note of the time and forgets what is older than two minutes.
+    /// Takes note of the time and forgets what is older than two minutes. Whose lines those were doesn't matter: a machine
+    /// that finds them erased comes to the same.
     pub(super) fn tick(&mut self, at: Millis) {
         self.newest = self.newest.max(at);
         let forgotten = self.newest - REMEMBERED_MS;
+        self.floor = self.floor.max(forgotten);
         while self.order.front().is_some_and(|line| line.by < forgotten) {
             self.forget_oldest();
         }
@@ -146,27 +150,24 @@ impl Authors {
 
     /// Forgets what one author sent, and when: a machine that finds their lines erased has to stamp the next one alike.
     pub(super) fn forget_author(&mut self, uid: &UserId) {
-        let floor = self.floor;
         let (theirs, others) = std::mem::take(&mut self.order).into_iter().partition(|line| line.sent.uid == *uid);
         self.order = theirs;
         while !self.order.is_empty() {
             self.forget_oldest();
         }
-        (self.order, self.floor) = (others, floor);
+        self.order = others;
     }
 
-    fn forget_oldest(&mut self) {
-        let Some(Remembered { sent, seq, .. }) = self.order.pop_front() else { return };
+    /// Forgets a line; the time of its author's last one, if that is it.
+    fn forget_oldest(&mut self) -> Option<Millis> {
+        let Remembered { sent, seq, .. } = self.order.pop_front()?;
         // A later line with the same marks, or of the same author, is remembered longer.
         if let Some(accepted) = self.sent.get(&sent).copied().filter(|accepted| accepted.receipt.seq == seq) {
             self.sent.remove(&sent);
             self.retried -= usize::from(accepted.retried.is_some());
         }
-        if let Some((time, last)) = self.last.get(&sent.uid).copied()
-            && last == seq
-        {
-            self.last.remove(&sent.uid);
-            self.floor = self.floor.max(time);
-        }
+        let (time, _) = self.last.get(&sent.uid).copied().filter(|(_, last)| *last == seq)?;
+        self.last.remove(&sent.uid);
+        Some(time)
     }
 }

@@ -49,7 +49,7 @@ impl Filtering {
 pub struct Measures {
     /// The channel's rules; staff are judged by none.
     pub rules: Option<Arc<Rules>>,
-    /// Since when those hold: nothing is old enough for a line that no rules were asked for.
+    /// Since when those hold, or that none were asked.
     pub since: Seq,
     /// What the line's author may do here.
     pub role: Role,
@@ -65,7 +65,7 @@ impl Channel {
     pub fn measures(&self, line: &Line) -> Measures {
         let role = self.role_here(line);
         let rules = (!role.is_staff()).then(|| self.filtering.rules.clone());
-        let since = if role.is_staff() { Seq::default() } else { self.filtering.since };
+        let since = if role.is_staff() { Line::UNJUDGED } else { self.filtering.since };
         Measures { rules, since, role }
     }
 
@@ -73,7 +73,8 @@ impl Channel {
     /// make of it isn't for whoever reads the log to find out: what finds words changes from build to build, and the log
     /// must not.
     pub(super) fn is_late(&self, line: &Line) -> bool {
-        !line.author.role.is_staff() && line.judged < self.filtering.since
+        let is_judged = line.judged != Line::UNJUDGED && line.judged >= self.filtering.since;
+        !line.author.role.is_staff() && !is_judged
     }
 
     /// Withholds the text of a line that the rules have blinded, as an act of the lowest rank.

@@ -50,6 +50,13 @@ impl Running {
         self.panic.filter(|panic| at < panic.until).map_or(self.modes, |panic| panic.modes)
     }
 
+    /// Forgets who sent when, once slow mode is over that held before.
+    fn forget_slowed(&mut self, before: Modes) {
+        if before.slow_seconds > 0 && self.modes.slow_seconds == 0 {
+            self.slowed.clear();
+        }
+    }
+
     /// Takes note of a line. What it changes is of its author alone: a machine that finds the line erased must not know
     /// anything else of others.
     pub(super) fn sent(&mut self, user: &UserId, at: Millis) {
@@ -102,6 +109,7 @@ impl Channel {
             return Changed::default();
         }
         self.running.before = Some((act, before));
+        self.running.forget_slowed(before);
         Changed { modes: true, something: true, ..Changed::default() }
     }
 
@@ -112,7 +120,9 @@ impl Channel {
     }
 
     pub(super) fn calm(&mut self) -> bool {
-        self.running.panic.take().is_some()
+        let panic = self.running.panic.take();
+        self.running.forget_slowed(panic.map_or(self.running.modes, |panic| panic.modes));
+        panic.is_some()
     }
 
     /// Whether how the chat is run is due to this act.
@@ -125,9 +135,11 @@ impl Channel {
     pub(super) fn run_as_before(&mut self, act: Seq) -> bool {
         let panic = self.running.panic.take_if(|panic| panic.act == act).is_some();
         let before = self.running.before.take_if(|(by, _)| *by == act);
+        let now = self.running.modes;
         if let Some((_, modes)) = before {
             self.running.modes = modes;
         }
+        self.running.forget_slowed(now);
         panic || before.is_some()
     }
 }

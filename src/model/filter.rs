@@ -226,6 +226,9 @@ impl Filter {
 /// The number of an entry that goes while one comes, which thereby has its place: whoever knows it by its number still does.
 fn replaced(entries: &BTreeMap<String, Entry>, changes: &[(String, Option<Measure>)]) -> Option<u64> {
     let [(one, first), (other, second)] = changes else { return None };
+    if one == other && first.is_none() {
+        return entries.get(one).map(|entry| entry.number);
+    }
     match (entries.get(one), first, entries.get(other), second) {
         (Some(gone), None, None, Some(_)) | (None, Some(_), Some(gone), None) => Some(gone.number),
         _ => None,
@@ -286,6 +289,8 @@ mod tests {
         filter.change(&words(&[("a", Some(Measure::Mask)), ("b", Some(Measure::Mask))]), "mod", Millis(1));
         let past = filter.change(&words(&[("a", None), ("c", Some(Measure::Mask))]), "mod", Millis(2));
         assert_eq!((filter.words["c"].number, filter.words["b"].number, filter.next), (0, 1, 2));
+        filter.change(&words(&[("b", None), ("b", Some(Measure::Mask))]), "mod", Millis(3));
+        assert_eq!(filter.words["b"].number, 1, "it takes its own");
         filter.restore(past);
         assert_eq!((filter.words["a"].number, filter.words.len(), filter.next), (0, 2, 2));
     }

@@ -137,11 +137,14 @@ pub struct Line {
     pub known: Known,
     /// What the rules made of it.
     pub filtered: Option<Arc<Filtered>>,
-    /// The place of the act since which the channel's rules are those that it was judged by.
+    /// The place of the act since which the channel's rules are those that it was judged by, or [`Line::UNJUDGED`].
     pub judged: Seq,
 }
 
 impl Line {
+    /// No rules were asked: staff, and what repeats a line that is there.
+    pub const UNJUDGED: Seq = Seq(u64::MAX);
+
     /// Whether it is for its author alone.
     pub fn is_shadowed(&self) -> bool {
         self.filtered.as_ref().is_some_and(|filtered| filtered.measure == Measure::Shadow)

@@ -49,10 +49,14 @@ pub struct Trial {
 }
 
 impl Node {
-    /// Lets a line pass as the rules of its channel and the site's say.
-    pub(super) fn filter(&self, line: &mut Line, measures: &Measures) -> Result<(), Refusal> {
+    /// Lets a line pass as the rules of its channel and the site's say; those rules, if they have to be compiled before.
+    pub(super) fn filter(&self, line: &mut Line, measures: &Measures) -> Result<Option<Vec<Arc<Rules>>>, Refusal> {
+        let sets: Vec<Arc<Rules>> = self.site_rules(measures.role).into_iter().chain(measures.rules.clone()).collect();
+        if !sets.iter().all(|rules| rules.is_ready()) {
+            return Ok(Some(sets));
+        }
         line.judged = measures.since;
-        let passed = self.filtered(line, measures);
+        let passed = rules::pass(&sets, line);
         let measure = match &passed {
             Err(_) => Some(Measure::Refuse),
             Ok(()) => line.filtered.as_ref().map(|filtered| filtered.measure),
@@ -60,18 +64,13 @@ impl Node {
         if let Some(measure) = measure {
             self.parts.metrics.filtered.get_or_create(&measure.word().into()).inc();
         }
-        passed
-    }
-
-    fn filtered(&self, line: &mut Line, measures: &Measures) -> Result<(), Refusal> {
-        let sets: Vec<Arc<Rules>> = self.site_rules(measures.role).into_iter().chain(measures.rules.clone()).collect();
-        promptly(&sets, || rules::pass(&sets, line))
+        passed.map(|()| None)
     }
 
     /// Refuses a text that the site's rules don't leave as it is, whatever they would make of a line.
     pub(super) fn passes_site(&self, role: Role, text: &str, extras: &Extras) -> Result<(), Refusal> {
         let sets: Vec<Arc<Rules>> = self.site_rules(role).into_iter().collect();
-        match promptly(&sets, || rules::judge(&sets, text, extras)) {
+        match slowly(|| rules::judge(&sets, text, extras)) {
             Some(found) => Err(Refusal::Filtered(found.rule)),
             None => Ok(()),
         }
@@ -232,12 +231,7 @@ impl Node {
     }
 }
 
-/// Judges by rules, which is a matter of microseconds unless they are new.
-fn promptly<T>(sets: &[Arc<Rules>], judge: impl FnOnce() -> T) -> T {
-    if sets.iter().all(|rules| rules.is_compiled()) { judge() } else { slowly(judge) }
-}
-
-/// Does what may take tens of milliseconds. What else this thread has to do is done by another meanwhile.
+/// Does for staff what may take tens of milliseconds. What else this thread has to do is done by another meanwhile.
 pub(super) fn slowly<T>(work: impl FnOnce() -> T) -> T {
     #[cfg(not(shuttle))]
     if tokio::runtime::Handle::try_current().is_ok_and(|here| here.runtime_flavor() == RuntimeFlavor::MultiThread) {

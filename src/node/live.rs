@@ -21,6 +21,7 @@ use crate::model::message::Receipt;
 use crate::model::time::Millis;
 
 use super::append::{Waiters, WaitersOf};
+use super::judging::Queue;
 use super::stage::Stage;
 use super::{Outcome, Parts, lapse, snapshot};
 
@@ -38,6 +39,8 @@ pub(super) struct Live {
     id: ChannelId,
     pub(super) state: Mutex<State>,
     waiters: Waiters,
+    /// Lines that wait to be judged.
+    pub(super) judging: Queue,
     /// When it was asked for last.
     used: Mutex<Instant>,
     /// Held for reading by whoever tells somebody what was revealed a moment ago; taken under the state's lock, so nobody
@@ -149,6 +152,7 @@ impl Live {
                 watched: false,
             }),
             waiters: Waiters::default(),
+            judging: Queue::default(),
             telling: RwLock::default(),
             roles: watch::channel(0).0,
             used: Mutex::new(clock::instant()),

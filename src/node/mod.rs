@@ -12,6 +12,7 @@ mod append;
 mod directory;
 mod filter;
 mod hub;
+mod judging;
 mod keys;
 mod lapse;
 mod ledger;
@@ -154,7 +155,7 @@ pub enum Outcome {
     Acted(Receipt),
     /// Something else: durable and applied, or so already.
     Done,
-    /// A line that was overtaken by other rules: not there, and to be judged by those.
+    /// A line that was overtaken by other rules, again and again: not there.
     Late,
     /// Not done.
     Refused(Refusal),

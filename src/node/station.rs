@@ -36,6 +36,9 @@ pub enum StationError {
     /// The same request was carried out before, too long ago to repeat its answer.
     #[error("this request was carried out before, too long ago for its answer to be known")]
     DoneBefore,
+    /// It was judged by other rules than those that held when it came, again and again. Its id can't be used any more.
+    #[error("the rules changed again and again while this was on its way: send it anew, under another Idempotency-Key")]
+    Overtaken,
     /// The node could not do it.
     #[error(transparent)]
     Refused(#[from] Refusal),

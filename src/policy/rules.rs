@@ -14,6 +14,10 @@ use super::filter::{self, Engine};
 /// Words and patterns that are searched for beside the others since they were added: then all are compiled anew.
 const MOST_BESIDE: usize = 64;
 
+/// Words and patterns that are compiled where they are first needed: a millisecond each, about. More are compiled beside.
+const FEW_WORDS: usize = 200;
+const FEW_PATTERNS: usize = 5;
+
 /// A set of rules. What searches by them is made when it is first needed: tens of milliseconds for the largest. Where a few
 /// entries were added to many, these are searched for beside those, so that a list which grows one by one isn't compiled
 /// with each.
@@ -65,10 +69,19 @@ impl Rules {
         self.engine.get_or_init(|| Engine::new(filter))
     }
 
-    /// Whether what searches by them is there, so that judging takes microseconds.
-    pub fn is_compiled(&self) -> bool {
-        let before = self.beside.as_ref().is_none_or(|beside| beside.before.engine.get().is_some());
-        self.filter == Filter::default() || before && self.engine.get().is_some()
+    /// Whether judging takes microseconds: what searches by them is there, or soon made.
+    pub fn is_ready(&self) -> bool {
+        let few = |filter: &Filter| filter.words.len() <= FEW_WORDS && filter.patterns.len() <= FEW_PATTERNS;
+        let is_there = |rules: &Self, filter: &Filter| rules.engine.get().is_some() || few(filter);
+        match &self.beside {
+            Some(Beside { before, added }) => is_there(before, &before.filter) && is_there(self, added),
+            None => is_there(self, &self.filter),
+        }
+    }
+
+    /// Makes what searches by them.
+    pub fn compile(&self) {
+        self.engines().for_each(drop);
     }
 
     /// The rules once they are changed in the name of somebody who is called `by`, and what was before; `None` when it is

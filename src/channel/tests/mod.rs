@@ -323,7 +323,7 @@ fn whoever_reads_lines_before_they_are_erased_goes_on_like_whoever_reads_them_af
     let slow = |slow_seconds| Deed::Run(ModeChange { slow_seconds: Some(slow_seconds), ..ModeChange::default() });
     scene.acts(10, slow(10));
     scene.says(20, "a", draft("one", false));
-    scene.says(20, "b", draft("two", false));
+    scene.says(21, "b", draft("two", false));
     scene.acts(30, slow(0));
     scene.says(200_000, "b", draft("three", false));
     scene.acts(200_010, slow(10));

@@ -51,7 +51,7 @@ impl From<StationError> for Problem {
             ) => StatusCode::FORBIDDEN,
             StationError::Refused(Refusal::NothingToUndo | Refusal::TooMany(_)) => StatusCode::CONFLICT,
             StationError::Refused(Refusal::BadRequest(_)) => StatusCode::BAD_REQUEST,
-            StationError::TooMany(_) | StationError::DoneBefore => StatusCode::CONFLICT,
+            StationError::TooMany(_) | StationError::DoneBefore | StationError::Overtaken => StatusCode::CONFLICT,
             StationError::Refused(Refusal::Busy { .. } | Refusal::Draining) => StatusCode::SERVICE_UNAVAILABLE,
             StationError::Refused(Refusal::ChannelReadOnly | Refusal::BroadcastEnded) => StatusCode::CONFLICT,
             StationError::Refused(Refusal::TooFast { .. } | Refusal::SlowMode { .. }) => StatusCode::TOO_MANY_REQUESTS,

@@ -193,9 +193,16 @@ fn is_apart(view: &View, word: &Word, first: usize, last: usize) -> bool {
 }
 
 /// What English hangs on words with an apostrophe.
-const ENDINGS: &[&str] = &["s", "t", "d", "m", "ll", "re", "ve"];
+const ENDINGS: &[&str] = &["s", "d", "m", "ll", "re", "ve"];
 
-/// Whether a match has one apostrophe inside, and behind it what English hangs on words: `he'll`, `we're`, not `fu'ck`.
+/// What it hangs `t` on.
+const NEGATED: &[&str] = &[
+    "can", "don", "won", "isn", "aren", "wasn", "weren", "doesn", "didn", "hasn", "haven", "hadn", "couldn", "shouldn",
+    "wouldn", "mustn", "needn", "mightn", "shan", "ain",
+];
+
+/// Whether a match has one apostrophe inside, and behind it what English hangs on words: `he'll`, `can't`, not
+/// `fu'ck` or `shi't`.
 fn is_contraction(text: &str, view: &View, first: usize, last: usize) -> bool {
     let (start, end) = (view.letters[first].end as usize, view.letters[last].start as usize);
     let between = text.get(start..end).unwrap_or_default();
@@ -203,5 +210,9 @@ fn is_contraction(text: &str, view: &View, first: usize, last: usize) -> bool {
     let (Some((at, apostrophe)), None) = (apostrophes.next(), apostrophes.next()) else { return false };
     let behind = text.get(start + at + apostrophe.len()..).unwrap_or_default();
     let length = behind.find(|character: char| !character.is_alphabetic()).unwrap_or(behind.len());
-    ENDINGS.iter().any(|ending| behind[..length].eq_ignore_ascii_case(ending))
+    let before = text.get(..start + at).unwrap_or_default();
+    let begins = before.char_indices().rev().take_while(|(_, character)| character.is_alphabetic()).last();
+    let (stem, ending) = (&before[begins.map_or(before.len(), |(at, _)| at)..], &behind[..length]);
+    let is_one_of = |known: &[&str], part: &str| known.iter().any(|known| part.eq_ignore_ascii_case(known));
+    is_one_of(ENDINGS, ending) || ending.eq_ignore_ascii_case("t") && is_one_of(NEGATED, stem)
 }

@@ -1,5 +1,6 @@
 //! Addresses of pages.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::ops::Range;
 
@@ -58,7 +59,7 @@ pub(super) fn search(text: &str, allowed: &BTreeSet<String>, mut hit: impl FnMut
     let mut finder = LinkFinder::new();
     finder.kinds(&[LinkKind::Url]).url_must_have_scheme(false);
     let mut whole = Vec::new();
-    for link in finder.links(text) {
+    for link in finder.links(&apart(text)) {
         let scheme = scheme(link.as_str());
         if scheme.is_some() {
             whole.push(link.start()..link.end());
@@ -81,6 +82,43 @@ pub(super) fn search(text: &str, allowed: &BTreeSet<String>, mut hit: impl FnMut
     }
 }
 
+/// What may stand beside an address without a blank, as it is usually written, with blanks: `evil.com~~`, `.evil.com`. As
+/// long as it was.
+fn apart(text: &str) -> Cow<'_, str> {
+    if !text.contains(['~', '_', '/']) && !text.contains("..") && !text.contains(" .") && !text.starts_with('.') {
+        return Cow::Borrowed(text);
+    }
+    let mut parted = String::with_capacity(text.len());
+    let mut characters = text.chars().peekable();
+    // What is behind the last blank, and whether that is in a path by now.
+    let (mut before, mut has_dot, mut in_path) = (' ', false, false);
+    while let Some(character) = characters.next() {
+        let next = characters.peek().copied().unwrap_or(' ');
+        let is_lone_slash = character == '/' && before != '/' && next != '/' && before != ':';
+        let parts = match character {
+            '~' | '_' => !in_path,
+            '.' => !in_path && (before == '.' || next == '.' || !before.is_alphanumeric()),
+            '/' => is_lone_slash && !has_dot,
+            _ => false,
+        };
+        in_path |= is_lone_slash && has_dot;
+        let shown = if parts { ' ' } else { character };
+        if shown.is_whitespace() {
+            (has_dot, in_path) = (false, false);
+        }
+        has_dot |= shown == '.';
+        parted.push(shown);
+        before = character;
+    }
+    Cow::Owned(parted)
+}
+
+/// What ends a host, whatever comes behind it.
+fn is_no_part_of_a_host(character: char) -> bool {
+    character.is_whitespace()
+        || matches!(character, '~' | ',' | ';' | '!' | '\'' | '"' | '(' | ')' | '*' | '|' | '<' | '>' | '…')
+}
+
 /// The host of an address, and where what is to be covered of it ends.
 fn host(address: &str, scheme: Option<usize>) -> Option<(String, usize)> {
     host_from(address, scheme.unwrap_or(0), scheme.is_some())
@@ -93,6 +131,7 @@ fn host_from(address: &str, from: usize, has_scheme: bool) -> Option<(String, us
     let authority = &address[from..from + length];
     let from = from + authority.rfind('@').map_or(0, |at| at + 1);
     let authority = &authority[authority.rfind('@').map_or(0, |at| at + 1)..];
+    let authority = &authority[..authority.find(is_no_part_of_a_host).unwrap_or(authority.len())];
     if let Some(end) = authority.find(']').filter(|_| has_scheme && authority.starts_with('[')) {
         return Some((authority[..=end].to_owned(), address.len()));
     }

@@ -182,20 +182,25 @@ impl Patterns {
     pub(super) fn new(patterns: &BTreeMap<String, Entry>) -> Self {
         let (mut readable, mut cost) = (Vec::new(), Cost::default());
         for (text, entry) in patterns {
-            let (Ok(hir), Ok(regex)) = (read(text), single(text)) else { continue };
+            let Ok(hir) = read(text) else { continue };
             cost.add(&hir, 1);
-            readable.push((entry.number, hir, Pattern { text: text.clone(), measure: entry.measure, regex }));
+            readable.push((text, entry, hir));
         }
         if cost.within(2 * MOST_PLACES_TOGETHER, 2 * MOST_RANGES_TOGETHER).is_err() {
             readable = affordable(readable);
         }
-        let loose = readable.iter().map(|(_, hir, pattern)| loosened(&pattern.text, hir));
+        let (mut each, mut loose) = (Vec::new(), Vec::new());
+        for (text, entry, hir) in readable {
+            let Ok(regex) = single(text) else { continue };
+            loose.push(loosened(text, &hir));
+            each.push(Pattern { text: text.clone(), measure: entry.measure, regex });
+        }
         let set = RegexSetBuilder::new(loose)
             .nest_limit(2 * DEEPEST)
             .size_limit(COMPILED_BYTES_TOGETHER)
             .dfa_size_limit(CACHE_BYTES_TOGETHER)
             .build();
-        Self { set: set.ok(), each: readable.into_iter().map(|(.., pattern)| pattern).collect() }
+        Self { set: set.ok(), each }
     }
 
     /// Whether there is none.
@@ -224,11 +229,19 @@ impl Patterns {
     }
 }
 
-/// The oldest of patterns that are affordable together, in the same order.
-fn affordable(mut patterns: Vec<(u64, Hir, Pattern)>) -> Vec<(u64, Hir, Pattern)> {
-    patterns.sort_unstable_by_key(|(number, ..)| *number);
+/// A pattern that can be read: as it was added, what is known of it, and what it says.
+type Readable<'a> = (&'a String, &'a Entry, Hir);
+
+/// The oldest of patterns that are affordable together, in the order of their text.
+fn affordable(mut patterns: Vec<Readable<'_>>) -> Vec<Readable<'_>> {
+    patterns.sort_unstable_by_key(|(_, entry, _)| entry.number);
     let mut cost = Cost::default();
-    patterns.retain(|(_, hir, _)| {
+    patterns.retain(|(.., hir)| {
+        let mut alone = Cost::default();
+        alone.add(hir, 1);
+        if cost.ranges.saturating_add(alone.ranges) > 2 * MOST_RANGES_TOGETHER {
+            return false;
+        }
         let mut with = cost.clone();
         with.add(hir, 1);
         let fits = with.within(2 * MOST_PLACES_TOGETHER, 2 * MOST_RANGES_TOGETHER).is_ok();
@@ -237,7 +250,7 @@ fn affordable(mut patterns: Vec<(u64, Hir, Pattern)>) -> Vec<(u64, Hir, Pattern)
         }
         fits
     });
-    patterns.sort_unstable_by(|(.., one), (.., other)| one.text.cmp(&other.text));
+    patterns.sort_unstable_by_key(|(text, ..)| *text);
     patterns
 }
 

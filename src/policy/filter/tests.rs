@@ -243,6 +243,13 @@ fn links_are_found_however_they_are_written() {
         ("http://[::1]/", "[::1]"),
         ("evil.live:443", "evil.live"),
         ("evil.live/", "evil.live"),
+        ("evil.com~~ 오세요", "evil.com"),
+        ("evil.com_", "evil.com"),
+        (".evil.com", "evil.com"),
+        ("evil.com..고고", "evil.com"),
+        ("유튜브/evil.com", "evil.com"),
+        ("https://evil.com~", "evil.com"),
+        ("evil.com/a~b_c", "evil.com"),
     ] {
         assert_eq!(rule(&engine, text), Some(Rule::Link(host.to_owned())), "{text}");
     }
@@ -295,6 +302,10 @@ fn allowed_hosts_are_allowed_with_those_below() {
         "NAVER.com에서",
         "youtu.be/abc",
         "https://naver.com/r?u=https://evil.com",
+        "https://naver.com~",
+        "https://naver.com,https://naver.com/x",
+        "naver.com~ https://youtu.be/~a_b",
+        "www.naver.com_",
     ] {
         assert_eq!(rule(&engine, fine), None, "{fine}");
     }
@@ -318,9 +329,9 @@ fn allowed_hosts_are_allowed_with_those_below() {
 
 #[test]
 fn an_apostrophe_hides_nothing_but_an_ending() {
-    let engine = words(&["fuck", "shit", "hell", "were"]);
-    all_found(&engine, &["fu'ck", "sh’it", "f`uck", "he'l'l"]);
-    all_pass(&engine, &["he'll be", "we're", "We’RE!"]);
+    let engine = words(&["fuck", "shit", "hell", "were", "cant"]);
+    all_found(&engine, &["fu'ck", "sh’it", "shi't", "f`uck", "he'l'l"]);
+    all_pass(&engine, &["he'll be", "we're", "We’RE!", "I can't"]);
 }
 
 #[test]

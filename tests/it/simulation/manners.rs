@@ -62,7 +62,7 @@ impl Manners {
 
     fn filtered(&self, line: &Line) -> Option<(Option<Measure>, String)> {
         // Whoever sent it is told nothing, and it is judged again.
-        if line.judged.0 < self.words_since {
+        if line.judged == Line::UNJUDGED || line.judged.0 < self.words_since {
             return None;
         }
         let found = |text: &str| self.words.iter().find(|(word, _)| text.contains(*word)).map(|(_, measure)| *measure);
@@ -94,7 +94,7 @@ impl Manners {
                 let slow = change.slow_seconds.map_or(self.slow, i64::from);
                 if slow != self.slow {
                     self.slow_before = Some((seq, self.slow));
-                    self.slow = slow;
+                    self.set_slow(slow);
                 }
             }
             Deed::Panic(_, until) => self.panic = Some((until.0, seq)),
@@ -134,6 +134,13 @@ impl Manners {
         }
     }
 
+    fn set_slow(&mut self, seconds: i64) {
+        self.slow = seconds;
+        if seconds == 0 {
+            self.slowed.clear();
+        }
+    }
+
     fn undo(&mut self, act: u64, seq: u64, at: i64) {
         if let Some((_, before)) = self.words_before.take_if(|(by, _)| *by == act) {
             (self.words, self.words_since) = (before, seq);
@@ -153,7 +160,7 @@ impl Manners {
             self.roles.insert(user, (staff, None, 0));
         }
         if let Some((_, before)) = self.slow_before.take_if(|(by, _)| *by == act) {
-            self.slow = before;
+            self.set_slow(before);
         }
         self.panic = self.panic.filter(|(_, by)| *by != act);
     }
