@@ -57,8 +57,8 @@ impl Running {
         }
     }
 
-    /// Takes note of a line. What it changes is of its author alone: a machine that finds the line erased must not know
-    /// anything else of others.
+    /// Takes note of a line. What it changes is of its author alone, but at the limit: a machine that finds the line erased
+    /// must not know anything else of others.
     pub(super) fn sent(&mut self, user: &UserId, at: Millis) {
         if self.at(at).slow_seconds == 0 {
             return;

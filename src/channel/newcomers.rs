@@ -6,7 +6,8 @@ use crate::model::id::UserId;
 use crate::model::time::Millis;
 
 /// Users who are remembered since they said something, and as many before them; of those who said nothing for longer it
-/// is forgotten that they ever did, and they count as newcomers when they come back.
+/// is forgotten that they ever did, and they count as newcomers when they come back. Whoever is erased counts until then: a
+/// machine that finds their lines erased begins anew some users later.
 const MOST: usize = 10_000;
 
 const MINUTE_MS: i64 = 60_000;

@@ -6,9 +6,10 @@ use serde_json::{Value, json};
 use tempfile::tempdir;
 
 use madang::eventlog::memory::Memory;
-use madang::model::act::Wish;
+use madang::model::act::{Deed, Wish};
 use madang::model::filter::{FilterChange, MOST_WORDS, Measure};
-use madang::model::id::{ChannelId, Seq};
+use madang::model::id::{ChannelId, EventId, Seq, UserId};
+use madang::model::message::{Author, Receipt};
 use madang::model::principal::Role;
 use madang::model::refusal::Refusal;
 use madang::node::StationError;
@@ -29,6 +30,15 @@ async fn asks(guest: &mut Guest, cmd: u64, body: Value) -> Value {
 
 async fn forbids(guest: &mut Guest, word: &str, measure: &str) -> Value {
     asks(guest, 4040, json!({"filter": {"words": [{"word": word, "measure": measure}]}})).await
+}
+
+/// Changes the rules of the whole site, as somebody who has this role.
+async fn rules_site(yard: &Yard, word: &str, measure: Measure, role: Role) -> Result<Option<Receipt>, StationError> {
+    let by = Author { uid: UserId::parse("site").unwrap(), profile: Arc::default(), role };
+    let words = vec![(word.to_owned(), Some(measure))];
+    let deed = Deed::Filter(Arc::new(FilterChange { words, ..FilterChange::default() }));
+    let (access, id) = (yard.node.access("root").unwrap(), EventId::fresh());
+    yard.node.rule_site(deed, (by, String::new()), &access, id).await
 }
 
 /// Text and status of the lines that recent chat shows.
@@ -229,6 +239,46 @@ async fn what_only_its_author_sees_is_told_to_those_of_their_sessions_that_come_
     }
 }
 
+/// What is remembered of a send is forgotten with the first event after two minutes, and until then a retry seemed one.
+#[tokio::test]
+async fn a_retry_that_comes_too_late_is_judged_like_any_line() {
+    let yard = Yard::new().await;
+    let mut viewer = yard.writer("demo", "u").await;
+    rules_site(&yard, "나쁜말", Measure::Mask, Role::SiteManager).await.unwrap();
+    let retry = crate::support::yard::line("demo", "나쁜말", true).to_string();
+    for _ in 0..2 {
+        viewer.says(&retry).await;
+        assert_eq!(viewer.hears(13101).await["retCode"], 0);
+        yard.clock.advance(121_000);
+    }
+    let masked = ("***".to_owned(), "NORMAL".to_owned());
+    assert_eq!(recent(&mut viewer).await, [masked.clone(), masked]);
+}
+
+/// A list that takes its time to compile keeps nobody from anything, and lines that wait for it keep their order.
+#[tokio::test]
+async fn lines_that_wait_for_a_long_list_keep_their_order() {
+    let yard = Yard::new().await;
+    let mut viewer = yard.writer("demo", "u").await;
+    let channel = ChannelId::parse("demo").unwrap();
+    let words: Vec<(String, Option<Measure>)> =
+        (0..1_000).map(|number| (format!("word{number}"), Some(Measure::Mask))).collect();
+    let wish = Wish::Filter(FilterChange { words, ..FilterChange::default() });
+    yard.moderates(&channel, wish).await.unwrap();
+    for number in 0..5 {
+        viewer
+            .says(
+                &json!({"cmd": 3101, "cid": "demo", "tid": number, "bdy": {
+                    "msg": format!("{number} word{number}"), "msgTypeCode": 1, "msgTime": number, "extras": "{}"
+                }})
+                .to_string(),
+            )
+            .await;
+    }
+    let lines = viewer.hears_lines(5).await;
+    assert_eq!(texts(&lines), ["0 *****", "1 *****", "2 *****", "3 *****", "4 *****"]);
+}
+
 #[tokio::test]
 async fn whoever_is_no_staff_has_no_pattern_looked_at() {
     let yard = Yard::new().await;
@@ -336,15 +386,7 @@ async fn the_sites_rules_hold_on_every_machine_and_for_staff_too() {
     let log = Memory::new(Arc::default());
     let (one, two) =
         (Yard::over(Arc::new(log.clone()), open_yard()).await, Yard::over(Arc::new(log.clone()), open_yard()).await);
-    let site = madang::model::message::Author {
-        uid: madang::model::id::UserId::parse("site").unwrap(),
-        profile: Arc::default(),
-        role: Role::SiteManager,
-    };
-    let words = vec![("나쁜말".to_owned(), Some(Measure::Refuse))];
-    let deed = madang::model::act::Deed::Filter(Arc::new(FilterChange { words, ..FilterChange::default() }));
-    let (access, id) = (one.node.access("root").unwrap(), madang::model::id::EventId::fresh());
-    one.node.rule_site(deed.clone(), (site.clone(), String::new()), &access, id).await.unwrap().unwrap();
+    rules_site(&one, "나쁜말", Measure::Refuse, Role::SiteManager).await.unwrap().unwrap();
     let mut here = joins(&one, "mod", Role::Streamer).await;
     assert_eq!(here.sends_and_hears("demo", "나쁜말").await["retCode"], 422);
     let pin = json!({"cmd": 4010, "cid": "demo", "tid": 9, "bdy": {"message": "나쁜말 하지 마세요"}});
@@ -353,8 +395,6 @@ async fn the_sites_rules_hold_on_every_machine_and_for_staff_too() {
     until(async || two.node.rules_of_site().rules.filter().words.len() == 1).await;
     let mut there = joins(&two, "v", Role::Viewer).await;
     assert_eq!(there.sends_and_hears("demo", "나쁜말").await["retCode"], 422);
-    let viewer = madang::model::message::Author { role: Role::Streamer, ..site };
-    let id = madang::model::id::EventId::fresh();
-    let refused = one.node.rule_site(deed, (viewer, String::new()), &access, id).await;
+    let refused = rules_site(&one, "나쁜말", Measure::Refuse, Role::Streamer).await;
     assert_eq!(refused, Err(StationError::Refused(Refusal::NotStaff)));
 }
