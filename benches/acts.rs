@@ -40,13 +40,7 @@ const MEASURED: Duration = Duration::from_secs(20);
 const BLIND: &[u8] = b"\"cmd\":94008";
 
 fn main() {
-    let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
-    // `cargo test` runs it too, without a word.
-    if std::env::args().all(|argument| argument != "--bench") && !wire::is_on_core_1() {
-        return;
-    }
-    wire::on_core_1(&arguments);
-    let number = |index: usize, usual: u64| arguments.get(index).map_or(usual, |text| text.parse().unwrap());
+    let Some(number) = wire::numbers() else { return };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(hiding(number(0, 1_000), number(1, 20), number(2, 5)));
 }

@@ -32,7 +32,7 @@ use madang::node::{Config as NodeConfig, Node, Parts};
 use madang::policy::filter::{self, Engine};
 use madang::proto::envelope::Envelope;
 use madang::proto::heard;
-use madang::proto::request;
+use madang::proto::request::{self, acts, filters};
 
 const SECRET: &str = "a secret for fuzzing that is long enough";
 
@@ -120,6 +120,12 @@ fn a_message() {
         if let Ok(asked) = request::recent_chat(envelope.body) {
             assert!((1..=200).contains(&asked.count));
         }
+        let acts = [acts::hide, acts::kick, acts::block, acts::penalty, acts::role, acts::modes, filters::filter];
+        let pin = acts::pin(envelope.body, 4_096);
+        for asked in acts.map(|read| read(envelope.body)).into_iter().chain([pin]).flatten() {
+            assert!(asked.reason.chars().count() <= 200);
+        }
+        let _ = acts::hidden_line(envelope.body);
     });
 }
 

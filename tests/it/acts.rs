@@ -16,21 +16,10 @@ use madang::model::message::Extras;
 use madang::model::principal::{Role, Scope};
 
 use crate::support::reader::Reader;
-use crate::support::yard::{Guest, NOON, Yard, open_yard, until};
+use crate::support::yard::{Guest, NOON, Yard, asks, joins, open_yard, until};
 
 fn demo() -> ChannelId {
     ChannelId::parse("demo").unwrap()
-}
-
-async fn joins(yard: &Yard, uid: &str, role: Role) -> Guest {
-    let mut guest = yard.guest();
-    guest.connect("demo", Some(&yard.token(uid, role))).await;
-    guest
-}
-
-async fn asks(guest: &mut Guest, cmd: u64, body: Value) -> Value {
-    guest.says(&json!({"ver": "3", "cmd": cmd, "cid": "demo", "tid": 9, "bdy": body}).to_string()).await;
-    guest.hears(cmd + 10_000).await
 }
 
 async fn code(guest: &mut Guest, cmd: u64, body: Value) -> u64 {

@@ -15,18 +15,7 @@ use madang::model::refusal::Refusal;
 use madang::node::StationError;
 
 use crate::support::process::{Gateway, Raw};
-use crate::support::yard::{Guest, Yard, open_yard, texts, until};
-
-async fn joins(yard: &Yard, uid: &str, role: Role) -> Guest {
-    let mut guest = yard.guest();
-    guest.connect("demo", Some(&yard.token(uid, role))).await;
-    guest
-}
-
-async fn asks(guest: &mut Guest, cmd: u64, body: Value) -> Value {
-    guest.says(&json!({"ver": "3", "cmd": cmd, "cid": "demo", "tid": 9, "bdy": body}).to_string()).await;
-    guest.hears(cmd + 10_000).await
-}
+use crate::support::yard::{Guest, Yard, asks, joins, open_yard, texts, until};
 
 async fn forbids(guest: &mut Guest, word: &str, measure: &str) -> Value {
     asks(guest, 4040, json!({"filter": {"words": [{"word": word, "measure": measure}]}})).await

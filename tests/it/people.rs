@@ -18,21 +18,10 @@ use madang::model::time::Millis;
 use crate::support::frames::Frame;
 use crate::support::process::{Gateway, Raw};
 use crate::support::reader::Reader;
-use crate::support::yard::{Guest, NOON, Yard, open_yard};
+use crate::support::yard::{Guest, NOON, Yard, asks, joins, open_yard};
 
 /// How long something may take that must happen.
 const SOON: Duration = Duration::from_secs(10);
-
-async fn joins(yard: &Yard, uid: &str, role: Role) -> Guest {
-    let mut guest = yard.guest();
-    guest.connect("demo", Some(&yard.token(uid, role))).await;
-    guest
-}
-
-async fn asks(guest: &mut Guest, cmd: u64, body: Value) -> Value {
-    guest.says(&json!({"ver": "3", "cmd": cmd, "cid": "demo", "tid": 9, "bdy": body}).to_string()).await;
-    guest.hears(cmd + 10_000).await
-}
 
 /// Numbers of what comes, until nothing does.
 async fn heard(guest: &mut Guest) -> Vec<u64> {

@@ -334,6 +334,17 @@ fn an_apostrophe_hides_nothing_but_an_ending() {
     all_pass(&engine, &["he'll be", "we're", "We’RE!", "I can't"]);
 }
 
+/// Letters that a way of reading leaves out were counted in a byte.
+#[test]
+fn three_hundred_letters_in_a_row_are_read() {
+    let engine = words(&["시발", "fuck", "*shit*"]);
+    for part in ["o", "1", "ж", "ㅋ", ".", "~", "人"] {
+        let row = part.repeat(600);
+        all_pass(&engine, &[&row]);
+        all_found(&engine, &[&format!("{row} 시발 {row}"), &format!("{row} fuck {row}")]);
+    }
+}
+
 #[test]
 fn rows_are_cut() {
     let repeats = Some(Repeats { most: 3, measure: Measure::Mask });

@@ -3,7 +3,7 @@
 use super::fold::{Atom, Folded, Kind, gap};
 
 /// More letters than these aren't left out between two of Hangul: people slip in one or two.
-const MOST_DROPPED: u8 = 3;
+const MOST_DROPPED: usize = 3;
 
 /// A way of reading.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -126,6 +126,19 @@ impl Yard {
     }
 }
 
+/// Somebody who has joined the broadcast `demo` with this role.
+pub(crate) async fn joins(yard: &Yard, uid: &str, role: Role) -> Guest {
+    let mut guest = yard.guest();
+    guest.connect("demo", Some(&yard.token(uid, role))).await;
+    guest
+}
+
+/// A request there, and its answer.
+pub(crate) async fn asks(guest: &mut Guest, cmd: u64, body: Value) -> Value {
+    guest.says(&json!({"ver": "3", "cmd": cmd, "cid": "demo", "tid": 9, "bdy": body}).to_string()).await;
+    guest.hears(cmd + 10_000).await
+}
+
 /// One client of a yard.
 pub(crate) struct Guest {
     pub(crate) session: Session,
