@@ -68,8 +68,6 @@ type Sent = (String, String, i64, String);
 pub(super) struct Truth {
     /// By place.
     pub(super) lines: BTreeMap<u64, TrueLine>,
-    /// Places of what was erased before anybody looked: what it was is not known.
-    pub(super) unseen: BTreeSet<u64>,
     pub(super) seq: u64,
     /// Places of acts.
     pub(super) acts: Vec<u64>,
@@ -124,7 +122,6 @@ impl Truth {
                 self.sent.retain(|_, (_, place, _)| *place > upto.0);
                 self.forget_notices();
             }
-            Body::Erased => drop(self.unseen.insert(seq)),
             _ => {}
         }
     }

@@ -10,9 +10,10 @@ use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 use tokio::time::timeout;
 
+use madang::eventlog::EventLog;
 use madang::eventlog::flaky::{Faults, Flaky};
 use madang::eventlog::memory::Memory;
-use madang::eventlog::{EventLog, LARGEST_PAGE};
+use madang::eventlog::tail::Tail;
 use madang::model::act::{Name, Notice, Which, Wish};
 use madang::model::filter::{FilterChange, Measure};
 use madang::model::id::{ChannelId, Seq, UserId};
@@ -110,6 +111,7 @@ impl Scars {
 
 pub(super) struct World {
     pub(super) log: Memory,
+    tail: Tail,
     pub(super) channel: ChannelId,
     pub(super) cid: String,
     pub(super) machines: Vec<Machine>,
@@ -168,9 +170,11 @@ impl World {
             on_their_way: HashSet::new(),
             last_sent: None,
         };
+        let channel = ChannelId::parse("c0ffee").unwrap();
         let mut world = Self {
+            tail: log.follow(&channel, Seq::default()),
             log,
-            channel: ChannelId::parse("c0ffee").unwrap(),
+            channel,
             cid: String::new(),
             machines,
             viewers: (0..VIEWERS).map(viewer).collect(),
@@ -316,6 +320,7 @@ impl World {
             Op::Crash { machine } => self.crash(machine % MACHINES),
             Op::Lag => {
                 self.scars.lagged = true;
+                self.read_log();
                 self.log.lag();
             }
         }
@@ -472,16 +477,16 @@ impl World {
         }
     }
 
+    /// What has happened by now, as it was written: what has been erased or dropped since was seen before.
     fn read_log(&mut self) {
-        loop {
-            let page = self.log.read(&self.channel, self.seen, LARGEST_PAGE).now_or_never().unwrap().unwrap();
-            assert!(page.gone <= self.seen, "nothing is dropped before it was looked at");
-            for logged in &page.events {
+        while let Some(events) = self.tail.next().now_or_never() {
+            let Ok(events) = events else {
+                self.tail = self.log.follow(&self.channel, self.seen);
+                continue;
+            };
+            for logged in &events {
                 self.truth.apply(logged);
                 self.seen = logged.seq;
-            }
-            if page.events.len() < LARGEST_PAGE {
-                return;
             }
         }
     }
