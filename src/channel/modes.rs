@@ -50,9 +50,9 @@ impl Running {
         self.panic.filter(|panic| at < panic.until).map_or(self.modes, |panic| panic.modes)
     }
 
-    /// Forgets who sent when, once slow mode is over that held before.
-    fn forget_slowed(&mut self, before: Modes) {
-        if before.slow_seconds > 0 && self.modes.slow_seconds == 0 {
+    /// Forgets who sent when, unless slow mode is set.
+    fn forget_slowed(&mut self) {
+        if self.modes.slow_seconds == 0 {
             self.slowed.clear();
         }
     }
@@ -109,7 +109,7 @@ impl Channel {
             return Changed::default();
         }
         self.running.before = Some((act, before));
-        self.running.forget_slowed(before);
+        self.running.forget_slowed();
         Changed { modes: true, something: true, ..Changed::default() }
     }
 
@@ -121,7 +121,7 @@ impl Channel {
 
     pub(super) fn calm(&mut self) -> bool {
         let panic = self.running.panic.take();
-        self.running.forget_slowed(panic.map_or(self.running.modes, |panic| panic.modes));
+        self.running.forget_slowed();
         panic.is_some()
     }
 
@@ -135,12 +135,14 @@ impl Channel {
     pub(super) fn run_as_before(&mut self, act: Seq) -> bool {
         let panic = self.running.panic.take_if(|panic| panic.act == act).is_some();
         let before = self.running.before.take_if(|(by, _)| *by == act);
-        let now = self.running.modes;
         if let Some((_, modes)) = before {
             self.running.modes = modes;
         }
-        self.running.forget_slowed(now);
-        panic || before.is_some()
+        let undone = panic || before.is_some();
+        if undone {
+            self.running.forget_slowed();
+        }
+        undone
     }
 }
 

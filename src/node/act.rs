@@ -3,8 +3,6 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use tokio::sync::oneshot;
-
 use crate::channel::Channel;
 use crate::eventlog::LogError;
 use crate::model::access::Credential;
@@ -18,7 +16,7 @@ use crate::model::refusal::Refusal;
 use crate::model::time::Millis;
 use crate::policy::{rules as filters, text};
 
-use super::append::refusal;
+use super::append::{refusal, waited_for};
 use super::filter::slowly;
 use super::live::{Live, State};
 use super::{Access, Appointed, Node, Outcome, Restriction, Running, Seat, StationError};
@@ -218,8 +216,8 @@ impl Node {
         let live = self.hub.live(&view.id).await.map_err(|failure| refusal(&failure))?;
         let principal = self.settle(&live, &cid, Standing::Valid(principal))??;
         self.pace_acts(&principal)?;
-        let role = live.state.lock().channel.role_of(&principal.uid, principal.role, &principal.credential());
-        if role.is_staff() { Ok(live) } else { Err(Refusal::NotStaff.into()) }
+        live.state.lock().channel.is_staff_here(&Author::from(&*principal), &principal.credential())?;
+        Ok(live)
     }
 
     /// What is remembered of this user's restrictions in a broadcast's channel, whether they hold or not.
@@ -352,14 +350,18 @@ impl Node {
     /// What somebody wishes, as far as the rules of the site and the limits of others have a say in it. Done before the
     /// channel is looked at, because it may take its time.
     fn passing(&self, live: &Live, staff: &Staff, wish: Wish) -> Result<Wish, Refusal> {
-        let held = {
+        let held = || {
             let state = live.state.lock();
             state.channel.is_staff_here(&staff.by, &staff.credential)?;
-            state.channel.filtering().rules.clone()
+            Ok(state.channel.filtering().rules.clone())
         };
         match wish {
-            Wish::Filter(change) => Ok(Wish::Filter(slowly(|| filters::checked(held.filter(), change))?)),
+            Wish::Filter(change) => {
+                let held = held()?;
+                Ok(Wish::Filter(slowly(|| filters::checked(held.filter(), change))?))
+            }
             Wish::Pin(Notice::Text(says, extras), seconds) => {
+                held()?;
                 self.passes_site(staff.by.role, &says, &extras)?;
                 Ok(Wish::Pin(Notice::Text(says, extras), seconds))
             }
@@ -373,15 +375,11 @@ impl Node {
         live: &Arc<Live>,
         event: Event,
     ) -> impl Future<Output = Result<Option<Receipt>, Refusal>> + use<> {
-        let (tell, told) = oneshot::channel();
-        let answer = Box::new(move |outcome| {
-            // Whoever asked may have hung up; the act stands all the same.
-            let _ = tell.send(outcome);
-        });
+        let (answer, told) = waited_for();
         self.append(live.id(), event, Arc::clone(live), answer);
         let live = Arc::clone(live);
         async move {
-            let receipt = match told.await.unwrap_or(Outcome::Refused(Refusal::Fault)) {
+            let receipt = match told.await {
                 Outcome::Refused(refusal) => return Err(refusal),
                 // The second is of one that was done before.
                 Outcome::Acted(receipt) | Outcome::Sent(receipt) => Some(receipt),

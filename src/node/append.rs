@@ -111,18 +111,23 @@ impl Node {
         event: Event,
         waiters: impl WaitersOf,
     ) -> Result<(), Refusal> {
-        let (tell, told) = oneshot::channel();
-        let answer = Box::new(move |outcome| {
-            // Whoever asked may have hung up; the event stands all the same.
-            let _ = tell.send(outcome);
-        });
+        let (answer, told) = waited_for();
         self.append(channel, event, waiters, answer);
         match told.await {
-            Ok(Outcome::Refused(refusal)) => Err(refusal),
-            Ok(_) => Ok(()),
-            Err(_) => Err(Refusal::Fault),
+            Outcome::Refused(refusal) => Err(refusal),
+            _ => Ok(()),
         }
     }
+}
+
+/// An answer, and what waits for it.
+pub(super) fn waited_for() -> (Answer, impl Future<Output = Outcome>) {
+    let (tell, told) = oneshot::channel();
+    let answer = Box::new(move |outcome| {
+        // Whoever asked may have hung up; the event stands all the same.
+        let _ = tell.send(outcome);
+    });
+    (answer, async { told.await.unwrap_or(Outcome::Refused(Refusal::Fault)) })
 }
 
 /// Waits until whoever asked has been told. An event that was in the log before is not brought by the tail again: its

@@ -22,7 +22,7 @@ use crate::model::id::{ChannelId, Cid, Seq, UserId};
 use crate::model::message::Receipt;
 use crate::model::time::Millis;
 use crate::policy::revoked::{Revocation, Revocations};
-use crate::policy::rules::Rules;
+use crate::policy::rules::{self, Rules};
 
 use super::append::{Waiters, WaitersOf};
 use super::{Outcome, Parts};
@@ -199,6 +199,12 @@ impl State {
     /// Does what is done in the whole site.
     fn act(&mut self, logged: &Logged, act: &Act) -> Outcome {
         let (seq, at) = (logged.seq, logged.event.at);
+        if let Deed::Filter(change) = &act.deed
+            && let Err(refusal) = rules::fits(self.filtering.rules.filter(), change)
+        {
+            // Two were added at the same moment, with room for one.
+            return Outcome::Refused(refusal);
+        }
         let done = match &act.deed {
             Deed::Filter(change) => self.filtering.change(seq, at, &act.by.profile.nickname, change),
             Deed::Undo(place) => self.filtering.undo(seq, *place),

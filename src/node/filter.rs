@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 #[cfg(not(shuttle))]
 use tokio::runtime::RuntimeFlavor;
-use tokio::sync::oneshot;
 
 use crate::channel::{Channel, Filtering, Measures};
 use crate::eventlog::{LARGEST_PAGE, LogError};
@@ -20,7 +19,7 @@ use crate::model::refusal::Refusal;
 use crate::model::time::Millis;
 use crate::policy::rules::{self, Rules};
 
-use super::append::refusal;
+use super::append::{refusal, waited_for};
 use super::live::Live;
 use super::{Access, Done, Node, Outcome, StationError};
 
@@ -125,13 +124,9 @@ impl Node {
         let key = access.id.clone();
         let act = Act { by, cid: None, credential: Credential::of_the_site(), key, reason, deed };
         let event = Event { id, at: self.parts.clock.now(), body: Body::Act(Arc::new(act)) };
-        let (tell, told) = oneshot::channel();
-        let answer = Box::new(move |outcome| {
-            // Whoever asked may have hung up; the act stands all the same.
-            let _ = tell.send(outcome);
-        });
+        let (answer, told) = waited_for();
         self.append(&ChannelId::directory(), event, self.directory.clone(), answer);
-        match told.await.unwrap_or(Outcome::Refused(Refusal::Fault)) {
+        match told.await {
             Outcome::Refused(refusal) => Err(refusal.into()),
             Outcome::Acted(receipt) | Outcome::Sent(receipt) => Ok(Some(receipt)),
             Outcome::Done | Outcome::Late => Ok(None),

@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use tokio::sync::oneshot;
-
 use crate::model::access::Credential;
 use crate::model::id::{ChannelId, Cid, EventId};
 use crate::model::message::{Author, Draft, Line, Receipt};
@@ -12,7 +10,7 @@ use crate::model::principal::Principal;
 use crate::model::refusal::Refusal;
 use crate::model::time::Millis;
 
-use super::append::{Answer, refusal};
+use super::append::{Answer, refusal, waited_for};
 use super::judging::Sent;
 use super::station::StationError;
 use super::subscribe::Seat;
@@ -91,13 +89,9 @@ impl Node {
             filtered: None,
             judged: Line::UNJUDGED,
         };
-        let (tell, told) = oneshot::channel();
-        let answer = Box::new(move |outcome| {
-            // Whoever asked may have hung up; the line stands all the same.
-            let _ = tell.send(outcome);
-        });
+        let (answer, told) = waited_for();
         self.judge(&live, Sent { id: Some(id), at: now, line, overtaken: 0, answer });
-        match told.await.unwrap_or(Outcome::Refused(Refusal::Fault)) {
+        match told.await {
             Outcome::Sent(receipt) => Ok((cid, receipt)),
             Outcome::Refused(refusal) => Err(refusal.into()),
             // It was sent before, and so long ago that nobody remembers when.

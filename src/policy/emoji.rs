@@ -64,8 +64,8 @@ fn is_flag_letter(character: &char) -> bool {
     ('\u{1f1e6}'..='\u{1f1ff}').contains(character)
 }
 
-/// Unicode's `Extended_Pictographic`, and skin colours, without what is a letter, a digit or a word in a frame, without
-/// and without what is kept for later, but where new emojis come. Digits and the like, which can be
+/// Unicode's `Extended_Pictographic`, and skin colours, without what is a letter, a digit or a word in a frame, and
+/// without what is kept for later, but where new emojis come. Digits and the like, which can be
 /// emojis with a mark behind them, are none.
 fn is_pictograph(character: char) -> bool {
     matches!(character,

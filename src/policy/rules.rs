@@ -98,8 +98,9 @@ impl Rules {
 
     /// What is searched for beside what was before, if entries were added and nothing else has changed.
     fn with_beside(self: &Arc<Self>, filter: &Filter, past: &Past) -> Option<Beside> {
-        let Past { words, patterns, .. } = past;
-        let only = Past { words: words.clone(), patterns: patterns.clone(), ..Past::default() } == *past;
+        let Past { words, patterns, hosts, links, repeats, marks, directions } = past;
+        let settings = (links, repeats, marks, directions);
+        let only = hosts.is_empty() && settings == (&None, &None, &None, &None);
         let (before, mut added) = match &self.beside {
             Some(Beside { before, added }) => (before, added.clone()),
             None => (self, Filter::default()),

@@ -23,8 +23,15 @@ async fn forbids(guest: &mut Guest, word: &str, measure: &str) -> Value {
 
 /// Changes the rules of the whole site, as somebody who has this role.
 async fn rules_site(yard: &Yard, word: &str, measure: Measure, role: Role) -> Result<Option<Receipt>, StationError> {
+    adds_to_site(yard, vec![(word.to_owned(), Some(measure))], role).await
+}
+
+async fn adds_to_site(
+    yard: &Yard,
+    words: Vec<(String, Option<Measure>)>,
+    role: Role,
+) -> Result<Option<Receipt>, StationError> {
     let by = Author { uid: UserId::parse("site").unwrap(), profile: Arc::default(), role };
-    let words = vec![(word.to_owned(), Some(measure))];
     let deed = Deed::Filter(Arc::new(FilterChange { words, ..FilterChange::default() }));
     let (access, id) = (yard.node.access("root").unwrap(), EventId::fresh());
     yard.node.rule_site(deed, (by, String::new()), &access, id).await
@@ -310,6 +317,21 @@ async fn there_is_room_for_so_many_words_and_no_more() {
     yard.moderates(&channel, Wish::Undo(done.seq)).await.unwrap();
     assert_eq!(viewer.sends_and_hears("demo", "so word9999 then").await["retCode"], 422);
     assert!(done.seq > Seq(1));
+}
+
+/// Each looks at what there is before either has come into the log.
+#[tokio::test]
+async fn two_lists_of_the_site_that_come_at_once_have_room_for_one() {
+    let yard = Yard::new().await;
+    let words = |from: usize| {
+        let numbers = from..from + MOST_WORDS / 2 + 1;
+        numbers.map(|number| (format!("word{number}"), Some(Measure::Refuse))).collect::<Vec<_>>()
+    };
+    let adds = |from| adds_to_site(&yard, words(from), Role::SiteManager);
+    let (one, other) = tokio::join!(adds(0), adds(MOST_WORDS));
+    assert!(one.unwrap().is_some());
+    assert_eq!(other, Err(StationError::Refused(Refusal::TooMany("blocked words"))));
+    assert_eq!(yard.node.rules_of_site().rules.filter().words.len(), MOST_WORDS / 2 + 1);
 }
 
 #[test]

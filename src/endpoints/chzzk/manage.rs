@@ -18,7 +18,7 @@ use crate::node::Restriction;
 use crate::proto::request::acts::{ModeWords, asked, condition, days, given_role};
 
 use super::live::{self, korean_date};
-use super::moderate::{acts, logged_in, with_status};
+use super::moderate::{acts, channel_id, logged_in, with_status};
 use super::{Chzzk, Wrapped, content, failure, refused, station_failure};
 
 /// Days of a block when the request doesn't say.
@@ -226,7 +226,7 @@ async fn counted(
     user: &str,
     headers: &HeaderMap,
 ) -> Result<super::Answer, super::Answer> {
-    let channel = ChannelId::parse(channel).ok_or_else(|| failure(404, "no such channel"))?;
+    let channel = channel_id(channel)?;
     let user = UserId::parse(user).ok_or_else(|| failure(404, "no such user"))?;
     let principal = logged_in(chzzk, headers).await?;
     let found = chzzk.node.activity_for(&channel, principal, &user).await;
@@ -294,7 +294,7 @@ async fn place(
     headers: &HeaderMap,
     (channel, cid): (&str, Option<&str>),
 ) -> Result<(Principal, Cid), super::Answer> {
-    let channel = ChannelId::parse(channel).ok_or_else(|| failure(404, "no such channel"))?;
+    let channel = channel_id(channel)?;
     let unreadable = || failure(400, "chatChannelId can't be one");
     let named = cid.map(|cid| Cid::parse(cid).ok_or_else(unreadable)).transpose()?;
     let principal = logged_in(chzzk, headers).await?;

@@ -13,7 +13,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::model::act::{Asked, Name, Notice, Which, Wish};
-use crate::model::id::{Cid, UserId};
+use crate::model::id::{ChannelId, Cid, UserId};
 use crate::model::principal::Principal;
 use crate::model::time::Millis;
 
@@ -67,6 +67,11 @@ async fn of_a_line(
         Ok(principal) => acts(chzzk, principal, &cid, Asked { reason: String::new(), wish }).await,
         Err(answer) => answer,
     })
+}
+
+/// The channel that a path names.
+pub(super) fn channel_id(channel: &str) -> Result<ChannelId, Answer> {
+    ChannelId::parse(channel).ok_or_else(|| failure(404, "no such channel"))
 }
 
 /// Who is logged in.

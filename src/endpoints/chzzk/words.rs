@@ -13,11 +13,10 @@ use serde_json::{Value, json};
 
 use crate::model::act::{Asked, Wish};
 use crate::model::filter::{Entry, FilterChange, Measure};
-use crate::model::id::ChannelId;
 use crate::node::Filtering;
 
 use super::live::korean_date;
-use super::moderate::{acts, logged_in, with_status};
+use super::moderate::{acts, channel_id, logged_in, with_status};
 use super::{Answer, Chzzk, content, failure, station_failure};
 
 /// What becomes of a line with a word that is added here: these paths have no word for anything else.
@@ -64,10 +63,6 @@ async fn rules(chzzk: &Chzzk, channel: &str, headers: &HeaderMap) -> Result<Filt
     let channel = channel_id(channel)?;
     let principal = logged_in(chzzk, headers).await?;
     chzzk.node.rules_for(&channel, principal).await.map_err(|error| station_failure(&error))
-}
-
-fn channel_id(channel: &str) -> Result<ChannelId, Answer> {
-    ChannelId::parse(channel).ok_or_else(|| failure(404, "no such channel"))
 }
 
 /// Adds a word.
