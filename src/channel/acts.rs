@@ -25,6 +25,8 @@ pub(super) struct Changed {
     pub(super) notice: bool,
     /// Whether the chat is run otherwise.
     pub(super) modes: bool,
+    /// The question that stands otherwise.
+    pub(super) question: Option<Seq>,
     /// Whether anything is otherwise than before, shown or not.
     pub(super) something: bool,
 }
@@ -81,6 +83,7 @@ impl Channel {
                 Changed { modes, something: modes, ..Changed::default() }
             }
             Deed::Filter(change) => self.change_rules(seq, event.at, &by.profile.nickname, change),
+            Deed::Mark(place, status, _) => self.mark((seq, event.at), &by, *place, *status),
             Deed::Undo(place) => self.undo(seq, event.at, *place),
         };
         changed.notice |= self.take_down_hidden();
@@ -131,8 +134,8 @@ impl Channel {
     }
 
     fn keep_act(&mut self, seq: Seq, event: &Arc<Event>, changed: Changed) -> KeptAct {
-        let Changed { lines, notice, modes, .. } = changed;
-        let act = KeptAct { seq, event: event.clone(), lines: lines.into(), notice, modes };
+        let Changed { lines, notice, modes, question, .. } = changed;
+        let act = KeptAct { seq, event: event.clone(), lines: lines.into(), notice, modes, question };
         if !act.is_silent() {
             self.window.push_act(act.clone());
         }
@@ -172,6 +175,7 @@ impl Channel {
             Deed::Kick(_) | Deed::Penalize(..) | Deed::Block(..) | Deed::Lift(_) | Deed::Appoint(..) => Ok(()),
             Deed::Run(_) | Deed::Panic(..) | Deed::Calm => Ok(()),
             Deed::Filter(change) => rules::fits(self.filtering.rules.filter(), change),
+            Deed::Mark(place, _, version) => self.may_mark(*place, *version),
             Deed::Undo(place) => self.may_undo(by, *place, at),
         }
     }
@@ -192,6 +196,7 @@ impl Channel {
         match restriction.max(self.hidden.rank_of(act)) {
             Some(rank) => outranks(by, Some(rank)),
             None if self.pinned_by(act) || self.runs_by(act) || self.filtering.is_due_to(act) => Ok(()),
+            None if self.questions.due_to(act).is_some() => Ok(()),
             None => Err(Refusal::NothingToUndo),
         }
     }
@@ -321,7 +326,9 @@ impl Channel {
         let people = self.restrictions.undo(act, at).is_some() | self.grants.undo(act);
         let modes = self.run_as_before(act);
         let filtered = self.filtering.undo(seq, act);
-        Changed { lines, notice, modes, something: shown || notice || people || modes || filtered }
+        let question = self.mark_as_before(seq, act);
+        let something = shown || notice || people || modes || filtered || question.is_some();
+        Changed { lines, notice, modes, question, something }
     }
 
     /// Takes down a notice whose line is hidden. Whether there was one.

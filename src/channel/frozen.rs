@@ -10,13 +10,17 @@ use crate::model::event::{Body, Logged};
 use crate::model::id::{ChannelId, Seq};
 use crate::model::message::Receipt;
 use crate::model::principal::Role;
+use crate::model::question::{QuestionChange, QuestionStatus};
 use crate::model::time::Millis;
 use crate::policy::revoked::{Revocation, Revocations};
 
 use super::authors::Authors;
 use super::notice::Notice;
 use super::window::Window;
-use super::{Channel, Filtering, Grants, Hidden, Kept, KeptAct, Newcomers, Restrictions, Running, Trail, in_role};
+use super::{
+    Channel, Filtering, Grants, Hidden, Kept, KeptAct, Newcomers, Question, Questions, Restrictions, Running, Trail,
+    in_role,
+};
 
 /// A channel's state at a place in its log.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -57,6 +61,10 @@ pub struct Frozen {
     pub hidden: Hidden,
     /// Everything up to here is dropped.
     pub dropped: Seq,
+    /// How many questions have been asked in the newest broadcast.
+    pub asked: u64,
+    /// Questions that are remembered, oldest first.
+    pub questions: Vec<FrozenQuestion>,
     /// From this one on, what authors sent is remembered.
     pub remembered: Seq,
     /// The lines that matter, oldest first.
@@ -74,6 +82,29 @@ pub struct FrozenAct {
     pub notice: bool,
     /// Whether the chat is run otherwise since then.
     pub modes: bool,
+    /// The question that stands otherwise since then.
+    pub question: Option<Seq>,
+}
+
+/// A question; what it asks stands in the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FrozenQuestion {
+    /// Its line.
+    pub line: FrozenLine,
+    /// Its number in its broadcast.
+    pub number: u64,
+    /// How it stands.
+    pub status: QuestionStatus,
+    /// How often it has changed.
+    pub version: u64,
+    /// Digests of those who have voted for it, lowest first.
+    pub voters: Vec<u64>,
+    /// How many have whose names are forgotten.
+    pub forgotten: u64,
+    /// The last change of its status.
+    pub change: Option<QuestionChange>,
+    /// The place of what has changed it last.
+    pub changed: Seq,
 }
 
 /// A notice; what it says stands in the log.
@@ -140,6 +171,8 @@ impl Channel {
             filtering: self.filtering.clone(),
             hidden: self.hidden.clone(),
             dropped: self.dropped,
+            asked: self.questions.asked(),
+            questions: self.questions.all().map(FrozenQuestion::from).collect(),
             remembered: first,
             marks,
         })
@@ -163,7 +196,7 @@ impl Channel {
                 window.push(kept);
             }
         }
-        for FrozenAct { seq, lines, notice, modes } in &frozen.acts {
+        for FrozenAct { seq, lines, notice, modes, question } in &frozen.acts {
             if let Some(logged) = event_at(events, *seq) {
                 let lines = Arc::from(lines.as_slice());
                 window.push_act(KeptAct {
@@ -172,10 +205,12 @@ impl Channel {
                     lines,
                     notice: *notice,
                     modes: *modes,
+                    question: *question,
                 });
             }
         }
         let notice = |frozen: &FrozenNotice| frozen.thaw(events);
+        let questions = frozen.questions.iter().filter_map(|question| question.thaw(events));
         let mut revocations = Revocations::default();
         frozen.revocations.iter().cloned().for_each(|revocation| revocations.add(revocation));
         Self {
@@ -188,6 +223,7 @@ impl Channel {
             notice: frozen.notice.as_ref().and_then(notice),
             taken: frozen.taken.as_ref().and_then(|(act, taken)| Some((*act, notice(taken)?))),
             trail: frozen.trail.clone(),
+            questions: Questions::new(questions, frozen.asked),
             newcomers: frozen.newcomers.clone(),
             grants: frozen.grants.clone(),
             restrictions: frozen.restrictions.clone(),
@@ -206,7 +242,8 @@ impl Frozen {
         let notices = self.notice.iter().chain(self.taken.iter().map(|(_, notice)| notice));
         let notices = notices.flat_map(|notice| [Some(notice.act), notice.line.map(|(line, ..)| line)]).flatten();
         let marks = self.marks.iter().map(|mark| mark.seq).chain(self.acts.iter().map(|act| act.seq));
-        let mut places: Vec<Seq> = marks.chain(notices).collect();
+        let questions = self.questions.iter().map(|question| question.line.0);
+        let mut places: Vec<Seq> = marks.chain(notices).chain(questions).collect();
         places.sort_unstable();
         places.dedup();
         places
@@ -215,13 +252,41 @@ impl Frozen {
 
 impl From<&KeptAct> for FrozenAct {
     fn from(act: &KeptAct) -> Self {
-        Self { seq: act.seq, lines: act.lines.to_vec(), notice: act.notice, modes: act.modes }
+        let KeptAct { seq, notice, modes, question, .. } = *act;
+        Self { seq, lines: act.lines.to_vec(), notice, modes, question }
     }
 }
 
 impl From<&Notice> for FrozenNotice {
     fn from(notice: &Notice) -> Self {
         Self { act: notice.act, up: notice.up, line: notice.line().map(|kept| (kept.seq, kept.time, kept.role)) }
+    }
+}
+
+impl From<&Question> for FrozenQuestion {
+    fn from(question: &Question) -> Self {
+        let Question { kept, number, status, version, voters, forgotten, change, changed } = question;
+        let mut voters: Vec<u64> = voters.iter().copied().collect();
+        voters.sort_unstable();
+        let line = (kept.seq, kept.time, kept.role);
+        let (number, status, version, forgotten) = (*number, *status, *version, *forgotten);
+        Self { line, number, status, version, voters, forgotten, change: change.clone(), changed: *changed }
+    }
+}
+
+impl FrozenQuestion {
+    fn thaw(&self, events: &[Logged]) -> Option<Question> {
+        let (seq, time, role) = self.line;
+        Some(Question {
+            kept: kept_line(event_at(events, seq)?, (time, role))?,
+            number: self.number,
+            status: self.status,
+            version: self.version,
+            voters: self.voters.iter().copied().collect(),
+            forgotten: self.forgotten,
+            change: self.change.clone(),
+            changed: self.changed,
+        })
     }
 }
 

@@ -14,6 +14,7 @@ mod modes;
 mod newcomers;
 mod notice;
 mod people;
+mod questions;
 mod restrictions;
 mod reveal;
 mod trail;
@@ -27,6 +28,7 @@ use crate::model::id::{ChannelId, Cid, EventId, Seq, UserId};
 use crate::model::item::LineView;
 use crate::model::message::{Author, Kind, Lane, Line, Receipt};
 use crate::model::principal::Role;
+use crate::model::question::QuestionView;
 use crate::model::refusal::Refusal;
 use crate::model::time::Millis;
 use crate::policy::revoked::{Revocation, Revocations};
@@ -37,11 +39,12 @@ use notice::Notice;
 use window::{Entry, Window};
 
 pub use filtering::{Filtering, Measures};
-pub use frozen::{Frozen, FrozenAct, FrozenLine, FrozenNotice, Mark};
+pub use frozen::{Frozen, FrozenAct, FrozenLine, FrozenNotice, FrozenQuestion, Mark};
 pub use grants::{Grant, Grants};
 pub use hidden::{By, Everything, Hidden};
 pub use modes::{Panic, Running};
 pub use newcomers::Newcomers;
+pub use questions::{Question, Questions};
 pub use restrictions::{Restriction, Restrictions};
 pub use trail::Trail;
 pub use window::KeptAct;
@@ -72,6 +75,15 @@ pub enum Verdict {
     Opened(Cid),
     /// A broadcast ended.
     Closed(Cid),
+    /// A vote was counted, or no longer, or was so already.
+    Voted {
+        /// The place of the vote.
+        seq: Seq,
+        /// The question as it stands since.
+        view: QuestionView,
+        /// Whether it stands otherwise than before.
+        changed: bool,
+    },
     /// Something that staff did, or that ended by itself.
     Act(KeptAct),
     /// Everything that somebody has said by now is forgotten.
@@ -99,6 +111,7 @@ pub struct Channel {
     /// The notice that was taken down last, and by which act.
     taken: Option<(Seq, Notice)>,
     trail: Trail,
+    questions: Questions,
     newcomers: Newcomers,
     grants: Grants,
     restrictions: Restrictions,
@@ -126,6 +139,7 @@ impl Channel {
             notice: None,
             taken: None,
             trail: Trail::default(),
+            questions: Questions::default(),
             newcomers: Newcomers::default(),
             grants: Grants::default(),
             restrictions: Restrictions::default(),
@@ -190,10 +204,11 @@ impl Channel {
         self.may_send(&line.author.uid, line.known.address, role, at)?;
         match line.draft.kind {
             // Notice lines are for staff.
-            Kind::Notice if !role.is_staff() => Err(Refusal::KindNotAllowed),
-            _ if role.is_staff() => Ok(()),
-            _ => self.may_pass(line, at),
+            Kind::Notice if !role.is_staff() => return Err(Refusal::KindNotAllowed),
+            Kind::Question => self.questions.have_room(&line.cid, (&line.author.uid, role))?,
+            Kind::Notice | Kind::Text => {}
         }
+        if role.is_staff() { Ok(()) } else { self.may_pass(line, at) }
     }
 
     fn may_be_written(&self, cid: &Cid) -> Result<(), Refusal> {
@@ -215,6 +230,7 @@ impl Channel {
         let Event { id, at, body } = &*logged.event;
         // By whatever happens: a line may have been erased since another machine has read it.
         self.authors.tick(*at);
+        self.questions.count(body);
         match body {
             Body::Line(line) => self.apply_line(logged.seq, *id, *at, line),
             Body::Opened { cid, title } => self.open(cid, title, *at),
@@ -228,11 +244,12 @@ impl Channel {
                 self.revocations.add(Revocation { seq, revoked, at: *at, until: *until });
                 Verdict::Nothing
             }
+            Body::Vote(vote) => self.apply_vote(logged.seq, &logged.event, vote),
             Body::Act(act) => self.apply_act(logged.seq, &logged.event, act),
             Body::Lapsed { act } => self.lapse(logged.seq, &logged.event, *act),
             Body::Wiped { uid } => self.wipe(logged, uid),
             Body::Dropped { upto } => self.drop_upto(logged, *upto),
-            Body::Erased
+            Body::Erased { .. }
             | Body::Listed { .. }
             | Body::Unlisted { .. }
             | Body::Allotted { .. }
@@ -267,6 +284,9 @@ impl Channel {
         }
         let kept = Kept { seq, id, time, line: line.clone(), role };
         self.window.push(kept.clone());
+        if line.draft.kind == Kind::Question {
+            self.questions.ask(&kept);
+        }
         if line.is_blinded() {
             self.blind(seq);
         }
@@ -277,6 +297,7 @@ impl Channel {
         self.window.forget_author(uid);
         self.authors.forget_author(uid);
         self.newcomers.forget(uid);
+        self.questions.forget_author(logged.seq, uid);
         self.running.slowed.remove(uid);
         let act = self.forget(logged.seq, &logged.event, |notice| notice.author().uid == *uid);
         Verdict::Wiped(uid.clone(), act)
@@ -292,6 +313,7 @@ impl Channel {
         self.authors.forget_upto(upto);
         self.hidden.forget(upto);
         self.trail.forget_upto(upto);
+        self.questions.forget_upto(upto);
         let gone = |notice: &Notice| notice.act <= upto || notice.line().is_some_and(|kept| kept.seq <= upto);
         Verdict::Dropped(upto, self.forget(logged.seq, &logged.event, gone))
     }
@@ -308,6 +330,7 @@ impl Channel {
         }
         self.window = Window::since(self.seq);
         (self.notice, self.taken) = (None, None);
+        self.questions.begin_anew();
         self.broadcasts.push(Broadcast { cid: cid.clone(), title: title.to_owned(), opened: at, closed: None });
         Verdict::Opened(cid.clone())
     }

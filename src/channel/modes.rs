@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use crate::model::id::{Seq, UserId};
 use crate::model::message::Line;
-use crate::model::mode::{Group, ModeChange, Modes};
+use crate::model::mode::{Group, Known, ModeChange, Modes};
 use crate::model::refusal::Refusal;
 use crate::model::time::Millis;
 use crate::policy::emoji;
@@ -85,10 +85,7 @@ impl Channel {
         if modes == Modes::default() {
             return Ok(());
         }
-        may_take_part(&modes, line, at)?;
-        if modes.real_name && !line.known.real_name {
-            return Err(Refusal::RealNameOnly);
-        }
+        may_take_part(&modes, line.author.profile.subscription.is_some(), &line.known, at)?;
         if modes.emoji_only && !emoji::is_all(&line.draft.text, &line.draft.extras) {
             return Err(Refusal::EmojiOnly);
         }
@@ -146,14 +143,17 @@ impl Channel {
     }
 }
 
-fn may_take_part(modes: &Modes, line: &Line, at: Millis) -> Result<(), Refusal> {
-    let subscribed = line.author.profile.subscription.is_some();
+/// Whether viewers of whom this is known may take part at all.
+pub(super) fn may_take_part(modes: &Modes, subscribed: bool, known: &Known, at: Millis) -> Result<(), Refusal> {
     let long_enough = |since: Millis| at.0 - since.0 >= i64::from(modes.follow_minutes) * MINUTE_MS;
     let may = match modes.group {
         Group::All => true,
-        Group::Followers => line.known.followed.is_some_and(long_enough) || (subscribed && modes.subscribers_too),
+        Group::Followers => known.followed.is_some_and(long_enough) || (subscribed && modes.subscribers_too),
         Group::Subscribers => subscribed,
         Group::Managers => false,
     };
-    if may { Ok(()) } else { Err(Refusal::NotInGroup { group: modes.group, minutes: modes.follow_minutes }) }
+    if !may {
+        return Err(Refusal::NotInGroup { group: modes.group, minutes: modes.follow_minutes });
+    }
+    if modes.real_name && !known.real_name { Err(Refusal::RealNameOnly) } else { Ok(()) }
 }

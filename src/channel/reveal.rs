@@ -9,6 +9,7 @@ use crate::model::id::{Cid, Seq, UserId};
 use crate::model::item::{Audience, Item, LineView, NoticeView, Sanction, Standing, SystemView, View};
 use crate::model::message::{Author, Draft, Kind, Line, Status};
 use crate::model::mode::Modes;
+use crate::model::question::QuestionView;
 use crate::model::time::Millis;
 
 use super::notice::Says;
@@ -29,6 +30,11 @@ impl Channel {
     /// What members are told of an act, as they may see it now.
     pub fn reveal_act(&self, act: &KeptAct) -> Vec<Item> {
         self.reveal_parts(act, (act.notice, act.modes))
+    }
+
+    /// What members are told of a vote.
+    pub fn reveal_votes(&self, seq: Seq, question: QuestionView) -> Item {
+        Item::revealed(seq, true, Audience::All, View::Votes(question))
     }
 
     /// Whether an act of these is the last that has changed what is pinned, and the last that has changed how the chat is
@@ -57,7 +63,10 @@ impl Channel {
         let sanction = self.sanction(act).map(|(audience, sanction)| (audience, View::Sanction(sanction)));
         let system = system(act).map(|system| (Audience::Staff, View::System(system)));
         let modes = modes.then(|| (Audience::All, View::Modes(self.modes_now())));
-        let mut views = sanction.into_iter().chain(parts).chain(notice).chain(modes).chain(system).peekable();
+        let question = act.question.and_then(|place| self.question_at(place));
+        let question = question.map(|question| (Audience::All, View::Question(question)));
+        let mut views =
+            sanction.into_iter().chain(parts).chain(notice).chain(modes).chain(question).chain(system).peekable();
         let mut items = Vec::new();
         while let Some((audience, view)) = views.next() {
             items.push(Item::revealed(act.seq, views.peek().is_none(), audience, view));
@@ -77,6 +86,8 @@ impl Channel {
                 View::Standing(others.map(|line| self.standing_again(line)).collect())
             }
             View::Modes(_) => View::Modes(self.modes_now()),
+            View::Question(question) => View::Question(self.question_again(question)),
+            View::Votes(question) => View::Votes(self.question_again(question)),
             same @ (View::Sanction(_) | View::System(_)) => same,
         })
     }
@@ -100,6 +111,7 @@ impl Channel {
             Arc::new(Line { draft, ..Line::clone(&kept.line) })
         };
         let line = LineView::revealed(kept.seq, kept.id, kept.time, Status::Normal, line);
+        let line = line.with_question(self.questions().state(kept.seq));
         let author = &kept.line.author.uid;
         (line, self.hidden.holds(kept.seq, author), self.hidden.by(kept.seq, author).map(|by| by.act))
     }
@@ -185,9 +197,17 @@ impl Channel {
         })
     }
 
-    fn reveal_line(&self, kept: &Kept) -> LineView {
+    fn question_again(&self, question: QuestionView) -> QuestionView {
+        self.question_at(question.state.seq).unwrap_or(question)
+    }
+
+    pub(super) fn reveal_line(&self, kept: &Kept) -> LineView {
         let status = self.status(kept.seq, &kept.line.author.uid, kept.line.is_blinded());
-        LineView::revealed(kept.seq, kept.id, kept.time, status, kept.line.clone())
+        let line = LineView::revealed(kept.seq, kept.id, kept.time, status, kept.line.clone());
+        if kept.line.draft.kind != Kind::Question {
+            return line;
+        }
+        line.with_question(self.questions().state(kept.seq))
     }
 
     fn line_again(&self, line: LineView) -> LineView {
@@ -197,7 +217,8 @@ impl Channel {
         }
         let blinded = line.filtered().is_some_and(|filtered| filtered.measure == Measure::Blind);
         let status = self.status(line.seq(), &line.author().uid, blinded);
-        line.with_status(status)
+        let question = self.questions().state(line.seq());
+        line.with_status(status).with_question(question)
     }
 
     /// How a line stands; `None` when nothing is known of it any more that could be told.

@@ -44,6 +44,8 @@ pub struct KeptAct {
     pub notice: bool,
     /// Whether the chat is run otherwise since then.
     pub modes: bool,
+    /// The question that stands otherwise since then.
+    pub question: Option<Seq>,
 }
 
 impl KeptAct {
@@ -66,7 +68,7 @@ impl KeptAct {
     /// Whether nobody sees anything of it.
     pub fn is_silent(&self) -> bool {
         let target = matches!(&self.event.body, Body::Act(act) if act.deed.target().is_some());
-        self.lines.is_empty() && !self.notice && !self.modes && !target
+        self.lines.is_empty() && !self.notice && !self.modes && self.question.is_none() && !target
     }
 }
 

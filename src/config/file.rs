@@ -72,6 +72,7 @@ pub(super) struct LimitsSection {
     pub(super) recents_burst: Option<u32>,
     pub(super) acts_per_second: Option<u32>,
     pub(super) acts_burst: Option<u32>,
+    pub(super) questions_per_minute: Option<u32>,
     pub(super) messages_per_second: Option<u32>,
     pub(super) control_frames_per_second: Option<u32>,
     pub(super) connections: Option<usize>,

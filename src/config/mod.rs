@@ -160,6 +160,7 @@ impl Config {
             ("limits.recents_burst", wide(rules.recents.burst), 1, 10_000),
             ("limits.acts_per_second", wide(rules.acts.per_second), 1, 1_000),
             ("limits.acts_burst", wide(rules.acts.burst), 1, 10_000),
+            ("limits.questions_per_minute", wide(rules.questions_per_minute), 1, 10_000),
             ("limits.messages_per_second", wide(chat.messages_per_second), 10, 1_000_000),
             ("limits.control_frames_per_second", wide(chat.control_frames_per_second), 1, 10_000),
             ("limits.connections", self.connections.unwrap_or(100), 100, 10_000_000),

@@ -7,7 +7,7 @@ use toml::{Table, Value};
 use super::{Config, rooms};
 
 /// Keys that take effect at once.
-const RELOADABLE: [&str; 19] = [
+const RELOADABLE: [&str; 20] = [
     "allowed_origins",
     "trusted_proxies",
     "chat.text_characters",
@@ -21,6 +21,7 @@ const RELOADABLE: [&str; 19] = [
     "limits.recents_burst",
     "limits.acts_per_second",
     "limits.acts_burst",
+    "limits.questions_per_minute",
     "limits.connections",
     "limits.connections_per_address",
     "limits.connections_per_user",

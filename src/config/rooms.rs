@@ -15,6 +15,9 @@ use crate::ws;
 use super::file::{AuthSection, ChatSection, FeedSection, File, LimitsSection, LogSection, SiteSection};
 use super::{Config, ConfigError, mistake};
 
+/// Questions of one user in a minute, on a gateway for trying things out.
+const DEV_QUESTIONS: u32 = 600;
+
 const DAY: Duration = Duration::from_secs(86_400);
 
 pub(super) fn auth(file: &File, dev: bool) -> Result<auth::Config, ConfigError> {
@@ -83,6 +86,11 @@ fn rules(file: &File, dev: bool) -> Rules {
         session_sends: rate(usual.session_sends, session, session),
         recents: rate(usual.recents, section.recents_per_second, section.recents_burst),
         acts: rate(usual.acts, section.acts_per_second, section.acts_burst),
+        questions_per_minute: section.questions_per_minute.unwrap_or(if dev {
+            DEV_QUESTIONS
+        } else {
+            usual.questions_per_minute
+        }),
     }
 }
 
@@ -210,6 +218,7 @@ fn written_limits(config: &Config) -> LimitsSection {
         recents_burst: Some(rules.recents.burst),
         acts_per_second: Some(rules.acts.per_second),
         acts_burst: Some(rules.acts.burst),
+        questions_per_minute: Some(rules.questions_per_minute),
         messages_per_second: Some(chat.messages_per_second),
         control_frames_per_second: Some(chat.control_frames_per_second),
         connections: config.connections,

@@ -5,6 +5,7 @@
 
 mod acts;
 mod filters;
+mod questions;
 
 use std::sync::Arc;
 
@@ -57,6 +58,7 @@ enum StoredBody {
     Hidden {
         seq: u64,
     },
+    Vote(Box<questions::StoredVote>),
     Act(Box<acts::StoredAct>),
     Lapsed {
         act: u64,
@@ -73,7 +75,10 @@ enum StoredBody {
     KeyRevoked {
         key: String,
     },
-    Erased,
+    Erased {
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        question: bool,
+    },
 }
 
 /// One of the two.
@@ -178,13 +183,15 @@ pub fn encode(event: &Event) -> Vec<u8> {
         Body::Unlisted { channel } => StoredBody::Unlisted { channel: channel.to_string() },
         Body::Allotted { cid, channel } => StoredBody::Allotted { cid: cid.to_string(), channel: channel.to_string() },
         Body::Revoked { revoked, until } => StoredBody::Revoked(stored_revoked(revoked, *until)),
+        Body::Vote(vote) => StoredBody::Vote(Box::new(questions::stored(vote))),
         Body::Act(act) => StoredBody::Act(Box::new(acts::stored(act))),
         Body::Lapsed { act } => StoredBody::Lapsed { act: act.0 },
         Body::Wiped { uid } => StoredBody::Wiped { uid: uid.to_string() },
         Body::Dropped { upto } => StoredBody::Dropped { upto: upto.0 },
         Body::KeyMade(key) => StoredBody::KeyMade(Box::new(stored_key(key))),
         Body::KeyRevoked { id } => StoredBody::KeyRevoked { key: id.clone() },
-        Body::Erased | Body::Unreadable { .. } => StoredBody::Erased,
+        Body::Erased { question } => StoredBody::Erased { question: *question },
+        Body::Unreadable { .. } => StoredBody::Erased { question: false },
     };
     let mut bytes = vec![VERSION];
     // Writing plain structs to memory can't fail.
@@ -282,13 +289,14 @@ fn read_body(body: StoredBody) -> Option<Body> {
             Body::Revoked { revoked, until: Millis(until) }
         }
         StoredBody::Hidden { seq } => Body::Act(Arc::new(acts::hidden_by_the_site(Seq(seq))?)),
+        StoredBody::Vote(vote) => Body::Vote(Arc::new(questions::read(*vote)?)),
         StoredBody::Act(act) => Body::Act(Arc::new(acts::read(*act)?)),
         StoredBody::Lapsed { act } => Body::Lapsed { act: Seq(act) },
         StoredBody::Wiped { uid } => Body::Wiped { uid: UserId::parse(&uid)? },
         StoredBody::Dropped { upto } => Body::Dropped { upto: Seq(upto) },
         StoredBody::KeyMade(key) => Body::KeyMade(Arc::new(read_key(*key)?)),
         StoredBody::KeyRevoked { key } => Body::KeyRevoked { id: key },
-        StoredBody::Erased => Body::Erased,
+        StoredBody::Erased { question } => Body::Erased { question },
     })
 }
 
@@ -396,6 +404,8 @@ mod tests {
         };
         for body in [
             Body::Wiped { uid: UserId::parse("u").unwrap() },
+            Body::Erased { question: false },
+            Body::Erased { question: true },
             Body::Dropped { upto: Seq(9) },
             Body::KeyMade(Arc::new(key)),
             Body::KeyRevoked { id: "k1".to_owned() },

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use crate::metrics::Metrics;
-use crate::model::event::{Body, Event, Logged};
+use crate::model::event::{Event, Logged};
 use crate::model::id::{ChannelId, Epoch, EventId, Seq};
 use crate::model::time::Millis;
 
@@ -97,8 +97,8 @@ impl EventLog for Memory {
         let mut channels = self.channels.lock();
         if let Some(log) = channels.get_mut(channel) {
             for logged in log.events.iter_mut().filter(|logged| places.contains(&logged.seq)) {
-                let Event { id, at, .. } = *logged.event;
-                logged.event = Arc::new(Event { id, at, body: Body::Erased });
+                let Event { id, at, body } = &*logged.event;
+                logged.event = Arc::new(Event { id: *id, at: *at, body: body.erased() });
             }
         }
         Box::pin(ready(Ok(())))

@@ -44,7 +44,7 @@ impl Group {
             Audience::Staff => self.staff,
             Audience::User(only) => user == Some(only),
         };
-        meant && item.is_in(self.lane)
+        meant && item.is_in(self.lane) && (self.layer == Layer::Ext || !item.is_ext())
     }
 }
 

@@ -13,7 +13,7 @@ mod headcount;
 mod members;
 mod missed;
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -402,6 +402,7 @@ impl Feed {
             pending.clear();
             return (Vec::new(), false);
         }
+        forget_needless_votes(&mut pending.items);
         let mut bytes = 0;
         let fitting = pending
             .items
@@ -456,4 +457,23 @@ impl Feed {
         let Attendance { sockets: members, users } = there;
         Batch { channel, cid, epoch: *epoch, span, items, left: 0, members, users }
     }
+}
+
+/// Drops what was said of the votes for a question where more is said of it later: thousands vote at the same moment.
+fn forget_needless_votes(items: &mut Vec<Item>) {
+    if !items.iter().any(|item| item.votes().is_some()) {
+        return;
+    }
+    let mut later = HashSet::new();
+    let needed: Vec<bool> = items
+        .iter()
+        .rev()
+        .map(|item| {
+            let needed = item.votes().is_none_or(|question| !later.contains(&question));
+            later.extend(item.question());
+            needed
+        })
+        .collect();
+    let mut needed = needed.into_iter().rev();
+    items.retain(|_| needed.next().unwrap_or(true));
 }

@@ -16,6 +16,8 @@ pub enum Permission {
     ReadChannels,
     /// Open, rename and close them.
     WriteChannels,
+    /// Look at lines and questions.
+    ReadMessages,
     /// Send lines, as anyone.
     WriteMessages,
     /// Hide lines, and show them again.
@@ -40,9 +42,10 @@ pub enum Permission {
 
 impl Permission {
     /// Every permission.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::ReadChannels,
         Self::WriteChannels,
+        Self::ReadMessages,
         Self::WriteMessages,
         Self::HideMessages,
         Self::ReadModeration,
@@ -60,6 +63,7 @@ impl Permission {
         match self {
             Self::ReadChannels => "channels:read",
             Self::WriteChannels => "channels:write",
+            Self::ReadMessages => "messages:read",
             Self::WriteMessages => "messages:write",
             Self::HideMessages => "messages:hide",
             Self::ReadModeration => "moderation:read",

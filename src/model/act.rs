@@ -8,6 +8,7 @@ use super::id::{Cid, Seq, UserId};
 use super::message::{Author, Extras};
 use super::mode::ModeChange;
 use super::principal::Role;
+use super::question::QuestionStatus;
 use super::time::Millis;
 
 /// Longest reason in characters.
@@ -77,6 +78,8 @@ pub enum Deed {
     Calm,
     /// Lines are filtered otherwise.
     Filter(Arc<FilterChange>),
+    /// The question at this place stands otherwise, if nobody has changed it since it had this version.
+    Mark(Seq, QuestionStatus, u64),
     /// What was done at this place is taken back.
     Undo(Seq),
 }
@@ -98,6 +101,7 @@ impl Deed {
             | Self::Panic(..)
             | Self::Calm
             | Self::Filter(_)
+            | Self::Mark(..)
             | Self::Undo(_) => None,
         }
     }
@@ -118,6 +122,7 @@ impl Deed {
             Self::Panic(..) => "panic",
             Self::Calm => "calm",
             Self::Filter(_) => "filter",
+            Self::Mark(..) => "mark",
             Self::Undo(_) => "undo",
         }
     }
@@ -204,6 +209,8 @@ pub enum Wish {
     Calm,
     /// Lines shall be filtered otherwise.
     Filter(FilterChange),
+    /// A question that has this version shall stand otherwise.
+    Mark(Name, QuestionStatus, u64),
     /// What was done at this place shall be taken back.
     Undo(Seq),
 }

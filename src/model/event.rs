@@ -5,7 +5,8 @@ use std::sync::Arc;
 use super::access::{ApiKey, Revoked};
 use super::act::Act;
 use super::id::{ChannelId, Cid, EventId, Seq, UserId};
-use super::message::Line;
+use super::message::{Kind, Line};
+use super::question::Vote;
 use super::time::Millis;
 
 /// Something that happened in a channel.
@@ -43,6 +44,8 @@ pub enum Body {
     },
     /// Somebody said something.
     Line(Arc<Line>),
+    /// Somebody would like to hear the answer to a question, or no longer.
+    Vote(Arc<Vote>),
     /// Staff did something.
     Act(Arc<Act>),
     /// What an act had begun is over, because its time was up.
@@ -94,12 +97,31 @@ pub enum Body {
         id: String,
     },
     /// The content was erased; its place in the log stays.
-    Erased,
+    Erased {
+        /// Whether it was a question: questions are numbered.
+        question: bool,
+    },
     /// Written by a newer build in a form this one can't read: the channel is read-only until it is upgraded.
     Unreadable {
         /// The form's version byte.
         version: u8,
     },
+}
+
+impl Body {
+    /// What is left of it when it is erased.
+    pub fn erased(&self) -> Self {
+        Self::Erased { question: self.is_question() }
+    }
+
+    /// Whether somebody asked something, be it accepted or not.
+    pub fn is_question(&self) -> bool {
+        match self {
+            Self::Line(line) => line.draft.kind == Kind::Question,
+            Self::Erased { question } => *question,
+            _ => false,
+        }
+    }
 }
 
 /// An event with its place in its channel's log.

@@ -89,6 +89,13 @@ impl fmt::Display for AddressHash {
     }
 }
 
+impl UserId {
+    /// A number that stands for it where many are remembered: of millions of users hardly two have the same.
+    pub fn digest(&self) -> u64 {
+        Uuid::new_v5(&Uuid::NAMESPACE_OID, self.as_str().as_bytes()).as_u64_pair().1
+    }
+}
+
 /// What happened, once: the key under which a log remembers an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct EventId(pub Uuid);

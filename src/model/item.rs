@@ -10,6 +10,7 @@ use super::filter::Filtered;
 use super::id::{Cid, EventId, Seq, UserId};
 use super::message::{Author, Extras, Kind, Lane, Line, Status};
 use super::mode::Modes;
+use super::question::{QuestionState, QuestionView};
 use super::time::Millis;
 
 /// Who may see an item.
@@ -47,6 +48,10 @@ pub enum View {
     Modes(Modes),
     /// A line of the system, for staff.
     System(SystemView),
+    /// A question has another status now.
+    Question(QuestionView),
+    /// A question has other votes now.
+    Votes(QuestionView),
 }
 
 impl Item {
@@ -84,7 +89,7 @@ impl Item {
     pub fn line(&self) -> Option<&LineView> {
         match &self.view {
             View::Line(line) => Some(line),
-            View::Standing(_) | View::Notice(_) | View::Sanction(_) | View::Modes(_) | View::System(_) => None,
+            _ => None,
         }
     }
 
@@ -98,7 +103,25 @@ impl Item {
 
     /// Whether it is something that staff did: it doesn't wait for others.
     pub fn is_act(&self) -> bool {
-        self.line().is_none()
+        !matches!(self.view, View::Line(_) | View::Votes(_))
+    }
+
+    /// Whether only sessions of our own layer have a word for it.
+    pub fn is_ext(&self) -> bool {
+        matches!(self.view, View::Question(_) | View::Votes(_))
+    }
+
+    /// The question of which it says how it stands.
+    pub fn question(&self) -> Option<Seq> {
+        match &self.view {
+            View::Question(question) | View::Votes(question) => Some(question.state.seq),
+            _ => None,
+        }
+    }
+
+    /// The question whose votes it tells, and nothing else: a later word makes it needless.
+    pub fn votes(&self) -> Option<Seq> {
+        self.question().filter(|_| matches!(self.view, View::Votes(_)))
     }
 
     /// Whether it takes something back.
@@ -113,6 +136,7 @@ impl Item {
             // Whoever shows only some lines passes over what is said of others.
             View::Standing(_) | View::Notice(_) => true,
             View::Sanction(_) | View::Modes(_) | View::System(_) => matches!(lane, Lane::All | Lane::Quiet),
+            View::Question(_) | View::Votes(_) => lane.shows_questions(),
         }
     }
 
@@ -121,7 +145,7 @@ impl Item {
         match &self.view {
             View::Line(line) => LINE_BYTES + line.content_bytes(),
             View::Standing(lines) => lines.iter().map(Standing::bytes).sum(),
-            View::Sanction(_) | View::Modes(_) => STANDING_BYTES * 2,
+            View::Sanction(_) | View::Modes(_) | View::Question(_) | View::Votes(_) => STANDING_BYTES * 2,
             View::System(_) => LINE_BYTES * 4,
             View::Notice(notice) => LINE_BYTES + notice.as_ref().map_or(0, |notice| LINE_BYTES + notice.text.len()),
         }
@@ -142,17 +166,28 @@ pub struct LineView {
     time: Millis,
     status: Status,
     line: Arc<Line>,
+    question: Option<QuestionState>,
 }
 
 impl LineView {
     /// The view of `line` that `channel::reveal` decided on.
     pub fn revealed(seq: Seq, id: EventId, time: Millis, status: Status, line: Arc<Line>) -> Self {
-        Self { seq, id, time, status, line }
+        Self { seq, id, time, status, line, question: None }
     }
 
     /// The same line as it stands now, by `channel::reveal`'s decision.
     pub fn with_status(self, status: Status) -> Self {
         Self { status, ..self }
+    }
+
+    /// The same question as it stands, by `channel::reveal`'s decision.
+    pub fn with_question(self, question: Option<QuestionState>) -> Self {
+        Self { question, ..self }
+    }
+
+    /// How it stands, if it is a question that is remembered.
+    pub fn question(&self) -> Option<QuestionState> {
+        self.question
     }
 
     /// Place in the channel's log.

@@ -36,6 +36,11 @@ pub enum Lane {
 }
 
 impl Lane {
+    /// Whether it is told how questions stand.
+    pub fn shows_questions(self) -> bool {
+        matches!(self, Self::All | Self::Questions)
+    }
+
     /// Whether lines of this kind are in it.
     pub fn shows(self, kind: Kind) -> bool {
         match self {

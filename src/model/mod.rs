@@ -13,5 +13,6 @@ pub mod item;
 pub mod message;
 pub mod mode;
 pub mod principal;
+pub mod question;
 pub mod refusal;
 pub mod time;

@@ -4,6 +4,7 @@ use thiserror::Error;
 
 use super::filter::Rule;
 use super::mode::Group;
+use super::question::{QuestionState, QuestionStatus};
 
 /// A 'no' that a client hears, in words that say what to do. `proto::code` maps each to a number.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -93,6 +94,18 @@ pub enum Refusal {
     /// Nothing of an act holds any more.
     #[error("nothing of that act is left to take back")]
     NothingToUndo,
+    /// Somebody else has changed the question since; this is how it stands.
+    #[error("the question was changed meanwhile: it is {} now, version {}", .0.status.word(), .0.version)]
+    StaleQuestion(QuestionState),
+    /// A question that waits for no answer any more.
+    #[error("the question is {}: it can't be voted for", .0.word())]
+    QuestionClosed(QuestionStatus),
+    /// Too many questions wait for an answer already: so many of whoever asks, or too many of all.
+    #[error("{} wait for an answer already: wait until some are answered", which_questions(*.0))]
+    TooManyOpen(Option<usize>),
+    /// A channel remembers no more voters.
+    #[error("no more votes can be counted here until some questions are answered")]
+    VotesFull,
     /// Nothing to see in the text.
     #[error("the text is empty")]
     EmptyText,
@@ -162,6 +175,10 @@ impl Refusal {
 
 fn until_when(for_ms: Option<u64>) -> String {
     for_ms.map_or_else(|| "any more".to_owned(), |millis| format!("for another {} s", millis.div_ceil(1_000)))
+}
+
+fn which_questions(yours: Option<usize>) -> String {
+    yours.map_or_else(|| "too many questions".to_owned(), |most| format!("{most} questions of yours"))
 }
 
 fn who_may(group: Group, minutes: u32) -> String {

@@ -315,6 +315,7 @@ impl Node {
             Wish::Panic(change, seconds) => Deed::Panic(change, now + i64::from(seconds) * 1_000),
             Wish::Calm => Deed::Calm,
             Wish::Filter(change) => Deed::Filter(Arc::new(change)),
+            Wish::Mark(name, status, version) => Deed::Mark(place_of_question(channel, &name)?, status, version),
             Wish::Kick(user) => Deed::Kick(whom(&state, &user)),
             Wish::Penalize(user, seconds) => Deed::Penalize(whom(&state, &user), now + i64::from(seconds) * 1_000),
             Wish::Block(user, days) => {
@@ -383,7 +384,7 @@ impl Node {
                 Outcome::Refused(refusal) => return Err(refusal),
                 // The second is of one that was done before.
                 Outcome::Acted(receipt) | Outcome::Sent(receipt) => Some(receipt),
-                Outcome::Done | Outcome::Late => None,
+                Outcome::Voted(_) | Outcome::Done | Outcome::Late => None,
             };
             // Somebody may be telling what was revealed before.
             live.told().await;
@@ -419,6 +420,13 @@ fn lines(channel: &Channel, which: Which) -> Result<Lines, Refusal> {
         Which::Of(user) => Lines::Of(user),
         Which::Sweep { seconds, newcomer_minutes } => Lines::Sweep { seconds, newcomer_minutes },
     })
+}
+
+pub(super) fn place_of_question(channel: &Channel, name: &Name) -> Result<Seq, Refusal> {
+    match name {
+        Name::Place(place) => Ok(*place),
+        Name::Said(user, time) => channel.place_of_question(user, *time).ok_or(Refusal::NoSuchLine),
+    }
 }
 
 fn place_of(channel: &Channel, name: &Name) -> Result<Seq, Refusal> {

@@ -189,7 +189,8 @@ impl State {
             | Body::Lapsed { .. }
             | Body::Wiped { .. }
             | Body::Dropped { .. }
-            | Body::Erased
+            | Body::Erased { .. }
+            | Body::Vote(_)
             | Body::Unreadable { .. } => {}
             Body::Act(act) => return self.act(logged, act),
         }

@@ -129,7 +129,7 @@ impl Node {
         match told.await {
             Outcome::Refused(refusal) => Err(refusal.into()),
             Outcome::Acted(receipt) | Outcome::Sent(receipt) => Ok(Some(receipt)),
-            Outcome::Done | Outcome::Late => Ok(None),
+            Outcome::Voted(_) | Outcome::Done | Outcome::Late => Ok(None),
         }
     }
 

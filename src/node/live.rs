@@ -227,11 +227,21 @@ impl Live {
                         stage.feed.push([item]);
                     }
                 }
+                Verdict::Voted { seq, view, changed: true } => {
+                    if let Some(stage) = &state.stage {
+                        stage.feed.push([state.channel.reveal_votes(*seq, view.clone())]);
+                    }
+                }
                 Verdict::Opened(cid) => state.change_stage(Stage::set_up(parts, &self.id, cid)),
                 Verdict::Act(act) | Verdict::Wiped(_, act) | Verdict::Dropped(_, act) => {
                     state.reveal_again(&verdict, act);
                 }
-                Verdict::Rejected(_) | Verdict::Closed(_) | Verdict::Repeat(_) | Verdict::Late | Verdict::Nothing => {}
+                Verdict::Rejected(_)
+                | Verdict::Closed(_)
+                | Verdict::Repeat(_)
+                | Verdict::Voted { .. }
+                | Verdict::Late
+                | Verdict::Nothing => {}
             }
             verdicts.push((logged.event.clone(), logged.seq, verdict));
         }
@@ -368,6 +378,7 @@ fn outcome(event: &Event, seq: Seq, verdict: Verdict) -> Outcome {
         Verdict::Repeat(first) => Outcome::Sent(first),
         Verdict::Rejected(refusal) => Outcome::Refused(refusal),
         Verdict::Late => Outcome::Late,
+        Verdict::Voted { view, .. } => Outcome::Voted(view),
         Verdict::Act(_) => Outcome::Acted(Receipt { id: event.id, time: event.at, seq }),
         Verdict::Opened(_) | Verdict::Closed(_) | Verdict::Wiped(..) | Verdict::Dropped(..) | Verdict::Nothing => {
             Outcome::Done

@@ -17,6 +17,7 @@ mod keys;
 mod lapse;
 mod ledger;
 mod live;
+mod questions;
 mod resume;
 mod retention;
 mod revoke;
@@ -43,6 +44,7 @@ use crate::feed::{self, Encoders};
 use crate::metrics::Metrics;
 use crate::model::id::Epoch;
 use crate::model::message::Receipt;
+use crate::model::question::QuestionView;
 use crate::model::refusal::Refusal;
 use crate::policy::pace::Paces;
 use crate::policy::rate::Rate;
@@ -60,6 +62,7 @@ pub use append::Answer;
 pub use filter::{LONGEST_TRIAL_MINUTES, Trial};
 pub use keys::Access;
 pub use ledger::{EndedBy, Farewell, FarewellQuery};
+pub use questions::Listed;
 pub use resume::{Arrival, Lost, Turn};
 pub use send::SiteLine;
 pub use station::{ChannelView, StationError};
@@ -78,6 +81,8 @@ pub struct Rules {
     pub recents: Rate,
     /// How fast one of staff acts, in all their sessions together.
     pub acts: Rate,
+    /// Questions of one user in a minute, in all their sessions together, all of which may come at once. Staff are exempt.
+    pub questions_per_minute: u32,
 }
 
 impl Default for Rules {
@@ -88,6 +93,7 @@ impl Default for Rules {
             session_sends: Rate { per_second: 1_000, burst: 1_000 },
             recents: Rate { per_second: 2, burst: 10 },
             acts: Rate { per_second: 20, burst: 100 },
+            questions_per_minute: 6,
         }
     }
 }
@@ -153,6 +159,8 @@ pub enum Outcome {
     Sent(Receipt),
     /// Something that staff did: durable, and in force.
     Acted(Receipt),
+    /// A vote: durable, and counted once.
+    Voted(QuestionView),
     /// Something else: durable and applied, or so already.
     Done,
     /// A line that was overtaken by other rules, again and again: not there.
@@ -170,6 +178,7 @@ pub struct Node {
     users: Paces<String>,
     programs: Paces<String>,
     actors: Paces<String>,
+    askers: Paces<String>,
     ledger: Ledger,
     turns: Arc<Semaphore>,
     /// Held by who tries rules.
@@ -194,6 +203,7 @@ impl Node {
             users: Paces::default(),
             programs: Paces::default(),
             actors: Paces::default(),
+            askers: Paces::default(),
             ledger: Ledger::default(),
             turns: Arc::new(Semaphore::new(resume::AT_ONCE)),
             trying: AsyncMutex::default(),

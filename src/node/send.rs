@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use crate::model::access::Credential;
 use crate::model::id::{ChannelId, Cid, EventId};
-use crate::model::message::{Author, Draft, Line, Receipt};
+use crate::model::message::{Author, Draft, Kind, Line, Receipt};
 use crate::model::mode::Known;
 use crate::model::principal::Principal;
 use crate::model::refusal::Refusal;
 use crate::model::time::Millis;
+use crate::policy::rate::PerMinute;
 
 use super::append::{Answer, refusal, waited_for};
 use super::judging::Sent;
@@ -48,6 +49,7 @@ impl Node {
         let principal = seat.principal().ok_or(Refusal::ReadOnly)?;
         self.still_holds(principal)?;
         self.pace(seat, principal)?;
+        self.pace_questions(seat, principal, &draft)?;
         let author = Author::from(principal);
         let (credential, now) = (principal.credential(), self.parts.clock.now());
         let (members, known) = (seat.members(), seat.known(principal));
@@ -55,8 +57,18 @@ impl Node {
         Ok((now, Line { cid, author, draft, members, credential, known, filtered, judged }))
     }
 
+    /// Who isn't staff asks so many questions in a minute, in all their sessions together.
+    fn pace_questions(&self, seat: &Seat, principal: &Principal, draft: &Draft) -> Result<(), Refusal> {
+        if draft.kind != Kind::Question || seat.is_staff() {
+            return Ok(());
+        }
+        let (now, most) = (self.parts.clock.now(), self.rules().questions_per_minute);
+        let taken = self.askers.take(principal.uid.as_str(), now, PerMinute(most));
+        taken.map_err(|retry_after_ms| Refusal::TooFast { retry_after_ms })
+    }
+
     /// Every session has its own limit; who isn't staff has one with all their sessions together.
-    fn pace(&self, seat: &Seat, principal: &Principal) -> Result<(), Refusal> {
+    pub(super) fn pace(&self, seat: &Seat, principal: &Principal) -> Result<(), Refusal> {
         let (now, rules) = (self.parts.clock.now(), self.rules());
         let too_fast = |retry_after_ms| Refusal::TooFast { retry_after_ms };
         seat.sends.take(now, rules.session_sends).map_err(too_fast)?;
@@ -95,7 +107,7 @@ impl Node {
             Outcome::Sent(receipt) => Ok((cid, receipt)),
             Outcome::Refused(refusal) => Err(refusal.into()),
             // It was sent before, and so long ago that nobody remembers when.
-            Outcome::Acted(_) | Outcome::Done => Err(StationError::DoneBefore),
+            Outcome::Acted(_) | Outcome::Voted(_) | Outcome::Done => Err(StationError::DoneBefore),
             Outcome::Late => Err(StationError::Overtaken),
         }
     }

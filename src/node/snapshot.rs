@@ -1,15 +1,15 @@
 //! The stored form of a channel's state: JSON, read by the build that wrote it and by those that know its version.
 
+mod acts;
 mod people;
+mod questions;
 mod rules;
 
 use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::channel::{
-    By, Channel, Everything, Frozen, FrozenAct, FrozenLine, FrozenNotice, Hidden, Mark, Newcomers, Trail,
-};
+use crate::channel::{By, Channel, Everything, Frozen, Hidden, Mark, Newcomers, Trail};
 use crate::eventlog::{EventLog, LARGEST_PAGE, LogError, Snapshot};
 use crate::model::access::Revoked;
 use crate::model::broadcast::Broadcast;
@@ -20,8 +20,8 @@ use crate::model::time::Millis;
 use crate::policy::revoked::Revocation;
 
 /// The version that this build writes. Version 1 has nothing hidden in it, version 2 not by what it was hidden, and none of
-/// what staff did beside; this build reads all three.
-const VERSION: u8 = 3;
+/// what staff did beside, version 3 no questions; this build reads all four.
+const VERSION: u8 = 4;
 
 /// Places that lie so near to one another are read together.
 const NEAR: u64 = 64;
@@ -49,11 +49,11 @@ struct Stored {
     #[serde(default)]
     acts_window: Option<u64>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    acts: Vec<StoredAct>,
+    acts: Vec<acts::StoredAct>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    notice: Option<StoredNotice>,
+    notice: Option<acts::StoredNotice>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    taken: Option<(u64, StoredNotice)>,
+    taken: Option<(u64, acts::StoredNotice)>,
     /// Each by what it is more than the one before.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     trail: Vec<u64>,
@@ -67,6 +67,11 @@ struct Stored {
     running: people::StoredRunning,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     rules: Option<rules::StoredRules>,
+    /// How many questions have been asked in the newest broadcast; missing before version 4.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    asked: u64,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    questions: Vec<questions::StoredQuestion>,
     remembered: u64,
     /// Each by what it is more than the one before: numbers of one or two digits, mostly.
     marks: Vec<(u64, i64, i64)>,
@@ -85,20 +90,6 @@ struct StoredUser {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     shown: Vec<u64>,
 }
-
-#[derive(Serialize, Deserialize)]
-struct StoredAct {
-    seq: u64,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    lines: Vec<u64>,
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    notice: bool,
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    modes: bool,
-}
-
-/// The place of the act that pinned it, of the one since which it is up, and of the line that it repeats, with its time.
-type StoredNotice = (u64, u64, Option<(u64, i64, Option<u8>)>);
 
 #[derive(Serialize, Deserialize)]
 struct StoredBroadcast {
@@ -139,9 +130,9 @@ pub(super) fn take(frozen: &Frozen) -> Snapshot {
         hidden_by: runs(&frozen.hidden),
         hidden_users: hidden_users(&frozen.hidden),
         acts_window: Some(frozen.acts_window.0),
-        acts: frozen.acts.iter().map(stored_act).collect(),
-        notice: frozen.notice.as_ref().map(stored_notice),
-        taken: frozen.taken.as_ref().map(|(act, notice)| (act.0, stored_notice(notice))),
+        acts: frozen.acts.iter().map(acts::stored_act).collect(),
+        notice: frozen.notice.as_ref().map(acts::stored_notice),
+        taken: frozen.taken.as_ref().map(|(act, notice)| (act.0, acts::stored_notice(notice))),
         trail: steps(frozen.trail.places()),
         newcomers: frozen.newcomers.parts().map(stored_newcomers),
         grants: people::stored_grants(&frozen.grants),
@@ -150,6 +141,8 @@ pub(super) fn take(frozen: &Frozen) -> Snapshot {
         rules: rules::stored(&frozen.filtering),
         hidden_floor: frozen.hidden.floor().0,
         dropped: frozen.dropped.0,
+        asked: frozen.asked,
+        questions: frozen.questions.iter().map(questions::stored).collect(),
         remembered: frozen.remembered.0,
         marks: marks.collect(),
         roles: frozen.marks.iter().filter_map(|mark| Some((mark.seq.0, people::number(mark.role?)))).collect(),
@@ -191,9 +184,9 @@ pub(super) fn read(snapshot: &Snapshot) -> Option<Frozen> {
         floor: Millis(stored.floor),
         window: Seq(stored.window),
         acts_window: stored.acts_window.map_or(snapshot.seq, Seq),
-        acts: stored.acts.into_iter().map(read_act).collect(),
-        notice: stored.notice.map(read_notice),
-        taken: stored.taken.map(|(act, notice)| (Seq(act), read_notice(notice))),
+        acts: stored.acts.into_iter().map(acts::read_act).collect(),
+        notice: stored.notice.map(acts::read_notice),
+        taken: stored.taken.map(|(act, notice)| (Seq(act), acts::read_notice(notice))),
         trail: Trail::new(places(stored.trail)?),
         newcomers: Newcomers::new(lately?, before?),
         grants: people::read_grants(stored.grants)?,
@@ -202,6 +195,8 @@ pub(super) fn read(snapshot: &Snapshot) -> Option<Frozen> {
         filtering: rules::read(stored.rules)?,
         hidden,
         dropped: Seq(stored.dropped),
+        asked: stored.asked,
+        questions: stored.questions.into_iter().map(questions::read).collect::<Option<_>>()?,
         remembered: Seq(stored.remembered),
         marks,
     })
@@ -280,30 +275,6 @@ fn read_user(stored: StoredUser) -> Option<(UserId, Everything)> {
     Some((UserId::parse(&uid)?, Everything { upto: Seq(upto), by, shown }))
 }
 
-fn stored_act(act: &FrozenAct) -> StoredAct {
-    StoredAct {
-        seq: act.seq.0,
-        lines: act.lines.iter().map(|place| place.0).collect(),
-        notice: act.notice,
-        modes: act.modes,
-    }
-}
-
-fn read_act(stored: StoredAct) -> FrozenAct {
-    let StoredAct { seq, lines, notice, modes } = stored;
-    FrozenAct { seq: Seq(seq), lines: lines.into_iter().map(Seq).collect(), notice, modes }
-}
-
-fn stored_notice(notice: &FrozenNotice) -> StoredNotice {
-    let line = |(Seq(place), Millis(time), role): FrozenLine| (place, time, role.map(people::number));
-    (notice.act.0, notice.up.0, notice.line.map(line))
-}
-
-fn read_notice((act, up, line): StoredNotice) -> FrozenNotice {
-    let read = |(place, time, role): (u64, i64, Option<u8>)| (Seq(place), Millis(time), role.and_then(people::role));
-    FrozenNotice { act: Seq(act), up: Seq(up), line: line.map(read) }
-}
-
 fn stored_newcomers(users: &HashMap<UserId, i64>) -> Vec<(String, i64)> {
     let mut stored: Vec<_> = users.iter().map(|(user, minute)| (user.to_string(), *minute)).collect();
     stored.sort();
@@ -353,12 +324,15 @@ fn read_revocation(stored: StoredRevocation) -> Option<Revocation> {
 mod tests {
     use std::sync::Arc;
 
-    use crate::channel::{Filtering, Grant, Grants, Panic, Restriction, Restrictions, Running};
+    use crate::channel::{
+        Filtering, FrozenAct, FrozenNotice, FrozenQuestion, Grant, Grants, Panic, Restriction, Restrictions, Running,
+    };
     use crate::eventlog::memory::Memory;
     use crate::model::event::{Body, Event};
     use crate::model::filter::{FilterChange, Measure, Repeats};
     use crate::model::id::AddressHash;
     use crate::model::mode::{Group, Modes};
+    use crate::model::question::{QuestionChange, QuestionStatus};
 
     use super::*;
 
@@ -424,6 +398,23 @@ mod tests {
             panic: Some(Panic { act: Seq(31), modes: Modes::panic(), until: Millis(99) }),
             slowed: [(user("u"), Millis(5))].into(),
         };
+        let change = QuestionChange {
+            act: Seq(50),
+            at: Millis(6),
+            by: user("mod"),
+            nickname: "지기".to_owned(),
+            before: QuestionStatus::Selected,
+        };
+        let question = |change| FrozenQuestion {
+            line: (Seq(9), Millis(7), role),
+            number: 3,
+            status: QuestionStatus::Answered,
+            version: 4,
+            voters: vec![1, u64::MAX],
+            forgotten: 2,
+            change,
+            changed: Seq(60),
+        };
         let revocation = |seq, revoked| Revocation { seq: Seq(seq), revoked, at: Millis(9), until: Millis(99) };
         Frozen {
             filtering: filtering(),
@@ -434,7 +425,13 @@ mod tests {
             floor: Millis(-5),
             window: Seq(8),
             acts_window: Seq(6),
-            acts: vec![FrozenAct { seq: Seq(13), lines: vec![Seq(9), Seq(12)], notice: true, modes: true }],
+            acts: vec![FrozenAct {
+                seq: Seq(13),
+                lines: vec![Seq(9), Seq(12)],
+                notice: true,
+                modes: true,
+                question: Some(Seq(9)),
+            }],
             notice: Some(FrozenNotice { act: Seq(14), up: Seq(15), line: Some((Seq(10), Millis(7), role)) }),
             taken: Some((Seq(14), FrozenNotice { act: Seq(11), up: Seq(11), line: None })),
             trail: Trail::new([Seq(11), Seq(13), Seq(14)]),
@@ -455,6 +452,8 @@ mod tests {
                 [(user("bad"), Everything { upto: Seq(8), by, shown: [Seq(7), Seq(8)].into() })],
             ),
             dropped: Seq(4),
+            asked: 7,
+            questions: vec![question(None), question(Some(change))],
             remembered: Seq(u64::MAX),
             marks: vec![mark(9, 1_790_000_000_000, 0), mark(12, 1_789_999_999_000, 1_790_000_000_000)],
         }

@@ -12,6 +12,7 @@ use crate::model::message::Author;
 use crate::model::mode::Known;
 use crate::model::principal::{Principal, Role, Standing};
 use crate::model::refusal::Refusal;
+use crate::model::time::Millis;
 use crate::policy::rate::{Pace, Rate};
 use crate::ws::outbox::Outbox;
 
@@ -109,6 +110,11 @@ impl Seat {
         self.live.roles.subscribe()
     }
 
+    /// Takes a turn for a list that its holder asks for.
+    pub(super) fn pace_list(&self, now: Millis, rate: Rate) -> Result<(), Refusal> {
+        self.recents.take(now, rate).map_err(|retry_after_ms| Refusal::TooFast { retry_after_ms })
+    }
+
     pub(super) fn user(&self) -> Option<&UserId> {
         self.principal().map(|principal| &principal.uid)
     }
@@ -200,8 +206,7 @@ impl Node {
         count: usize,
         tell: impl FnOnce(Vec<LineView>, Option<NoticeView>, Seq),
     ) -> Result<(), Refusal> {
-        let paced = seat.recents.take(self.parts.clock.now(), self.rules().recents);
-        paced.map_err(|retry_after_ms| Refusal::TooFast { retry_after_ms })?;
+        seat.pace_list(self.parts.clock.now(), self.rules().recents)?;
         // Whoever hides something waits for those who are telling what they saw before.
         let state = seat.live.state.lock();
         let _telling = seat.live.tells();

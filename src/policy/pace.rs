@@ -8,7 +8,7 @@ use dashmap::DashMap;
 
 use crate::model::time::Millis;
 
-use super::rate::{Pace, Rate};
+use super::rate::{Pace, Tempo};
 
 /// Fewest names that are worth a look for those to forget.
 const SWEEP_FROM: usize = 1_024;
@@ -30,10 +30,16 @@ impl<K: Hash + Eq + Clone> Default for Paces<K> {
 
 impl<K: Hash + Eq + Clone> Paces<K> {
     /// Takes a turn for whoever this is; when it is too early, says in how many milliseconds it won't be.
-    pub fn take<Q: ?Sized + Hash + Eq + ToOwned<Owned = K>>(&self, name: &Q, now: Millis, rate: Rate) -> Result<(), u64>
+    pub fn take<Q: ?Sized + Hash + Eq + ToOwned<Owned = K>>(
+        &self,
+        name: &Q,
+        now: Millis,
+        rate: impl Into<Tempo>,
+    ) -> Result<(), u64>
     where
         K: Borrow<Q>,
     {
+        let rate = rate.into();
         let known = self.paces.get(name).map(|pace| pace.take(now, rate));
         known.unwrap_or_else(|| {
             self.sweep(now);
@@ -53,6 +59,7 @@ impl<K: Hash + Eq + Clone> Paces<K> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::rate::Rate;
     use super::*;
 
     #[test]

@@ -17,14 +17,33 @@ pub struct Rate {
     pub burst: u32,
 }
 
-impl Rate {
-    fn interval(self) -> i64 {
-        1_000_000 / i64::from(self.per_second.max(1))
-    }
+/// So many a minute, all of which may come at once; 1 at least.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PerMinute(pub u32);
 
+/// How far apart turns are in the long run, in microseconds, and how many may be taken at once.
+#[derive(Clone, Copy, Debug)]
+pub struct Tempo {
+    interval: i64,
+    burst: i64,
+}
+
+impl From<Rate> for Tempo {
+    fn from(rate: Rate) -> Self {
+        Self { interval: 1_000_000 / i64::from(rate.per_second.max(1)), burst: i64::from(rate.burst.max(1)) }
+    }
+}
+
+impl From<PerMinute> for Tempo {
+    fn from(PerMinute(most): PerMinute) -> Self {
+        Self { interval: 60_000_000 / i64::from(most.max(1)), burst: i64::from(most.max(1)) }
+    }
+}
+
+impl Tempo {
     /// How far ahead of the clock a full burst reaches, in microseconds.
     fn reach(self) -> i64 {
-        self.interval() * i64::from(self.burst.max(1))
+        self.interval * self.burst
     }
 }
 
@@ -39,8 +58,8 @@ impl Pace {
     /// Takes one turn at `now`; when it is too early, says in how many milliseconds it won't be.
     ///
     /// A clock that jumps back makes nobody wait for it.
-    pub fn take(&self, now: Millis, rate: Rate) -> Result<(), u64> {
-        let late = self.advance(now, rate, 0);
+    pub fn take(&self, now: Millis, rate: impl Into<Tempo>) -> Result<(), u64> {
+        let late = self.advance(now, rate.into(), 0);
         if late <= 0 { Ok(()) } else { Err(u64::try_from(late).unwrap_or_default().div_ceil(1_000)) }
     }
 
@@ -48,18 +67,18 @@ impl Pace {
     /// later than `patience_ms`, and then nothing is taken.
     pub fn queue(&self, now: Millis, rate: Rate, patience_ms: u64) -> Option<u64> {
         let patience = i64::try_from(patience_ms).unwrap_or(i64::MAX).saturating_mul(1_000);
-        let late = self.advance(now, rate, patience);
+        let late = self.advance(now, rate.into(), patience);
         (late <= patience).then(|| u64::try_from(late).unwrap_or_default().div_ceil(1_000))
     }
 
     /// Moves one turn ahead if that makes it no later than `patience`, and says how late it is, in microseconds.
-    fn advance(&self, now: Millis, rate: Rate, patience: i64) -> i64 {
+    fn advance(&self, now: Millis, rate: Tempo, patience: i64) -> i64 {
         let now = now.0.saturating_mul(1_000);
         let furthest = now.saturating_add(rate.reach()).saturating_add(patience);
         // Whoever is much further ahead than they can be has seen the clock jump back, and begins anew. A little further
         // is only another thread that looked at the clock a moment later.
         let settled = |ahead: i64| if ahead > furthest + JUMP { now } else { ahead.clamp(now, furthest) };
-        let next = |ahead: i64| settled(ahead).saturating_add(rate.interval());
+        let next = |ahead: i64| settled(ahead).saturating_add(rate.interval);
         let moved = |ahead: i64| if next(ahead) <= furthest { next(ahead) } else { settled(ahead) };
         let before = self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |ahead| Some(moved(ahead)));
         next(before.unwrap_or_else(|ahead| ahead)).saturating_sub(now.saturating_add(rate.reach()))
@@ -89,6 +108,14 @@ mod tests {
         let steady = (1_200..11_200).filter(|now| pace.take(Millis(*now), RATE).is_ok()).count();
         assert_eq!(steady, 49, "one was taken at 1,200 already");
         assert!(!pace.is_rested(Millis(11_200)) && pace.is_rested(Millis(13_400)));
+    }
+
+    #[test]
+    fn six_a_minute_may_come_at_once() {
+        let pace = Pace::default();
+        assert_eq!((0..20).filter(|_| pace.take(Millis(0), PerMinute(6)).is_ok()).count(), 6);
+        assert_eq!(pace.take(Millis(4_000), PerMinute(6)), Err(6_000));
+        assert_eq!(pace.take(Millis(10_000), PerMinute(6)), Ok(()));
     }
 
     #[test]

@@ -15,6 +15,12 @@ impl Cmd {
     pub const REFRESH: Self = Self(200);
     /// Send a line.
     pub const SEND_CHAT: Self = Self(3101);
+    /// Say how a question stands.
+    pub const QUESTION_STATUS: Self = Self(3140);
+    /// Vote for a question, or take the vote back.
+    pub const QUESTION_VOTE: Self = Self(3141);
+    /// Ask for questions.
+    pub const QUESTIONS: Self = Self(5140);
     /// Close somebody's sessions; and the push that says so.
     pub const KICK: Self = Self(4005);
     /// Let somebody send nothing for days, or let them send again; and the push that says so.
@@ -37,6 +43,8 @@ impl Cmd {
     pub const PONG: Self = Self::PING.reply();
     /// Lines, pushed to every member.
     pub const CHAT: Self = Self::SEND_CHAT.push();
+    /// A question stands otherwise now, or has other votes.
+    pub const QUESTION_CHANGED: Self = Self::QUESTION_STATUS.push();
     /// Somebody's sessions are closed.
     pub const KICKED: Self = Self::KICK.push();
     /// Somebody may send nothing for days, or may send again.
@@ -55,11 +63,13 @@ impl Cmd {
     pub const EVENT: Self = Self(93_006);
 
     /// Every request that is answered, with its name.
-    pub const REQUESTS: [(Self, &'static str); 14] = [
+    pub const REQUESTS: [(Self, &'static str); 17] = [
         (Self::PING, "PING"),
         (Self::CONNECT, "CONNECT"),
         (Self::REFRESH, "REFRESH"),
         (Self::SEND_CHAT, "SEND_CHAT"),
+        (Self::QUESTION_STATUS, "QUESTION_STATUS"),
+        (Self::QUESTION_VOTE, "QUESTION_VOTE"),
         (Self::KICK, "KICK"),
         (Self::BLOCK, "BLOCK"),
         (Self::HIDE, "BLIND"),
@@ -70,13 +80,15 @@ impl Cmd {
         (Self::FILTER, "FILTER"),
         (Self::HIDDEN_LINE, "HIDDEN_LINE"),
         (Self::RECENT_CHAT, "RECENT_CHAT"),
+        (Self::QUESTIONS, "QUESTIONS"),
     ];
 
     /// Every push, with its name.
-    pub const PUSHES: [(Self, &'static str); 8] = [
+    pub const PUSHES: [(Self, &'static str); 9] = [
         (Self::CHAT, "CHAT"),
         (Self::SPECIAL, "SPECIAL"),
         (Self::EVENT, "EVENT"),
+        (Self::QUESTION_CHANGED, "QUESTION_STATUS"),
         (Self::KICKED, "KICK"),
         (Self::BLOCKED, "BLOCK"),
         (Self::BLIND, "BLIND"),
@@ -112,6 +124,8 @@ mod tests {
             (100, 10_100),
             (200, 10_200),
             (3101, 13_101),
+            (3140, 13_140),
+            (3141, 13_141),
             (4005, 14_005),
             (4006, 14_006),
             (4008, 14_008),
@@ -122,9 +136,11 @@ mod tests {
             (4040, 14_040),
             (5008, 15_008),
             (5101, 15_101),
+            (5140, 15_140),
         ];
         assert_eq!(Cmd::REQUESTS.map(|(cmd, _)| (cmd.0, cmd.reply().0)), replies);
-        assert_eq!(Cmd::PUSHES.map(|(cmd, _)| cmd.0), [93_101, 93_102, 93_006, 94_005, 94_006, 94_008, 94_010, 94_015]);
+        let pushes = [93_101, 93_102, 93_006, 93_140, 94_005, 94_006, 94_008, 94_010, 94_015];
+        assert_eq!(Cmd::PUSHES.map(|(cmd, _)| cmd.0), pushes);
     }
 
     #[test]

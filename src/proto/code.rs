@@ -56,7 +56,11 @@ impl Code {
             | Refusal::NotStaff
             | Refusal::Outranked => Self::FORBIDDEN,
             Refusal::NoSuchLine => Self::NOT_FOUND,
-            Refusal::NotJoined | Refusal::AlreadyJoined | Refusal::NothingToUndo => Self::OUT_OF_TURN,
+            Refusal::NotJoined
+            | Refusal::AlreadyJoined
+            | Refusal::NothingToUndo
+            | Refusal::StaleQuestion(_)
+            | Refusal::QuestionClosed(_) => Self::OUT_OF_TURN,
             Refusal::BroadcastEnded => Self::ENDED,
             Refusal::TextTooLong { .. } | Refusal::ExtrasTooLarge(_) | Refusal::ItemTooLarge(_) => Self::TOO_LARGE,
             Refusal::EmptyText | Refusal::Filtered(_) => Self::EMPTY,
@@ -64,6 +68,8 @@ impl Code {
             Refusal::TooFast { .. }
             | Refusal::SlowMode { .. }
             | Refusal::TooManyConnections(_)
+            | Refusal::TooManyOpen(_)
+            | Refusal::VotesFull
             | Refusal::TooMany(_) => Self::TOO_MANY,
             Refusal::Fault => Self::INTERNAL,
             Refusal::DiskFull => Self::NO_ROOM,

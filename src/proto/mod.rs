@@ -12,6 +12,7 @@ pub mod heard;
 pub mod people;
 pub mod profile;
 pub mod push;
+pub mod questions;
 pub mod reply;
 pub mod request;
 pub mod word;

@@ -155,6 +155,10 @@ pub(super) fn system(place: &Place<'_>, system: &SystemView) -> String {
         msg_time: system.time.0,
         msg_id: ext.then(|| system.id.to_string()),
         seq: ext.then_some(system.seq.0),
+        question_no: None,
+        version: None,
+        votes: None,
+        change_seq: None,
     }])
 }
 
@@ -217,9 +221,13 @@ fn words(system: &SystemView) -> (&'static str, String) {
             ("panic", format!("{by} switched panic on for {seconds} s"))
         }
         Deed::Calm => ("panic over", format!("{by} ended panic")),
-        Deed::Hide(_) | Deed::Show(_) | Deed::Pin(_) | Deed::Unpin | Deed::Filter(_) | Deed::Undo(_) => {
-            ("", String::new())
-        }
+        Deed::Hide(_)
+        | Deed::Show(_)
+        | Deed::Pin(_)
+        | Deed::Unpin
+        | Deed::Filter(_)
+        | Deed::Mark(..)
+        | Deed::Undo(_) => ("", String::new()),
     }
 }
 

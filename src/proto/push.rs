@@ -10,6 +10,7 @@ use super::acts::{self, Where};
 use super::cmd::Cmd;
 use super::people;
 use super::profile::{extras_string, json, profile_string};
+use super::questions;
 use super::word::{Dialect, SERVICE};
 
 /// Protocol version that pushes name.
@@ -71,6 +72,14 @@ pub(super) struct ChatItem<'a> {
     pub(super) msg_id: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) seq: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) question_no: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) version: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) votes: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) change_seq: Option<u64>,
 }
 
 /// Encodes `items` as as few messages as stay within `limit` bytes each, and hands each to `message`: lines together in
@@ -100,6 +109,9 @@ pub fn items(place: &Place<'_>, items: &[&Item], limit: usize, message: impl FnM
                     let covers = if index == last { item.covers() } else { Seq(item.seq().0.saturating_sub(1)) };
                     writer.act(cmd, &body, covers);
                 }
+            }
+            View::Question(question) | View::Votes(question) => {
+                writer.act(Cmd::QUESTION_CHANGED, &questions::changed(question), item.covers());
             }
             View::Modes(modes) => writer.act(Cmd::EVENT, &people::modes(modes), item.covers()),
             View::System(system) => {
@@ -211,6 +223,7 @@ impl Stretch {
 
 fn chat_item<'a>(line: &'a LineView, place: &Place<'a>) -> ChatItem<'a> {
     let dialect = place.dialect();
+    let question = line.question().filter(|_| dialect == Dialect::Ext);
     ChatItem {
         service: SERVICE,
         cid: line.cid().as_str(),
@@ -219,7 +232,7 @@ fn chat_item<'a>(line: &'a LineView, place: &Place<'a>) -> ChatItem<'a> {
         profile: profile_string(line.author()),
         msg: line.text(),
         msg_type_code: dialect.kind(line.kind()),
-        msg_status_type: dialect.status(line.kind(), line.status()),
+        msg_status_type: dialect.status(line.kind(), line.status(), line.question()),
         extras: extras_string(&line.extras(), place.channel),
         ctime: line.time().0,
         utime: line.time().0,
@@ -228,6 +241,10 @@ fn chat_item<'a>(line: &'a LineView, place: &Place<'a>) -> ChatItem<'a> {
         msg_time: line.time().0,
         msg_id: (dialect == Dialect::Ext).then(|| line.id().to_string()),
         seq: (dialect == Dialect::Ext).then(|| line.seq().0),
+        question_no: question.map(|question| question.number),
+        version: question.map(|question| question.version),
+        votes: question.map(|question| question.votes),
+        change_seq: question.map(|question| question.changed.0),
     }
 }
 
@@ -243,6 +260,11 @@ pub fn token_expires(cid: &Cid, at: Millis) -> String {
 }
 
 fn event(cid: &Cid, body: &str, fields: &str) -> String {
-    let cmd = Cmd::EVENT.0;
+    event_of(Cmd::EVENT, cid, body, fields)
+}
+
+/// A push with this body.
+pub(super) fn event_of(cmd: Cmd, cid: &Cid, body: &str, fields: &str) -> String {
+    let cmd = cmd.0;
     format!(r#"{{"svcid":"{SERVICE}","ver":"{VERSION}","bdy":{body},"cmd":{cmd},"tid":null,"cid":"{cid}"{fields}}}"#)
 }

@@ -14,6 +14,7 @@ use super::acts::{self, NoticeJson};
 use super::cmd::Cmd;
 use super::code::{self, Code};
 use super::profile::{extras_string, json, profile_string};
+use super::questions;
 use super::word::{Dialect, SERVICE, rule_name};
 
 /// What the wire says in `retMsg` when all is well.
@@ -45,7 +46,7 @@ struct Reply<'a, B> {
     cid: Option<&'a str>,
 }
 
-fn success<B: Serialize>(request: Cmd, to: &Address, body: B) -> String {
+pub(super) fn success<B: Serialize>(request: Cmd, to: &Address, body: B) -> String {
     json(&Reply {
         service: SERVICE,
         body,
@@ -232,6 +233,14 @@ struct RecentItem<'a> {
     msg_id: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     seq: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    question_no: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    version: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    votes: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    change_seq: Option<u64>,
 }
 
 /// The last lines of a broadcast.
@@ -269,6 +278,7 @@ pub fn recent_chat(to: &Address, recent: &Recent<'_>, limit: usize) -> String {
 }
 
 fn recent_item<'a>(line: &'a LineView, channel: &ChannelId, dialect: Dialect) -> RecentItem<'a> {
+    let question = line.question().filter(|_| dialect == Dialect::Ext);
     RecentItem {
         service_id: SERVICE,
         channel_id: line.cid().as_str(),
@@ -279,12 +289,16 @@ fn recent_item<'a>(line: &'a LineView, channel: &ChannelId, dialect: Dialect) ->
         extras: extras_string(&line.extras(), channel),
         member_count: line.members(),
         message_type_code: dialect.kind(line.kind()),
-        message_status_type: dialect.status(line.kind(), line.status()),
+        message_status_type: dialect.status(line.kind(), line.status(), line.question()),
         create_time: line.time().0,
         update_time: line.time().0,
         msg_tid: None,
         msg_id: (dialect == Dialect::Ext).then(|| line.id().to_string()),
         seq: (dialect == Dialect::Ext).then(|| line.seq().0),
+        question_no: question.map(|question| question.number),
+        version: question.map(|question| question.version),
+        votes: question.map(|question| question.votes),
+        change_seq: question.map(|question| question.changed.0),
     }
 }
 
@@ -356,10 +370,12 @@ pub fn refused(request: Cmd, to: &Address, refusal: &Refusal) -> String {
             cid: to.cid.as_ref().map(Cid::as_str),
         })
     };
-    let body = if request == Cmd::RECENT_CHAT {
-        json(&RecentBody { message_list: &[], user_count: 0, notice: None, ext: None })
-    } else {
-        json(&Empty {})
+    let body = match refusal {
+        Refusal::StaleQuestion(state) => json(&questions::state(state)),
+        _ if request == Cmd::RECENT_CHAT => {
+            json(&RecentBody { message_list: &[], user_count: 0, notice: None, ext: None })
+        }
+        _ => json(&Empty {}),
     };
     serde_json::value::RawValue::from_string(body).map_or_else(|_| String::new(), |body| reply(&body))
 }

@@ -2,6 +2,7 @@
 
 pub mod acts;
 pub mod filters;
+pub mod questions;
 
 use std::collections::HashSet;
 use std::fmt;

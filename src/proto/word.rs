@@ -3,6 +3,7 @@
 use crate::model::filter::Rule;
 use crate::model::message::{Kind, Lane, Status};
 use crate::model::mode::Group;
+use crate::model::question::{QuestionState, QuestionStatus};
 
 /// The service every Chzzk client names.
 pub const SERVICE: &str = "game";
@@ -28,15 +29,36 @@ impl Dialect {
         }
     }
 
-    /// `msgStatusType`.
-    pub(super) fn status(self, kind: Kind, status: Status) -> &'static str {
+    /// `msgStatusType`; of a question, how it stands.
+    pub(super) fn status(self, kind: Kind, status: Status, question: Option<QuestionState>) -> &'static str {
         match (self, kind, status) {
             (_, _, Status::Hidden) => "HIDDEN",
             (_, _, Status::Blinded) => "CBOTBLIND",
-            (Self::Ext, Kind::Question, Status::Normal) => "UNANSWERED",
+            (Self::Ext, Kind::Question, Status::Normal) => {
+                question_status(question.map(|question| question.status).unwrap_or_default())
+            }
             (_, _, Status::Normal) => "NORMAL",
         }
     }
+}
+
+/// How questions stand, by their names.
+const QUESTION_STATUSES: [(QuestionStatus, &str); 4] = [
+    (QuestionStatus::Unanswered, "UNANSWERED"),
+    (QuestionStatus::Selected, "SELECTED"),
+    (QuestionStatus::Answered, "ANSWERED"),
+    (QuestionStatus::Dismissed, "DISMISSED"),
+];
+
+/// The name of how a question stands.
+pub fn question_status(status: QuestionStatus) -> &'static str {
+    QUESTION_STATUSES.iter().find(|(known, _)| *known == status).map_or("", |(_, name)| name)
+}
+
+/// How a question of this status stands.
+pub fn question_status_of(name: &str) -> Result<QuestionStatus, String> {
+    let known = QUESTION_STATUSES.iter().find(|(_, known)| *known == name).map(|(status, _)| *status);
+    known.ok_or_else(|| format!("status is {}, not {name:?}", QUESTION_STATUSES.map(|(_, name)| name).join(", ")))
 }
 
 /// A rule's name, and what of it is said: a word, a pattern, a host.

@@ -252,10 +252,14 @@ async fn erased_events_keep_their_place(log: Arc<dyn EventLog>) {
     surely(async || log.erase(&channel("nowhere"), &places).await).await;
     let events = all(&*log, &one).await;
     assert_eq!(events.iter().map(|logged| logged.seq).collect::<Vec<_>>(), places);
-    assert_eq!(events[1].event.body, Body::Erased);
+    assert_eq!(events[1].event.body, Body::Erased { question: false });
     assert_eq!((title(&events[0]), title(&events[2])), ("0", "2"));
     let mut tail = log.follow(&one, places[0]);
-    assert_eq!(next(&mut tail).await.unwrap()[0].event.body, Body::Erased, "a late follower doesn't see it either");
+    assert_eq!(
+        next(&mut tail).await.unwrap()[0].event.body,
+        Body::Erased { question: false },
+        "a late follower doesn't see it either"
+    );
 }
 
 async fn old_events_go_and_pages_say_so(log: Arc<dyn EventLog>) {

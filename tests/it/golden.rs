@@ -1,6 +1,7 @@
 //! `proto-docs/examples` are real: each is decoded by the program's own types, encoded again, and compared.
 
 mod acts;
+mod questions;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -16,6 +17,7 @@ use madang::model::item::{Audience, Item, LineView, View};
 use madang::model::message::{Author, Draft, Extras, Kind, Lane, Line, Os, Receipt, Status};
 use madang::model::mode::Group;
 use madang::model::principal::{Profile, Subscription, Title, ViewerBadge};
+use madang::model::question::QuestionStatus;
 use madang::model::refusal::Refusal;
 use madang::model::time::Millis;
 use madang::proto::cmd::Cmd;
@@ -52,12 +54,17 @@ fn round_trip(example: &Value) -> Value {
         (None, _) => reply::unreadable(),
         (Some(0), _) => reply::ping(),
         (Some(10_000), _) => reply::pong(),
-        (Some(cmd @ (100 | 200 | 3101 | 4005..=4040 | 5008 | 5101)), _) => return request_again(cmd, example),
+        (Some(cmd @ (100 | 200 | 3101 | 3140 | 3141 | 4005..=4040 | 5008 | 5101 | 5140)), _) => {
+            return request_again(cmd, example);
+        }
         (Some(cmd), Some(code @ 1..)) => refused_again(cmd - 10_000, code, example),
         (Some(10_100), _) => connected_again(example),
         (Some(10_200), _) => reply::refreshed(&address(example)),
         (Some(13_101), _) => sent_again(example),
-        (Some(cmd @ 14_005..=14_040), _) => acts::acted_again(cmd, example),
+        (Some(13_141), _) => questions::voted_again(example),
+        (Some(15_140), _) => questions::listing_again(example),
+        (Some(93_140), _) => questions::push_again(example),
+        (Some(cmd @ (13_140 | 14_005..=14_040)), _) => acts::acted_again(cmd, example),
         (Some(15_008), _) => acts::hidden_line_again(example),
         (Some(15_101), _) => recent_again(example),
         (Some(93_102), _) => acts::system_again(example),
@@ -126,7 +133,8 @@ fn request_again(cmd: u64, example: &Value) -> Value {
             body["msgTypeCode"] = type_code(draft.kind).into();
             body
         }
-        4005..=4040 | 5008 => acts::asked_again(cmd, &envelope, example),
+        3141 | 5140 => questions::asked_again(cmd, &envelope, example),
+        3140 | 4005..=4040 | 5008 => acts::asked_again(cmd, &envelope, example),
         _ => {
             let mut body = known(&example["bdy"], &RECENT);
             body["recentMessageCount"] = request::recent_chat(envelope.body).unwrap().count.into();
@@ -203,6 +211,8 @@ fn refused_again(request: u64, code: u64, example: &Value) -> String {
         Refusal::EmojiOnly,
         Refusal::RealNameOnly,
         Refusal::Filtered(Rule::Repeats),
+        Refusal::QuestionClosed(QuestionStatus::Answered),
+        Refusal::StaleQuestion(questions::state(&example["bdy"])),
     ];
     let address = address(example);
     all.iter()
@@ -351,7 +361,8 @@ fn line_view(line: &Value, keys: [&str; 7], members: u64, seq: u64) -> LineView 
     let id = line["msgId"].as_str().map_or_else(EventId::fresh, |id| EventId(Uuid::parse_str(id).unwrap()));
     let seq = line["seq"].as_u64().unwrap_or(seq);
     let status = if line["msgStatusType"] == "CBOTBLIND" { Status::Blinded } else { Status::Normal };
-    LineView::revealed(Seq(seq), id, time, status, Arc::new(line_of))
+    let question = line.get("questionNo").map(|_| questions::state(line));
+    LineView::revealed(Seq(seq), id, time, status, Arc::new(line_of)).with_question(question)
 }
 
 fn extras(json: &str) -> Extras {

@@ -23,6 +23,7 @@ mod log_versions;
 mod manage;
 mod people;
 mod proxies;
+mod questions;
 mod retention;
 mod simulation;
 mod site;

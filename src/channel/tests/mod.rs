@@ -1,6 +1,7 @@
 mod acts;
 mod modes;
 mod people;
+mod questions;
 
 use super::*;
 use crate::model::access::{Credential, Revoked};
@@ -332,7 +333,7 @@ fn whoever_reads_lines_before_they_are_erased_goes_on_like_whoever_reads_them_af
     let mut late = Channel::new(ChannelId::parse("c").unwrap());
     for logged in &scene.log {
         let theirs = matches!(&logged.event.body, Body::Line(line) if line.author.uid.as_str() == "b");
-        let event = Event { body: Body::Erased, ..Event::clone(&logged.event) };
+        let event = Event { body: logged.event.body.erased(), ..Event::clone(&logged.event) };
         late.apply(&if theirs { Logged { event: event.into(), ..logged.clone() } } else { logged.clone() });
     }
     assert_eq!(late.freeze(), scene.channel.freeze(), "both say the same of what comes");

@@ -1,10 +1,12 @@
 //! One client's conversation: text in, frames into its outbox, no socket.
 
 mod acts;
+mod lines;
+mod questions;
 
 use std::future::pending;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::AtomicU32;
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -19,12 +21,12 @@ use crate::model::message::Lane;
 use crate::model::principal::Standing;
 use crate::model::refusal::Refusal;
 use crate::model::time::Millis;
-use crate::node::{Arrival, Lost, Node, Outcome, Seat, Turn};
+use crate::node::{Arrival, Lost, Node, Seat, Turn};
 use crate::proto::cmd::Cmd;
 use crate::proto::code::Code;
 use crate::proto::envelope::Envelope;
 use crate::proto::push;
-use crate::proto::reply::{self, Address, Connected, ConnectedExt, Recent};
+use crate::proto::reply::{self, Address, Connected, ConnectedExt};
 use crate::proto::request::{self, Connect, Ext};
 use crate::proto::word::lane_name;
 use crate::ws::close::CloseCode;
@@ -193,6 +195,8 @@ impl Session {
         ext.behind = !joined.seat.catch_up(group, &self.outbox);
         if !ext.behind {
             joined.staff = changes;
+            // Only now: nothing that is told of them from here on is missed.
+            self.tell_open_questions();
         }
     }
 
@@ -211,6 +215,8 @@ impl Session {
             Some(Cmd::REFRESH) => Box::pin(self.refresh(&envelope)).await,
             Some(Cmd::SEND_CHAT) => self.send(&envelope),
             Some(Cmd::RECENT_CHAT) => self.recent_chat(&envelope),
+            Some(Cmd::QUESTION_VOTE) => self.vote(&envelope),
+            Some(Cmd::QUESTIONS) => self.list_questions(&envelope),
             Some(cmd) if acts::is_act(cmd) => self.act(cmd, &envelope),
             Some(Cmd::HIDDEN_LINE) => Box::pin(self.hidden_line(&envelope)).await,
             Some(other) if other.may_be_refused() => self.refuse(other, &envelope, &Refusal::UnknownCommand),
@@ -334,53 +340,6 @@ impl Session {
         Ok(address(envelope, &joined.seat))
     }
 
-    fn send(&self, envelope: &Envelope<'_>) {
-        let asked = request::chat(envelope, self.config.extras_bytes);
-        let (seat, draft) = match self.seat(envelope).and_then(|seat| Ok((seat, asked?))) {
-            Ok((seat, _)) if seat.principal().is_none() => {
-                return self.refuse(Cmd::SEND_CHAT, envelope, &Refusal::ReadOnly);
-            }
-            Ok(both) => both,
-            Err(refusal) => return self.refuse(Cmd::SEND_CHAT, envelope, &refusal),
-        };
-        if self.in_flight.load(Ordering::Relaxed) >= self.config.sends_in_flight {
-            let busy = Refusal::Busy { retry_after_ms: IN_FLIGHT_RETRY_MS };
-            return self.refuse(Cmd::SEND_CHAT, envelope, &busy);
-        }
-        self.in_flight.fetch_add(1, Ordering::Relaxed);
-        let address = address(envelope, seat);
-        let (outbox, in_flight) = (self.outbox.clone(), self.in_flight.clone());
-        let (metrics, begun) = (self.node.metrics().clone(), clock::instant());
-        let answer = Box::new(move |outcome| {
-            in_flight.fetch_sub(1, Ordering::Relaxed);
-            match &outcome {
-                Outcome::Refused(refusal) => {
-                    metrics.refusals.get_or_create(&Code::of(refusal).0.into()).inc();
-                }
-                _ => metrics.ack_seconds.observe(begun.elapsed().as_secs_f64()),
-            }
-            // A sender that is gone, or too slow for its own answers, is closed by its outbox.
-            let _ = outbox.push(&Frames::text(&answer_to_send(&address, outcome)));
-        });
-        self.node.send(seat, draft, answer);
-    }
-
-    fn recent_chat(&self, envelope: &Envelope<'_>) {
-        let asked = request::recent_chat(envelope.body).map_err(Refusal::BadRequest);
-        let answer = || {
-            let (seat, asked) = (self.seat(envelope)?, asked?);
-            self.node.recent(seat, asked.count, |lines, notice, seq| {
-                let place = self.is_ext().then(|| (self.node.epoch(), seq));
-                let (channel, members) = (seat.channel(), seat.members());
-                let recent = Recent { channel, lines: &lines, notice: notice.as_ref(), members, place };
-                self.push(&reply::recent_chat(&address(envelope, seat), &recent, self.config.recent_bytes));
-            })
-        };
-        if let Err(refusal) = answer() {
-            self.refuse(Cmd::RECENT_CHAT, envelope, &refusal);
-        }
-    }
-
     /// The seat that a request is about: it names its broadcast (facts, 1.1).
     fn seat(&self, envelope: &Envelope<'_>) -> Result<&Seat, Refusal> {
         let Phase::Joined(Joined { seat, .. }) = &self.phase else { return Err(Refusal::NotJoined) };
@@ -468,15 +427,6 @@ fn millis(time: Duration) -> i64 {
 
 fn address(envelope: &Envelope<'_>, seat: &Seat) -> Address {
     Address { tid: envelope.tid.clone(), cid: Some(seat.cid().clone()) }
-}
-
-fn answer_to_send(address: &Address, outcome: Outcome) -> String {
-    match outcome {
-        Outcome::Sent(receipt) => reply::sent(address, &receipt),
-        Outcome::Refused(refusal) => reply::refused(Cmd::SEND_CHAT, address, &refusal),
-        // A line is never merely done.
-        Outcome::Acted(_) | Outcome::Done | Outcome::Late => reply::refused(Cmd::SEND_CHAT, address, &Refusal::Fault),
-    }
 }
 
 /// A refused CONNECT ends the connection: with 1000 where coming back doesn't help, else with 1013.

@@ -175,7 +175,7 @@ pub(super) async fn read_notice(
 pub(super) struct ActJson {
     seq: u64,
     act_time: i64,
-    /// `hide`, `show`, `pin`, `unpin`, `kick`, `penalize`, `block`, `lift`, `appoint`, `run`, `panic`, `calm`, `filter`, `undo`
+    /// `hide`, `show`, `pin`, `unpin`, `kick`, `penalize`, `block`, `lift`, `appoint`, `run`, `panic`, `calm`, `filter`, `mark`, `undo`
     act: &'static str,
     /// Who.
     uid: String,
@@ -214,6 +214,9 @@ struct AboutJson {
     /// The role that the user has since then.
     #[serde(skip_serializing_if = "Option::is_none")]
     given_role: Option<&'static str>,
+    /// How the question stands since then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    question_status: Option<&'static str>,
     /// The place of the act that was taken back.
     #[serde(skip_serializing_if = "Option::is_none")]
     undone_seq: Option<u64>,
@@ -307,6 +310,9 @@ fn about(deed: &Deed) -> AboutJson {
         }
         Deed::Appoint(user, role) => {
             AboutJson { target_uid: Some(user.uid.to_string()), given_role: Some(role_code(*role)), ..blank }
+        }
+        Deed::Mark(place, status, _) => {
+            AboutJson { line_seq: Some(place.0), question_status: Some(status.word()), ..blank }
         }
         Deed::Undo(place) => AboutJson { undone_seq: Some(place.0), ..blank },
     }

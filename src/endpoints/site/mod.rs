@@ -12,6 +12,7 @@ mod lines;
 mod modes;
 mod people;
 mod problem;
+mod questions;
 mod users;
 
 use std::sync::Arc;
@@ -112,6 +113,11 @@ fn paths() -> Paths {
         .routes(routes!(filters::list_site_words))
         .routes(routes!(filters::list_site_acts))
         .routes(routes!(filters::try_filter));
+    let reading_messages = Paths::new()
+        .routes(routes!(questions::list_questions))
+        .routes(routes!(questions::export_questions))
+        .routes(routes!(questions::read_question));
+    let sending = Paths::new().routes(routes!(people::send_message)).routes(routes!(questions::vote_for_question));
     let moderating = Paths::new()
         .routes(routes!(acts::sweep_channel))
         .routes(routes!(acts::pin_notice))
@@ -127,12 +133,14 @@ fn paths() -> Paths {
         .routes(routes!(modes::end_panic))
         .routes(routes!(filters::change_filter))
         .routes(routes!(filters::change_site_filter))
-        .routes(routes!(filters::undo_site_act));
+        .routes(routes!(filters::undo_site_act))
+        .routes(routes!(questions::mark_question));
     let one = |route| Paths::new().routes(route);
     [
         (Permission::ReadChannels, reading),
         (Permission::WriteChannels, writing),
-        (Permission::WriteMessages, one(routes!(people::send_message))),
+        (Permission::ReadMessages, reading_messages),
+        (Permission::WriteMessages, sending),
         (Permission::HideMessages, hiding),
         (Permission::ReadModeration, looking),
         (Permission::WriteModeration, moderating),

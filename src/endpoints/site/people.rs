@@ -215,7 +215,7 @@ pub(super) async fn person(site: &Site, named: Option<PersonJson>) -> Answer<Aut
 }
 
 /// In whose name something is said, and what is known of them beside their profile.
-async fn speaker(site: &Site, named: Option<PersonJson>) -> Answer<(Author, Known)> {
+pub(super) async fn speaker(site: &Site, named: Option<PersonJson>) -> Answer<(Author, Known)> {
     let Some(person) = named else { return Ok((site.author.clone(), Known::default())) };
     // By way of a token, so that the backend can name nobody whom the gateway would not let in.
     let grant = person.grant(Scope::Everywhere, 60)?;

@@ -10,6 +10,8 @@ use utoipa::{IntoResponses, ToSchema};
 use crate::model::refusal::Refusal;
 use crate::node::StationError;
 
+use super::questions::StateJson;
+
 /// What went wrong, for people and programs.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Problem {
@@ -18,6 +20,9 @@ pub(super) struct Problem {
     title: &'static str,
     status: u16,
     detail: String,
+    /// How the question stands that somebody else has changed meanwhile.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    question: Option<Box<StateJson>>,
     #[serde(skip)]
     retry_after_seconds: Option<u64>,
 }
@@ -29,6 +34,7 @@ impl Problem {
             title: status.canonical_reason().unwrap_or("Error"),
             status: status.as_u16(),
             detail: detail.to_owned(),
+            question: None,
             retry_after_seconds: None,
         }
     }
@@ -49,7 +55,14 @@ impl From<StationError> for Problem {
                 | Refusal::RealNameOnly
                 | Refusal::Restricted { .. },
             ) => StatusCode::FORBIDDEN,
-            StationError::Refused(Refusal::NothingToUndo | Refusal::TooMany(_)) => StatusCode::CONFLICT,
+            StationError::Refused(
+                Refusal::NothingToUndo
+                | Refusal::TooMany(_)
+                | Refusal::TooManyOpen(_)
+                | Refusal::VotesFull
+                | Refusal::StaleQuestion(_)
+                | Refusal::QuestionClosed(_),
+            ) => StatusCode::CONFLICT,
             StationError::Refused(Refusal::BadRequest(_)) => StatusCode::BAD_REQUEST,
             StationError::TooMany(_) | StationError::DoneBefore | StationError::Overtaken => StatusCode::CONFLICT,
             StationError::Refused(Refusal::Busy { .. } | Refusal::Draining) => StatusCode::SERVICE_UNAVAILABLE,
@@ -68,6 +81,9 @@ impl From<StationError> for Problem {
         };
         let mut problem = Self::new(status, &error.to_string());
         if let StationError::Refused(refusal) = &error {
+            if let Refusal::StaleQuestion(state) = refusal {
+                problem.question = Some(Box::new(state.into()));
+            }
             problem.retry_after_seconds = refusal.retry_after_ms().map(|millis| millis.div_ceil(1_000));
         }
         problem

@@ -10,6 +10,7 @@ use crate::model::id::{Cid, Seq, UserId};
 use crate::model::message::{Author, Extras};
 use crate::model::mode::{Group, ModeChange};
 use crate::model::principal::{Profile, Role};
+use crate::model::question::QuestionStatus;
 use crate::model::time::Millis;
 
 use super::filters::{StoredFilterChange, read_change, stored_change};
@@ -65,6 +66,11 @@ enum StoredDeed {
     },
     Calm,
     Filter(StoredFilterChange),
+    Mark {
+        question: u64,
+        status: String,
+        version: u64,
+    },
     Appoint {
         who: StoredPerson,
         role: String,
@@ -145,6 +151,9 @@ pub(super) fn stored(act: &Act) -> StoredAct {
             Deed::Panic(change, until) => StoredDeed::Panic { modes: stored_modes(change), until: until.0 },
             Deed::Calm => StoredDeed::Calm,
             Deed::Filter(change) => StoredDeed::Filter(stored_change(change)),
+            Deed::Mark(question, status, version) => {
+                StoredDeed::Mark { question: question.0, status: status.word().to_owned(), version: *version }
+            }
             Deed::Undo(act) => StoredDeed::Undo { act: act.0 },
         },
     }
@@ -235,6 +244,9 @@ pub(super) fn read(stored: StoredAct) -> Option<Act> {
             StoredDeed::Panic { modes, until } => Deed::Panic(read_modes(modes)?, Millis(until)),
             StoredDeed::Calm => Deed::Calm,
             StoredDeed::Filter(change) => Deed::Filter(Arc::new(read_change(change)?)),
+            StoredDeed::Mark { question, status, version } => {
+                Deed::Mark(Seq(question), QuestionStatus::parse(&status)?, version)
+            }
             StoredDeed::Undo { act } => Deed::Undo(Seq(act)),
         },
     })
@@ -318,6 +330,7 @@ mod tests {
             Deed::Panic(all, Millis(7)),
             Deed::Calm,
             Deed::Filter(Arc::new(FilterChange::default())),
+            Deed::Mark(Seq(7), QuestionStatus::Selected, 3),
             Deed::Filter(Arc::new(filtered)),
             Deed::Undo(Seq(9)),
         ] {
@@ -334,7 +347,10 @@ mod tests {
 
     #[test]
     fn what_the_first_builds_hid_stays_hidden() {
-        let event = decode(Event::new(Millis(0), Body::Erased).id, b"\x01{\"at\":5,\"type\":\"hidden\",\"seq\":7}");
+        let event = decode(
+            Event::new(Millis(0), Body::Erased { question: false }).id,
+            b"\x01{\"at\":5,\"type\":\"hidden\",\"seq\":7}",
+        );
         let Body::Act(act) = event.body else { panic!("{event:?}") };
         assert_eq!((act.by.role, &act.deed), (Role::SiteManager, &Deed::Hide(Lines::One(Seq(7)))));
     }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rusqlite::{Connection, ErrorCode, OptionalExtension, TransactionBehavior, params};
+use rusqlite::{Connection, ErrorCode, OptionalExtension, Row, TransactionBehavior, params};
 use tokio::sync::{mpsc, oneshot};
 use tracing::{error, info};
 
@@ -12,7 +12,7 @@ use crate::clock;
 use crate::eventlog::tail::Followers;
 use crate::eventlog::{LogError, Snapshot, codec, queue};
 use crate::metrics::Metrics;
-use crate::model::event::{Body, Event, Logged};
+use crate::model::event::{Event, Logged};
 use crate::model::id::{ChannelId, EventId, Seq};
 use crate::model::time::Millis;
 
@@ -315,13 +315,14 @@ fn erase(connection: &Connection, channel: &ChannelId, places: &[Seq]) -> rusqli
         .query_row(params![channel.as_str()], |row| row.get(0))
         .optional()?;
     let Some(no) = no else { return Ok(()) };
-    let mut find = connection.prepare_cached("SELECT at FROM event WHERE channel = ?1 AND seq = ?2")?;
+    let mut find = connection.prepare_cached("SELECT at, payload FROM event WHERE channel = ?1 AND seq = ?2")?;
     let mut overwrite = connection.prepare_cached("UPDATE event SET payload = ?3 WHERE channel = ?1 AND seq = ?2")?;
     for place in places {
-        let at: Option<i64> = find.query_row(params![no, to_sql(*place)], |row| row.get(0)).optional()?;
-        if let Some(at) = at {
+        let there = |row: &Row<'_>| Ok((row.get::<_, i64>(0)?, row.get::<_, Vec<u8>>(1)?));
+        if let Some((at, payload)) = find.query_row(params![no, to_sql(*place)], there).optional()? {
             // The payload's id is not part of it, so any will do.
-            let erased = Event { id: EventId::derived("erased"), at: Millis(at), body: Body::Erased };
+            let there = codec::decode(EventId::derived("erased"), &payload);
+            let erased = Event { at: Millis(at), body: there.body.erased(), ..there };
             overwrite.execute(params![no, to_sql(*place), codec::encode(&erased)])?;
         }
     }
@@ -354,6 +355,7 @@ fn drop_some(connection: &Connection, channel: &ChannelId, upto: Seq, rows: usiz
 mod tests {
     use super::*;
     use crate::eventlog::sqlite::schema;
+    use crate::model::event::Body;
     use crate::model::id::Cid;
 
     fn append(turn: usize) -> (Command, oneshot::Receiver<Result<Seq, LogError>>) {

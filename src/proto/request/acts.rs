@@ -22,7 +22,7 @@ use super::{decode, extras};
 /// How a line is named: by its place, or by who said it and when (facts, 2.7).
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct LineBody {
+pub(super) struct LineBody {
     seq: Option<u64>,
     user_id: Option<String>,
     message_time: Option<i64>,
@@ -161,7 +161,7 @@ impl LineBody {
         self.seq.is_some() || self.user_id.is_some() || self.message_time.is_some()
     }
 
-    fn name(self) -> Result<Name, String> {
+    pub(super) fn name(self) -> Result<Name, String> {
         match (self.seq, self.user_id, self.message_time) {
             (Some(seq), ..) => Ok(Name::Place(Seq(seq))),
             (None, Some(user), Some(time)) => Ok(Name::Said(user_id(&user)?, Millis(time))),

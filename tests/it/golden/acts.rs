@@ -18,8 +18,8 @@ use madang::proto::envelope::Envelope;
 use madang::proto::profile::{role_code, role_of};
 use madang::proto::push::{self, Place};
 use madang::proto::reply;
-use madang::proto::request::{acts, filters};
-use madang::proto::word::group_name;
+use madang::proto::request::{acts, filters, questions};
+use madang::proto::word::{group_name, question_status};
 
 use super::{address, channel, extras, kind_of, known, line_view, place, profile_of, stretch, text};
 
@@ -39,6 +39,7 @@ const MODES: [&str; 10] = [
 ];
 const USER: [&str; 7] = ["userId", "seconds", "days", "blocked", "userRoleCode", "undo", "reason"];
 const FILTER: [&str; 3] = ["filter", "undo", "reason"];
+const MARK: [&str; 7] = ["seq", "userId", "messageTime", "status", "version", "undo", "reason"];
 const NAME: [&str; 3] = ["seq", "userId", "messageTime"];
 
 /// What the gateway decodes of a request of staff, put back in the example's place.
@@ -54,6 +55,7 @@ pub(super) fn asked_again(cmd: u64, envelope: &Envelope<'_>, example: &Value) ->
         4020 => acts::role(envelope.body).unwrap(),
         4030 => acts::modes(envelope.body).unwrap(),
         4040 => filters::filter(envelope.body).unwrap(),
+        3140 => questions::mark(envelope.body).unwrap(),
         4008 => acts::hide(envelope.body).unwrap(),
         _ => acts::pin(envelope.body, 4_096).unwrap(),
     };
@@ -62,6 +64,7 @@ pub(super) fn asked_again(cmd: u64, envelope: &Envelope<'_>, example: &Value) ->
         4010 => &PIN,
         4030 => &MODES,
         4040 => &FILTER,
+        3140 => &MARK,
         _ => &USER,
     };
     let mut again = known(body, fields);
@@ -120,6 +123,11 @@ pub(super) fn asked_again(cmd: u64, envelope: &Envelope<'_>, example: &Value) ->
             again["userId"] = user.to_string().into();
             again["userRoleCode"] = role_code(role).into();
             again
+        }
+        Wish::Mark(name, status, version) => {
+            again["status"] = question_status(status).into();
+            again["version"] = version.into();
+            named(again, name)
         }
         Wish::Undo(Seq(place)) => {
             again["undo"] = place.into();
@@ -193,7 +201,7 @@ fn which_lines(mut again: Value, which: Which) -> Value {
     again
 }
 
-fn named(mut again: Value, name: Name) -> Value {
+pub(super) fn named(mut again: Value, name: Name) -> Value {
     match name {
         Name::Place(Seq(place)) => again["seq"] = place.into(),
         Name::Said(user, Millis(time)) => {
@@ -239,7 +247,7 @@ pub(super) fn hidden_line_again(example: &Value) -> String {
     reply::hidden_line(&address(example), &channel(&body["extras"]), (&line, hidden), Some(by))
 }
 
-fn pushed(example: &Value, view: View, streaming: &ChannelId) -> String {
+pub(super) fn pushed(example: &Value, view: View, streaming: &ChannelId) -> String {
     let span = stretch(example);
     let place = Place { channel: streaming, cid: &cid(&example["cid"]), members: 0, stretch: span };
     let item = Item::revealed(span.map_or(Seq(1), |span| span.upto), true, Audience::All, view);
@@ -358,7 +366,7 @@ pub(super) fn notice(body: &Value) -> NoticeView {
     }
 }
 
-fn author(shown: &Value) -> Author {
+pub(super) fn author(shown: &Value) -> Author {
     Author {
         uid: UserId::parse(&text(&shown["userIdHash"])).unwrap(),
         profile: Arc::new(profile_of(shown)),

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::support::reader::Reader;
 
@@ -147,6 +147,17 @@ impl World {
                 wrong.push(format!("{} still shows {line:?} at {seq}", viewer.uid));
             }
         }
+        for (seq, told) in reader.questions.iter().filter(|_| viewer.lane != "overlay") {
+            let question = self.truth.ledger.questions.get(seq).filter(|question| question.since <= reader.upto);
+            let Some(question) = question else { continue };
+            let status = question.status.word().to_ascii_uppercase();
+            let stands = told.version == question.version && (told.status == status || told.status.is_empty());
+            // Who was away is told of votes by the list, in which hidden ones are not.
+            let counted = question.untold || self.truth.lines[seq].was_hidden;
+            if !stands || (!counted && told.votes != question.voters.len() as u64) {
+                wrong.push(format!("{} was told {told:?} of {seq}, and it is {question:?}", viewer.uid));
+            }
+        }
         let (shown, pinned) = (reader.notice["content"].as_str(), self.truth.pinned());
         if !reader.notice.is_null() && shown != pinned {
             wrong.push(format!("{} has {shown:?} pinned, and it is {pinned:?}", viewer.uid));
@@ -173,6 +184,25 @@ impl World {
         }
     }
 
+    /// Every question stands as the log tells, numbered and counted.
+    fn judge_questions(&self, machine: usize, listed: &[Value], wrong: &mut Vec<Wrong>) {
+        let number = |question: &Value, name: &str| question[name].as_u64().unwrap();
+        let listed: Vec<(u64, u64, String, u64, u64)> = listed
+            .iter()
+            .map(|question| {
+                let status = question["status"].as_str().unwrap().to_ascii_lowercase();
+                let more = u64::from(self.planted == Some(Planted::Miscounts) && machine == 1);
+                let votes = number(question, "votes") + more;
+                (number(question, "seq"), number(question, "questionNo"), status, number(question, "version"), votes)
+            })
+            .collect();
+        let truth = self.truth.questions(&self.cid);
+        let truth: Vec<_> = truth.into_iter().map(|(s, n, status, v, c)| (s, n, status.to_owned(), v, c)).collect();
+        if listed != truth {
+            wrong.push(format!("machine {machine} lists {listed:?}, and the log tells {truth:?}"));
+        }
+    }
+
     /// Both machines show the same, which is what the log tells from its beginning; so does one that starts now.
     fn judge_machines(&mut self, wrong: &mut Vec<Wrong>) {
         self.crash(0);
@@ -190,13 +220,17 @@ impl World {
                         let lines = answer["bdy"]["messageList"].as_array().unwrap().clone();
                         let notice = answer["bdy"]["notice"]["content"].as_str().map(str::to_owned);
                         let shown = lines.iter().map(|line| line["content"].as_str().unwrap().to_owned()).collect();
-                        return (shown, notice);
+                        let all = json!({"status": "ALL", "sort": "AGE", "size": 100});
+                        guest.says(&json!({"cmd": 5140, "cid": self.cid, "bdy": all}).to_string()).await;
+                        let questions = guest.hears(15140).await["bdy"]["questions"].as_array().unwrap().clone();
+                        return (shown, notice, questions);
                     }
                     tokio::time::sleep(Duration::from_secs(1)).await;
                 }
-                (vec!["nobody can join".to_owned()], None)
+                (vec!["nobody can join".to_owned()], None, Vec::new())
             });
-            let (mut shown, notice): (Vec<String>, Option<String>) = shown;
+            let (mut shown, notice, questions): (Vec<String>, Option<String>, Vec<Value>) = shown;
+            self.judge_questions(number, &questions, wrong);
             if notice.as_deref() != self.truth.pinned() {
                 wrong.push(format!("machine {number} has {notice:?} pinned, and it is {:?}", self.truth.pinned()));
             }

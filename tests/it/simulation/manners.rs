@@ -35,20 +35,23 @@ impl Manners {
         self.roles.get(uid).is_some_and(|(staff, ..)| *staff)
     }
 
+    /// Whether somebody may take part at all.
+    pub(super) fn may_take_part(&self, at: i64, uid: &str) -> bool {
+        let restricted = self.restricted.get(uid).is_some_and(|((until, _), _)| at < *until);
+        // Nobody follows.
+        !restricted && (self.is_staff(uid) || self.panic.is_none_or(|(until, _)| at >= until))
+    }
+
     /// What becomes of a line, and what is shown of it; `None` when it is none.
     pub(super) fn passes(&mut self, at: i64, line: &Line) -> Option<(Option<Measure>, String)> {
         let uid = line.author.uid.to_string();
         // The site has done all of it, and nobody is above that.
-        if self.restricted.get(&uid).is_some_and(|((until, _), _)| at < *until) {
+        if !self.may_take_part(at, &uid) {
             return None;
         }
         if self.is_staff(&uid) {
             let made = line.filtered.as_ref().map(|filtered| filtered.measure);
             return Some((made, line.draft.text.clone()));
-        }
-        // Nobody follows.
-        if self.panic.is_some_and(|(until, _)| at < until) {
-            return None;
         }
         if self.slow > 0 && self.slowed.get(&uid).is_some_and(|last| at < last + self.slow * 1_000) {
             return None;
@@ -101,7 +104,7 @@ impl Manners {
             Deed::Calm => self.panic = None,
             Deed::Filter(change) => self.filter(seq, change),
             Deed::Undo(act) => self.undo(act.0, seq, at),
-            Deed::Hide(_) | Deed::Show(_) | Deed::Pin(_) | Deed::Unpin | Deed::Kick(_) => {}
+            Deed::Hide(_) | Deed::Show(_) | Deed::Pin(_) | Deed::Unpin | Deed::Kick(_) | Deed::Mark(..) => {}
         }
     }
 

@@ -9,6 +9,7 @@
 
 mod crowd;
 mod judge;
+mod ledger;
 mod manners;
 mod planted;
 mod script;
@@ -110,6 +111,8 @@ fn every_planted_fault_is_noticed() {
         Planted::HidesGaps,
         Planted::ShowsHidden,
         Planted::LosesActs,
+        Planted::LosesMarks,
+        Planted::Miscounts,
         Planted::SpellsOut,
         Planted::RetriesBecomeLines,
         Planted::LosesAcked,
@@ -119,7 +122,7 @@ fn every_planted_fault_is_noticed() {
     ] {
         // Some need a flood or a crowd.
         let noticed = (0..40)
-            .chain((0..40).map(|rare| rare * RARELY))
+            .chain((0..200).map(|rare| rare * RARELY))
             .any(|seed| !run(seed, &script(seed), Some(planted)).is_empty());
         assert!(noticed, "{planted:?}");
     }

@@ -21,6 +21,10 @@ pub(super) enum Planted {
     ShowsHidden,
     /// That a line was hidden is told to nobody who has it.
     LosesActs,
+    /// That a question stands otherwise is told to nobody.
+    LosesMarks,
+    /// One machine has counted a vote too many.
+    Miscounts,
     /// What was shown again says what it is when it is hidden.
     SpellsOut,
     /// A retry is a line of its own.
@@ -45,6 +49,9 @@ impl World {
         }
         if self.planted == Some(Planted::LosesActs) && message["cmd"] == 94008 {
             message["bdy"]["seqs"] = json!([]);
+        }
+        if self.planted == Some(Planted::LosesMarks) && message["cmd"] == 93140 {
+            message["bdy"]["questions"] = json!([]);
         }
         if self.planted == Some(Planted::SpellsOut) && message["bdy"]["blindType"] == "HIDDEN" {
             let told = message["bdy"]["seqs"][0].as_u64().and_then(|seq| self.truth.lines.get(&seq));
@@ -95,6 +102,8 @@ impl World {
             }
             Planted::ShowsHidden
             | Planted::LosesActs
+            | Planted::LosesMarks
+            | Planted::Miscounts
             | Planted::SpellsOut
             | Planted::RetriesBecomeLines
             | Planted::LosesAcked

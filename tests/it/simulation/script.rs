@@ -19,6 +19,10 @@ pub(super) enum Op {
     Send { viewer: usize },
     /// A viewer sends a question.
     Ask { viewer: usize },
+    /// A viewer votes for a question, or takes that back when it is 0.
+    Vote { viewer: usize, question: usize, up: u64 },
+    /// A question gets a status, by the version that it has or, when that is 0, by the one before.
+    Mark { machine: usize, question: usize, status: usize, seen: u64 },
     /// A viewer sends so much at once that it goes out in several batches.
     Burst { viewer: usize },
     /// So many strangers talk that what was said before is no longer remembered.
@@ -131,7 +135,8 @@ fn draw(chance: &mut StdRng) -> Op {
     match chance.random_range(0..100) {
         0..26 => Op::Send { viewer },
         26..30 => Op::Curse { viewer },
-        30..33 => Op::Ask { viewer },
+        30..32 => Op::Ask { viewer },
+        32..33 => draw_question(chance, machine, viewer),
         33..34 => Op::Burst { viewer },
         34..40 => Op::Retry { viewer },
         40..52 => Op::Join { viewer, machine },
@@ -146,9 +151,19 @@ fn draw(chance: &mut StdRng) -> Op {
         73..76 => Op::Quick { viewer },
         76..84 => Op::Turn { machine, turns: chance.random_range(0..6) },
         84..92 => Op::Run { machine, millis: chance.random_range(0..400) },
-        92..96 => Op::Wait { seconds: chance.random_range(1..20) },
+        92..94 => draw_question(chance, machine, viewer),
+        94..96 => Op::Wait { seconds: chance.random_range(1..20) },
         96..98 => Op::Lag,
         _ => Op::Crash { machine },
+    }
+}
+
+fn draw_question(chance: &mut StdRng, machine: usize, viewer: usize) -> Op {
+    let (question, seen) = (chance.random_range(0..1_000), chance.random_range(0..6));
+    match chance.random_range(0..5) {
+        0 => Op::Ask { viewer },
+        1..3 => Op::Vote { viewer, question, up: u64::from(seen > 0) },
+        _ => Op::Mark { machine, question, status: chance.random_range(0..4), seen },
     }
 }
 
@@ -181,6 +196,8 @@ impl fmt::Display for Op {
             Self::Leave { viewer } => write!(f, "leave {viewer}"),
             Self::Send { viewer } => write!(f, "send {viewer}"),
             Self::Ask { viewer } => write!(f, "ask {viewer}"),
+            Self::Vote { viewer, question, up } => write!(f, "vote {viewer} {question} {up}"),
+            Self::Mark { machine, question, status, seen } => write!(f, "mark {machine} {question} {status} {seen}"),
             Self::Burst { viewer } => write!(f, "burst {viewer}"),
             Self::Flood => write!(f, "flood"),
             Self::Crowd { machine } => write!(f, "crowd {machine}"),
@@ -229,6 +246,8 @@ impl FromStr for Op {
             "leave" => Self::Leave { viewer: number()? },
             "send" => Self::Send { viewer: number()? },
             "ask" => Self::Ask { viewer: number()? },
+            "vote" => Self::Vote { viewer: number()?, question: number()?, up: number()? as u64 },
+            "mark" => Self::Mark { machine: number()?, question: number()?, status: number()?, seen: number()? as u64 },
             "burst" => Self::Burst { viewer: number()? },
             "flood" => Self::Flood,
             "crowd" => Self::Crowd { machine: number()? },

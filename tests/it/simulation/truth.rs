@@ -6,7 +6,9 @@ use madang::model::act::{Deed, Lines, PinContent};
 use madang::model::event::{Body, Logged};
 use madang::model::filter::Measure;
 use madang::model::message::{Kind, Line};
+use madang::model::question::Vote;
 
+use super::ledger::Ledger;
 use super::manners::Manners;
 
 /// How long a line may be repeated without becoming a second one.
@@ -35,6 +37,8 @@ pub(super) struct TrueLine {
     all: Vec<u64>,
     /// Since which place its text is withheld.
     pub(super) hidden_since: Option<u64>,
+    /// Whether it ever was.
+    pub(super) was_hidden: bool,
     /// Whether those who have it were told so.
     pub(super) told: bool,
     /// It was erased: nobody is owed it any more.
@@ -72,6 +76,7 @@ pub(super) struct Truth {
     /// Places of acts.
     pub(super) acts: Vec<u64>,
     manners: Manners,
+    pub(super) ledger: Ledger,
     /// The time of each author's last line.
     last: HashMap<String, i64>,
     notice: Option<Pinned>,
@@ -96,9 +101,11 @@ impl Truth {
             Body::Opened { cid, .. } => {
                 self.on_air = Some(cid.to_string());
                 (self.notice, self.taken) = (None, None);
+                self.ledger.begin_anew();
             }
             Body::Closed { cid } if self.on_air.as_deref() == Some(cid.as_str()) => self.on_air = None,
             Body::Line(line) => self.line(seq, logged.event.at.0, line),
+            Body::Vote(vote) => self.vote(seq, logged.event.at.0, vote),
             Body::Act(act) => self.act(seq, logged.event.at.0, &act.deed),
             Body::Lapsed { act } => {
                 self.manners.lapse(act.0, logged.event.at.0);
@@ -113,6 +120,8 @@ impl Truth {
                 self.lines.values_mut().filter(|line| line.uid == uid.as_str()).for_each(|line| line.erased = true);
                 self.forget_notices();
                 self.manners.wipe(uid.as_str());
+                let lines = &self.lines;
+                self.ledger.wipe(uid.as_str(), |place| lines[&place].uid == uid.as_str());
                 self.last.remove(uid.as_str());
                 self.sent.retain(|(author, ..), _| author != uid.as_str());
             }
@@ -120,14 +129,27 @@ impl Truth {
                 self.dropped = upto.0;
                 self.lines.range_mut(..=upto.0).for_each(|(_, line)| line.dropped = true);
                 self.sent.retain(|_, (_, place, _)| *place > upto.0);
+                self.ledger.drop_upto(upto.0);
                 self.forget_notices();
             }
             _ => {}
         }
     }
 
+    fn vote(&mut self, seq: u64, at: i64, vote: &Vote) {
+        let Some(line) = self.lines.get(&vote.question.0) else { return };
+        let here = self.on_air.as_deref() == Some(vote.cid.as_str()) && line.cid == vote.cid.as_str();
+        let shown = !line.is_gone() && !line.is_hidden() && !line.shadowed && line.uid != vote.uid.as_str();
+        if here && shown && self.manners.may_take_part(at, vote.uid.as_str()) {
+            self.ledger.vote(seq, vote);
+        }
+    }
+
     fn line(&mut self, seq: u64, at: i64, line: &Line) {
         let (uid, draft) = (line.author.uid.to_string(), &line.draft);
+        if draft.kind == Kind::Question {
+            self.ledger.count();
+        }
         let sent = (uid.clone(), draft.tid.clone(), draft.client_time, line.as_sent().to_owned());
         let repeats = |(_, _, retried): &(i64, u64, Option<i64>)| draft.retry || retried.is_some_and(|then| at <= then);
         if self.sent.get(&sent).is_some_and(repeats) || self.on_air.as_deref() != Some(line.cid.as_str()) {
@@ -136,6 +158,9 @@ impl Truth {
         let staff = self.manners.is_staff(&uid);
         let Some((measure, text)) = self.manners.passes(at, line) else { return };
         self.sent.insert(sent, (self.newest, seq, draft.retry.then_some(at)));
+        if draft.kind == Kind::Question {
+            self.ledger.ask(seq);
+        }
         let cid = line.cid.to_string();
         let blinded = measure == Some(Measure::Blind);
         let last = self.last.entry(uid.clone()).or_insert(i64::MIN);
@@ -156,11 +181,24 @@ impl Truth {
                 one: blinded.then_some(seq),
                 all: Vec::new(),
                 hidden_since: blinded.then_some(seq),
+                was_hidden: blinded,
                 told: false,
                 erased: false,
                 dropped: false,
             },
         );
+    }
+
+    /// How the questions stand that everybody may see: place, number, status, version, votes.
+    pub(super) fn questions(&self, cid: &str) -> Vec<(u64, u64, &str, u64, u64)> {
+        let there = self.ledger.questions.iter().filter(|(place, _)| {
+            let line = &self.lines[*place];
+            line.cid == cid && !line.is_hidden() && !line.shadowed
+        });
+        let told = there.map(|(place, question)| {
+            (*place, question.number, question.status.word(), question.version, question.voters.len() as u64)
+        });
+        told.collect()
     }
 
     /// What recent chat shows at the end: text, or none where it is withheld.
@@ -194,6 +232,10 @@ impl Truth {
     fn act(&mut self, seq: u64, at: i64, deed: &Deed) {
         self.acts.push(seq);
         self.manners.act(seq, at, deed);
+        let shadowed = |place: u64| self.lines.get(&place).is_some_and(|line| line.shadowed);
+        if !matches!(deed, Deed::Mark(place, ..) if shadowed(place.0)) {
+            self.ledger.act(seq, deed);
+        }
         let before: Vec<(u64, bool)> = self.lines.iter().map(|(place, line)| (*place, line.is_hidden())).collect();
         let there = self.remembered();
         match deed {
@@ -213,7 +255,8 @@ impl Truth {
             | Deed::Block(..)
             | Deed::Appoint(..)
             | Deed::Panic(..)
-            | Deed::Calm => {}
+            | Deed::Calm
+            | Deed::Mark(..) => {}
             Deed::Hide(Lines::Sweep { seconds, .. }) => {
                 let since = at - i64::from(*seconds) * 1_000;
                 for place in &there {
@@ -244,7 +287,7 @@ impl Truth {
             let line = self.lines.get_mut(&place).unwrap();
             match (hidden, line.is_hidden()) {
                 (false, true) => {
-                    line.hidden_since = Some(seq);
+                    (line.hidden_since, line.was_hidden) = (Some(seq), true);
                     line.told = !line.shadowed && (there.contains(&place) || matches!(deed, Deed::Hide(Lines::One(_))));
                 }
                 (_, false) => line.hidden_since = None,

@@ -20,6 +20,7 @@ use madang::model::id::{ChannelId, Seq, UserId};
 use madang::model::message::Extras;
 use madang::model::mode::ModeChange;
 use madang::model::principal::Role;
+use madang::model::question::QuestionStatus;
 use madang::node::{Config, Rules};
 
 use crate::support::reader::Reader;
@@ -136,7 +137,7 @@ fn machine(log: &Memory, seed: u64, now: i64, hidden: HashMap<u64, u64>) -> Mach
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
     let faults = Faults { full: 0.02, failed: 0.04, lost_acks: 0.06, doubled: 0.06, delay: Duration::from_millis(40) };
     let flaky = Flaky::new(log.clone(), faults, seed);
-    let rules = Rules { sends: None, ..Rules::default() };
+    let rules = Rules { sends: None, questions_per_minute: 1_000, ..Rules::default() };
     let config = Config { rules, idle: Duration::from_millis(300), ..Config::default() };
     let yard = runtime.block_on(Yard::over(Arc::new(flaky), config));
     yard.clock.advance(now);
@@ -149,7 +150,9 @@ fn told_texts(message: &Value) -> Vec<(Option<u64>, String)> {
     let shown = body["message"].as_str().map_or(body["message"].clone(), |json| serde_json::from_str(json).unwrap());
     let lines = body.as_array().into_iter().flatten().map(|line| (line["seq"].as_u64(), line["msg"].clone()));
     let again = (body["seqs"][0].as_u64(), shown["content"].clone());
-    let texts = lines.chain([again, (None, body["content"].clone())]);
+    let questions = body["questions"].as_array().into_iter().flatten();
+    let asked = questions.map(|question| (question["seq"].as_u64(), question["content"].clone()));
+    let texts = lines.chain([again, (None, body["content"].clone())]).chain(asked);
     texts.filter_map(|(seq, text)| Some((seq, text.as_str().filter(|text| !text.is_empty())?.to_owned()))).collect()
 }
 
@@ -218,7 +221,15 @@ impl World {
             Op::Leave { viewer } => self.viewers[viewer % VIEWERS].here = None,
             Op::Send { viewer } => self.send(viewer % VIEWERS, false, 1, ""),
             Op::Ask { viewer } => self.send(viewer % VIEWERS, false, 40, ""),
-            Op::Curse { viewer } => self.send(viewer % VIEWERS, false, 1, CURSE),
+            Op::Curse { viewer } => self.send(viewer % VIEWERS, false, if viewer % 2 == 0 { 1 } else { 40 }, CURSE),
+            Op::Vote { viewer, question, up } => self.vote(viewer % VIEWERS, question, up > 0),
+            Op::Mark { machine, question, status, seen } => {
+                let status = QuestionStatus::ALL[status % 4];
+                let wish = self.question(question).map(|(place, version)| {
+                    Wish::Mark(Name::Place(Seq(place)), status, version - u64::from(seen == 0))
+                });
+                self.act(machine % MACHINES, wish);
+            }
             Op::Forbid { machine, measure } => {
                 let measures = [Measure::Mask, Measure::Blind, Measure::Shadow, Measure::Refuse];
                 let words = vec![(CURSE.to_owned(), measures.get(measure % 5).copied())];
@@ -419,6 +430,21 @@ impl World {
         let message = json!({"cmd": 3101, "cid": cid, "tid": tid, "retry": last.is_some(), "bdy": body});
         self.machines[*machine].runtime.block_on(guest.says(&message.to_string()));
         self.viewers[viewer].last_sent = Some(number);
+    }
+
+    /// The place of one of the questions and its version, if there are any.
+    fn question(&self, question: usize) -> Option<(u64, u64)> {
+        let questions = &self.truth.ledger.questions;
+        let place = questions.keys().nth(question % questions.len().max(1))?;
+        Some((*place, questions[place].version))
+    }
+
+    fn vote(&mut self, viewer: usize, question: usize, up: bool) {
+        let (cid, question) = (self.viewers[viewer].cid.clone(), self.question(question));
+        let (Some((machine, guest)), Some((place, _))) = (&mut self.viewers[viewer].here, question) else { return };
+        let body = json!({"seq": place, "vote": up});
+        let message = json!({"cmd": 3141, "cid": cid, "tid": 1, "bdy": body});
+        self.machines[*machine].runtime.block_on(guest.says(&message.to_string()));
     }
 
     /// One of the lines, if there are any.

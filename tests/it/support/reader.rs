@@ -15,6 +15,8 @@ pub(crate) struct Reader {
     pub(crate) lines: Vec<(u64, String)>,
     /// What a client shows by now, by place.
     pub(crate) screen: BTreeMap<u64, String>,
+    /// Questions by place, as they were told of last.
+    pub(crate) questions: BTreeMap<u64, Told>,
     /// The pinned notice.
     pub(crate) notice: Value,
     /// Stretches that a push left out.
@@ -29,6 +31,17 @@ pub(crate) struct Reader {
     pub(crate) lefts: Vec<((u64, u64), u64)>,
     /// The newest count of members.
     pub(crate) members: Option<(u64, u64)>,
+}
+
+/// How a question stands, as far as a client was told.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Told {
+    /// As of this place.
+    pub(crate) at: u64,
+    pub(crate) version: u64,
+    pub(crate) votes: u64,
+    /// Empty while nothing but a hidden line has told of it.
+    pub(crate) status: String,
 }
 
 impl Reader {
@@ -63,7 +76,9 @@ impl Reader {
     /// Takes any other message.
     pub(crate) fn hear(&mut self, message: &Value) {
         let push = message["cmd"].as_u64().is_some_and(|cmd| cmd > 90_000);
-        let of_the_log = push && message["bdy"]["type"] != "TOKEN_EXPIRES";
+        self.hear_questions(message);
+        let aside = message["bdy"]["type"] == "TOKEN_EXPIRES" || !message["bdy"]["open"].is_null();
+        let of_the_log = push && !aside;
         assert_eq!(of_the_log, message["after"].is_u64(), "{message}");
         let Some(after) = message["after"].as_u64() else { return };
         let upto = message["upto"].as_u64().unwrap();
@@ -99,6 +114,25 @@ impl Reader {
             self.members = Some((number("mbrCnt"), number("userCnt")));
         }
         self.upto = self.upto.max(upto);
+    }
+
+    /// How questions stand: in lines, in what is said of them, and in the list for whoever comes.
+    fn hear_questions(&mut self, message: &Value) {
+        let body = &message["bdy"];
+        let lines = body.as_array().filter(|_| message["cmd"] == 93101).into_iter().flatten();
+        let lines = lines.map(|line| (line, line["msgStatusType"].as_str()));
+        let told = body["questions"].as_array().filter(|_| message["cmd"] == 93140).into_iter().flatten();
+        for (question, status) in lines.chain(told.map(|question| (question, question["status"].as_str()))) {
+            let Some(at) = question["changeSeq"].as_u64() else { continue };
+            let number = |name: &str| question[name].as_u64().unwrap();
+            let known = self.questions.entry(number("seq")).or_default();
+            if at >= known.at {
+                (known.at, known.version, known.votes) = (at, number("version"), number("votes"));
+                // A line that is hidden doesn't say how it stands.
+                let status = status.filter(|status| *status != "HIDDEN" && *status != "CBOTBLIND");
+                known.status = status.unwrap_or_default().to_owned();
+            }
+        }
     }
 
     fn hear_act(&mut self, message: &Value) {

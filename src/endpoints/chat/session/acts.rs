@@ -9,13 +9,15 @@ use crate::proto::cmd::Cmd;
 use crate::proto::code::Code;
 use crate::proto::envelope::Envelope;
 use crate::proto::reply;
-use crate::proto::request::{acts, filters};
+use crate::proto::request::{acts, filters, questions};
 
 use super::{IN_FLIGHT_RETRY_MS, Session, address, push_to};
 
 /// Whether this is something that staff ask for.
 pub(super) fn is_act(cmd: Cmd) -> bool {
-    [Cmd::KICK, Cmd::BLOCK, Cmd::HIDE, Cmd::PIN, Cmd::PENALTY, Cmd::ROLE, Cmd::CHAT_MODE, Cmd::FILTER].contains(&cmd)
+    let people = [Cmd::KICK, Cmd::BLOCK, Cmd::PENALTY, Cmd::ROLE];
+    let others = [Cmd::HIDE, Cmd::PIN, Cmd::CHAT_MODE, Cmd::FILTER, Cmd::QUESTION_STATUS];
+    people.contains(&cmd) || others.contains(&cmd)
 }
 
 impl Session {
@@ -29,6 +31,7 @@ impl Session {
             Cmd::ROLE => acts::role(envelope.body),
             Cmd::CHAT_MODE => acts::modes(envelope.body),
             Cmd::FILTER => filters::filter(envelope.body),
+            Cmd::QUESTION_STATUS => questions::mark(envelope.body),
             _ => acts::pin(envelope.body, self.config.extras_bytes),
         };
         if let Err(refusal) = self.begin_act(cmd, envelope, read.map_err(Refusal::BadRequest)) {

@@ -1,0 +1,237 @@
+use super::*;
+use crate::model::item::View;
+use crate::model::message::Status;
+use crate::model::question::{QuestionOrder, QuestionQuery, QuestionState, QuestionStatus, Vote};
+
+use QuestionStatus::{Answered, Dismissed, Selected, Unanswered};
+
+fn question(text: &str) -> Draft {
+    Draft { kind: Kind::Question, ..draft(text, false) }
+}
+
+fn ballot(uid: &str, question: Seq, up: bool) -> Vote {
+    Vote {
+        cid: cid("one"),
+        uid: UserId::parse(uid).unwrap(),
+        role: Role::Viewer,
+        subscribed: false,
+        credential: Credential::default(),
+        known: Known::default(),
+        question,
+        up,
+    }
+}
+
+impl Scene {
+    fn asks(&mut self, uid: &str) -> Seq {
+        let at = self.log.len() as i64;
+        let verdict = self.says(at, uid, question(&format!("{uid} asks at {at}")));
+        let Verdict::Line(kept) = verdict else { panic!("{verdict:?}") };
+        kept.seq
+    }
+
+    fn votes(&mut self, vote: Vote) -> Result<(u64, bool), Refusal> {
+        let verdict = self.happens(self.log.len() as i64, Body::Vote(Arc::new(vote)));
+        assert_eq!(thawed(self), self.channel);
+        match verdict {
+            Verdict::Voted { view, changed, .. } => Ok((view.state.votes, changed)),
+            Verdict::Rejected(refusal) => Err(refusal),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn marks(&mut self, place: Seq, status: QuestionStatus, version: u64) -> Result<QuestionState, Refusal> {
+        let verdict = self.acts_by(self.log.len() as i64, Role::ChatManager, Deed::Mark(place, status, version));
+        assert_eq!(thawed(self), self.channel);
+        match verdict {
+            Verdict::Act(_) => Ok(self.channel.question_at(place).unwrap().state),
+            Verdict::Rejected(refusal) => Err(refusal),
+            Verdict::Nothing => Ok(self.channel.question_at(place).unwrap().state),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn listed(&self, query: &QuestionQuery) -> Vec<Seq> {
+        self.channel.questions_for(query, 99, (None, false)).iter().map(|(line, _)| line.seq()).collect()
+    }
+}
+
+#[test]
+fn questions_are_numbered_and_go_from_status_to_status_by_version() {
+    let mut scene = Scene::on_air();
+    let [first, second] = ["a", "b"].map(|uid| scene.asks(uid));
+    let state = |scene: &Scene, place| scene.channel.question_at(place).unwrap().state;
+    assert_eq!([state(&scene, first).number, state(&scene, second).number], [1, 2]);
+    assert_eq!((state(&scene, first).status, state(&scene, first).version), (Unanswered, 1));
+    let selected = scene.marks(first, Selected, 1).unwrap();
+    assert_eq!((selected.status, selected.version), (Selected, 2));
+    let stale = scene.marks(first, Dismissed, 1).unwrap_err();
+    assert_eq!(stale, Refusal::StaleQuestion(selected), "who comes second is told how it stands");
+    assert_eq!(scene.marks(first, Selected, 2).unwrap(), selected, "it is so already");
+    assert_eq!(scene.marks(first, Answered, 2).unwrap().version, 3);
+    assert_eq!(scene.marks(first, Unanswered, 3).unwrap().version, 4, "and back");
+    assert_eq!(scene.marks(Seq(77), Selected, 1).unwrap_err(), Refusal::NoSuchLine);
+}
+
+#[test]
+fn a_change_is_taken_back_by_its_act_until_there_is_a_later_one() {
+    let mut scene = Scene::on_air();
+    let place = scene.asks("a");
+    scene.marks(place, Selected, 1).unwrap();
+    let first = scene.log.last().unwrap().seq;
+    scene.marks(place, Dismissed, 2).unwrap();
+    let second = scene.log.last().unwrap().seq;
+    assert!(matches!(scene.acts(9, Deed::Undo(first)), Verdict::Rejected(Refusal::NothingToUndo)));
+    let Verdict::Act(undone) = scene.acts(9, Deed::Undo(second)) else { panic!() };
+    let items = scene.channel.reveal_act(&undone);
+    assert!(
+        matches!(items[0].view(), View::Question(told) if (told.state.status, told.state.version) == (Selected, 4))
+    );
+    assert!(matches!(scene.acts(9, Deed::Undo(second)), Verdict::Rejected(Refusal::NothingToUndo)));
+}
+
+#[test]
+fn everybody_votes_once_and_may_take_it_back() {
+    let mut scene = Scene::on_air();
+    let place = scene.asks("a");
+    assert_eq!(scene.votes(ballot("b", place, true)), Ok((1, true)));
+    assert_eq!(scene.votes(ballot("b", place, true)), Ok((1, false)), "twice is once");
+    assert_eq!(scene.votes(ballot("c", place, true)), Ok((2, true)));
+    assert_eq!(scene.votes(ballot("b", place, false)), Ok((1, true)));
+    assert_eq!(scene.votes(ballot("b", place, false)), Ok((1, false)));
+    assert_eq!(scene.votes(ballot("a", place, true)), Err(Refusal::Oneself));
+    assert_eq!(scene.votes(ballot("b", Seq(77), true)), Err(Refusal::NoSuchLine));
+    assert_eq!(scene.votes(Vote { cid: cid("two"), ..ballot("b", place, true) }), Err(Refusal::BroadcastEnded));
+}
+
+#[test]
+fn who_may_not_take_part_may_not_vote() {
+    let mut scene = Scene::on_air();
+    let place = scene.asks("a");
+    scene.acts(5, Deed::Block(Arc::new(author("bad")), None));
+    assert!(matches!(scene.votes(ballot("bad", place, true)), Err(Refusal::Restricted { .. })));
+    let followers = ModeChange { group: Some(crate::model::mode::Group::Followers), ..ModeChange::default() };
+    scene.acts(5, Deed::Run(followers));
+    assert!(matches!(scene.votes(ballot("b", place, true)), Err(Refusal::NotInGroup { .. })));
+    assert_eq!(scene.votes(Vote { subscribed: true, ..ballot("b", place, true) }), Ok((1, true)));
+    assert_eq!(scene.votes(Vote { role: Role::ChatManager, ..ballot("m", place, true) }), Ok((2, true)));
+}
+
+#[test]
+fn a_question_that_waits_for_nothing_or_is_hidden_takes_no_votes() {
+    let mut scene = Scene::on_air();
+    let place = scene.asks("a");
+    scene.marks(place, Dismissed, 1).unwrap();
+    assert_eq!(scene.votes(ballot("b", place, true)), Err(Refusal::QuestionClosed(Dismissed)));
+    scene.marks(place, Unanswered, 2).unwrap();
+    scene.acts(5, Deed::Hide(Lines::One(place)));
+    assert_eq!(scene.votes(ballot("b", place, true)), Err(Refusal::NoSuchLine));
+    let query = QuestionQuery::open(&cid("one"));
+    assert_eq!(scene.listed(&query), []);
+    let staff = scene.channel.questions_for(&query, 9, (None, true));
+    assert_eq!((staff.len(), staff[0].0.text(), staff[0].0.status()), (1, "", Status::Hidden));
+}
+
+#[test]
+fn lists_go_by_votes_or_by_age_page_by_page() {
+    let mut scene = Scene::on_air();
+    let places: Vec<Seq> = ["a", "b", "c", "d"].map(|uid| scene.asks(uid)).to_vec();
+    for (voter, place) in [("x", 2), ("y", 2), ("x", 3), ("x", 1)] {
+        scene.votes(ballot(voter, places[place], true)).unwrap();
+    }
+    let mut query = QuestionQuery::open(&cid("one"));
+    let by_votes = [places[2], places[1], places[3], places[0]];
+    assert_eq!(scene.listed(&query), by_votes);
+    let mut paged = Vec::new();
+    loop {
+        let page = scene.channel.questions_for(&query, 1, (None, false));
+        let Some((line, view)) = page.first() else { break };
+        paged.push(line.seq());
+        query.after = Some((view.state.votes, line.seq()));
+    }
+    assert_eq!(paged, by_votes);
+    let mut by_age = QuestionQuery { order: QuestionOrder::Age, after: None, ..query };
+    assert_eq!(scene.listed(&by_age), places);
+    by_age.after = Some((0, places[1]));
+    assert_eq!(scene.listed(&by_age), places[2..]);
+    scene.marks(places[2], Answered, 1).unwrap();
+    let answered = QuestionQuery { statuses: vec![Answered], after: None, ..by_age };
+    assert_eq!(scene.listed(&answered), [places[2]]);
+    assert_eq!(scene.channel.open_questions(&cid("one")), 3);
+}
+
+#[test]
+fn what_waits_for_an_answer_outlives_its_broadcast() {
+    let mut scene = Scene::on_air();
+    let place = scene.asks("a");
+    scene.happens(50, Body::Opened { cid: cid("two"), title: String::new() });
+    assert_eq!(scene.listed(&QuestionQuery::open(&cid("one"))), [place]);
+    assert_eq!(scene.listed(&QuestionQuery::open(&cid("two"))), []);
+    assert_eq!(scene.marks(place, Answered, 1).unwrap().status, Answered);
+    let late = Vote { cid: cid("two"), ..ballot("b", place, true) };
+    assert_eq!(scene.votes(late), Err(Refusal::NoSuchLine), "it was asked in another broadcast");
+    let asked = Line { cid: cid("two"), ..line("b", question("new")) };
+    scene.happens(60, Body::Line(Arc::new(asked)));
+    let fresh = scene.channel.questions_for(&QuestionQuery::open(&cid("two")), 9, (None, false));
+    assert_eq!(fresh[0].1.state.number, 1, "numbers begin anew");
+}
+
+#[test]
+fn numbers_are_the_same_where_an_erased_question_was_never_seen() {
+    let mut scene = Scene::on_air();
+    let (gone, vote) = (scene.asks("gone"), scene.log.len() + 1);
+    let other = scene.asks("a");
+    scene.votes(ballot("gone", other, true)).unwrap();
+    let last = scene.asks("b");
+    scene.happens(90, Body::Wiped { uid: UserId::parse("gone").unwrap() });
+    let seen = scene.channel.question_at(last).unwrap().state;
+    assert_eq!(seen.number, 3);
+    assert_eq!((scene.channel.question_at(gone), scene.channel.question_at(other).unwrap().state.votes), (None, 0));
+    let mut later = Channel::new(ChannelId::parse("c").unwrap());
+    for (index, logged) in scene.log.iter().enumerate() {
+        let erased = logged.seq == gone || index == vote;
+        let body = if erased { logged.event.body.erased() } else { logged.event.body.clone() };
+        let event = Arc::new(Event { body, ..Event::clone(&logged.event) });
+        later.apply(&Logged { seq: logged.seq, event });
+    }
+    assert_eq!(later.question_at(last).unwrap().state, seen);
+    assert_eq!(later.questions(), scene.channel.questions());
+}
+
+#[test]
+fn one_viewer_has_twenty_open_questions() {
+    let mut scene = Scene::on_air();
+    let places: Vec<Seq> = (0..20).map(|_| scene.asks("a")).collect();
+    let refused = scene.says(99, "a", question("one more"));
+    assert_eq!(refused, Verdict::Rejected(Refusal::TooManyOpen(Some(20))));
+    scene.marks(places[0], Answered, 1).unwrap();
+    scene.asks("a");
+    scene.asks("b");
+}
+
+#[test]
+fn answered_questions_make_room_and_open_ones_do_not() {
+    let mut scene = Scene::on_air();
+    let first = scene.asks("user-0");
+    let mut channel_full = None;
+    for asker in 1..6_000 {
+        match scene.says(asker, &format!("user-{asker}"), question(&format!("q {asker}"))) {
+            Verdict::Line(_) => {}
+            other => {
+                channel_full = Some((asker, other));
+                break;
+            }
+        }
+    }
+    assert_eq!(channel_full, Some((5_000, Verdict::Rejected(Refusal::TooManyOpen(None)))));
+    scene.acts(1, Deed::Mark(first, Dismissed, 1));
+    assert!(matches!(scene.says(7_000, "late", question("late")), Verdict::Line(_)));
+}
+
+#[test]
+fn what_is_dropped_is_forgotten() {
+    let mut scene = Scene::on_air();
+    let [old, new] = ["a", "b"].map(|uid| scene.asks(uid));
+    scene.happens(9, Body::Dropped { upto: old });
+    assert_eq!((scene.channel.question_at(old), scene.listed(&QuestionQuery::open(&cid("one")))), (None, vec![new]));
+}

@@ -1,0 +1,148 @@
+//! Questions: listing them, and voting for them. How they stand is changed by [`Node::act`].
+
+use std::sync::Arc;
+
+use crate::model::access::Credential;
+use crate::model::act::Name;
+use crate::model::event::{Body, Event};
+use crate::model::id::{ChannelId, Cid, EventId, Seq};
+use crate::model::item::LineView;
+use crate::model::message::Author;
+use crate::model::mode::Known;
+use crate::model::question::{QuestionQuery, QuestionView, Vote};
+use crate::model::refusal::Refusal;
+
+use super::act::place_of_question;
+use super::append::{refusal, waited_for};
+use super::live::Live;
+use super::{Access, Node, Outcome, Seat, StationError};
+
+/// A question as somebody may see it: its line, and how it stands.
+pub type Listed = (LineView, QuestionView);
+
+impl Node {
+    /// Votes for a question, or takes the vote back. Votes of one caller keep the order of the calls; what is given is waited
+    /// for.
+    pub fn vote(
+        &self,
+        seat: &Seat,
+        name: &Name,
+        up: bool,
+    ) -> Result<impl Future<Output = Result<QuestionView, Refusal>> + use<>, Refusal> {
+        let principal = seat.principal().ok_or(Refusal::ReadOnly)?;
+        self.still_holds(principal)?;
+        self.pace(seat, principal)?;
+        let question = place_of_question(&seat.live.state.lock().channel, name)?;
+        let vote = Vote {
+            cid: seat.cid().clone(),
+            uid: principal.uid.clone(),
+            role: principal.role,
+            subscribed: principal.profile.subscription.is_some(),
+            credential: principal.credential(),
+            known: seat.known(principal),
+            question,
+            up,
+        };
+        self.cast(&seat.live, vote, EventId::fresh())
+    }
+
+    /// Votes in somebody's name, for the site's backend.
+    pub async fn vote_as_site(
+        &self,
+        channel: &ChannelId,
+        (author, known): (Author, Known),
+        (question, up): (Seq, bool),
+        access: &Access,
+        id: EventId,
+    ) -> Result<QuestionView, StationError> {
+        self.pace_program(&access.id)?;
+        let view = self.channel(channel).await?;
+        let cid = view.on_air().map(|broadcast| broadcast.cid.clone()).ok_or(Refusal::BroadcastEnded)?;
+        let live = self.hub.live(&view.id).await.map_err(|failure| refusal(&failure))?;
+        let subscribed = author.profile.subscription.is_some();
+        let (uid, role, credential) = (author.uid, author.role, Credential::of_the_site());
+        let vote = Vote { cid, uid, role, subscribed, credential, known, question, up };
+        Ok(self.cast(&live, vote, id)?.await?)
+    }
+
+    fn cast(
+        &self,
+        live: &Arc<Live>,
+        vote: Vote,
+        id: EventId,
+    ) -> Result<impl Future<Output = Result<QuestionView, Refusal>> + use<>, Refusal> {
+        if self.is_draining() {
+            return Err(Refusal::Draining);
+        }
+        let (now, place) = (self.parts.clock.now(), vote.question);
+        live.state.lock().channel.may_vote(&vote, now)?;
+        let (answer, told) = waited_for();
+        let event = Event { id, at: now, body: Body::Vote(Arc::new(vote)) };
+        self.append(live.id(), event, Arc::clone(live), answer);
+        let live = Arc::clone(live);
+        Ok(async move {
+            match told.await {
+                Outcome::Voted(view) => Ok(view),
+                Outcome::Refused(refusal) => Err(refusal),
+                // It was cast before.
+                _ => live.state.lock().channel.question_at(place).ok_or(Refusal::NoSuchLine),
+            }
+        })
+    }
+
+    /// Tells a session up to `limit` of the questions that it asks for, and how many wait for an answer in its broadcast.
+    pub fn questions(
+        &self,
+        seat: &Seat,
+        query: &QuestionQuery,
+        limit: usize,
+        tell: impl FnOnce(Vec<Listed>, usize),
+    ) -> Result<(), Refusal> {
+        seat.pace_list(self.parts.clock.now(), self.rules().recents)?;
+        self.tell_questions(seat, query, limit, tell);
+        Ok(())
+    }
+
+    /// Tells somebody who has just come which questions wait for an answer: up to `limit` with the most votes.
+    pub fn open_questions(&self, seat: &Seat, limit: usize, tell: impl FnOnce(Vec<Listed>, usize)) {
+        self.tell_questions(seat, &QuestionQuery::open(seat.cid()), limit, tell);
+    }
+
+    fn tell_questions(&self, seat: &Seat, query: &QuestionQuery, limit: usize, tell: impl FnOnce(Vec<Listed>, usize)) {
+        let staff = self.may_act(seat) && seat.is_staff();
+        // Whoever hides something waits for those who are telling what they saw before.
+        let state = seat.live.state.lock();
+        let _telling = seat.live.tells();
+        let found = state.channel.questions_for(query, limit, (seat.user(), staff));
+        let open = state.channel.open_questions(query.cid.as_ref().unwrap_or(seat.cid()));
+        drop(state);
+        tell(found, open);
+    }
+
+    /// Up to `limit` of the questions that the site's backend asks for.
+    pub async fn questions_for_site(
+        &self,
+        channel: &ChannelId,
+        query: &QuestionQuery,
+        limit: usize,
+    ) -> Result<Vec<Listed>, StationError> {
+        let view = self.channel(channel).await?;
+        let live = self.hub.live(&view.id).await.map_err(|failure| refusal(&failure))?;
+        let state = live.state.lock();
+        Ok(state.channel.questions_for(query, limit, (None, true)))
+    }
+
+    /// How a question stands.
+    pub async fn question(&self, channel: &ChannelId, place: Seq) -> Result<QuestionView, StationError> {
+        let view = self.channel(channel).await?;
+        let live = self.hub.live(&view.id).await.map_err(|failure| refusal(&failure))?;
+        let state = live.state.lock();
+        Ok(state.channel.question_at(place).ok_or(Refusal::NoSuchLine)?)
+    }
+
+    /// The newest broadcast of a channel.
+    pub async fn newest_broadcast(&self, channel: &ChannelId) -> Result<Cid, StationError> {
+        let view = self.channel(channel).await?;
+        view.broadcasts.last().map(|broadcast| broadcast.cid.clone()).ok_or(StationError::NoBroadcast)
+    }
+}
