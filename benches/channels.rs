@@ -80,6 +80,7 @@ async fn stop(node: Arc<Node>, log: Arc<Sqlite>) {
 fn line(cid: &Cid, turn: u64) -> Arc<Event> {
     let uid = UserId::parse(&format!("user{}", turn % 5_000)).unwrap();
     let line = Line {
+        occasion: None,
         filtered: None,
         judged: Default::default(),
         cid: cid.clone(),

@@ -84,6 +84,7 @@ fn item(seq: u64, audience: Audience) -> Item {
     let author = Author { uid: user("author"), profile: Arc::new(Profile::default()), role: Role::Viewer };
     let draft = Draft { text: format!("{seq}"), ..Draft::default() };
     let line = Line {
+        occasion: None,
         filtered: None,
         judged: Default::default(),
         cid: Cid::parse("c").unwrap(),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::model::access::Credential;
 use crate::model::act::{Act, Deed, Lines, Pin, PinContent};
 use crate::model::event::Event;
-use crate::model::id::{Seq, UserId};
+use crate::model::id::{Cid, Seq, UserId};
 use crate::model::message::Author;
 use crate::model::principal::Role;
 use crate::model::refusal::Refusal;
@@ -92,6 +92,14 @@ impl Channel {
         }
         self.trail.push(seq);
         Verdict::Act(self.keep_act(seq, event, changed))
+    }
+
+    /// Judges what the site's backend tells.
+    pub(super) fn announce(&mut self, seq: Seq, event: &Arc<Event>, cid: &Cid) -> Verdict {
+        if let Err(refusal) = self.may_be_written(cid) {
+            return Verdict::Rejected(refusal);
+        }
+        Verdict::Announced(self.keep_act(seq, event, Changed::default()))
     }
 
     /// What an act had begun is over.
@@ -256,6 +264,7 @@ impl Channel {
                     let writer = &kept.line.author;
                     kept.time >= since
                         && !writer.role.is_staff()
+                        && !kept.line.draft.kind.is_special()
                         && self.newcomers.is_one(&writer.uid, at, *newcomer_minutes)
                         && !self.is_hidden(kept)
                 });

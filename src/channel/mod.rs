@@ -84,6 +84,8 @@ pub enum Verdict {
         /// Whether it stands otherwise than before.
         changed: bool,
     },
+    /// Something that the site's backend tells.
+    Announced(KeptAct),
     /// Something that staff did, or that ended by itself.
     Act(KeptAct),
     /// Everything that somebody has said by now is forgotten.
@@ -201,12 +203,16 @@ impl Channel {
 
     /// Whether somebody may send this line at this time, by the role that they have here.
     fn may_say(&self, line: &Line, role: Role, at: Millis) -> Result<(), Refusal> {
+        if line.draft.kind.is_special() {
+            // It is paid for already.
+            return Ok(());
+        }
         self.may_send(&line.author.uid, line.known.address, role, at)?;
         match line.draft.kind {
             // Notice lines are for staff.
             Kind::Notice if !role.is_staff() => return Err(Refusal::KindNotAllowed),
             Kind::Question => self.questions.have_room(&line.cid, (&line.author.uid, role))?,
-            Kind::Notice | Kind::Text => {}
+            Kind::Notice | Kind::Text | Kind::Donation | Kind::Subscription => {}
         }
         if role.is_staff() { Ok(()) } else { self.may_pass(line, at) }
     }
@@ -244,6 +250,7 @@ impl Channel {
                 self.revocations.add(Revocation { seq, revoked, at: *at, until: *until });
                 Verdict::Nothing
             }
+            Body::Announced(announcement) => self.announce(logged.seq, &logged.event, &announcement.cid),
             Body::Vote(vote) => self.apply_vote(logged.seq, &logged.event, vote),
             Body::Act(act) => self.apply_act(logged.seq, &logged.event, act),
             Body::Lapsed { act } => self.lapse(logged.seq, &logged.event, *act),
@@ -278,8 +285,10 @@ impl Channel {
         }
         let time = self.authors.stamp(&line.author.uid, at, seq);
         self.authors.remember(line, at, Receipt { id, time, seq });
-        self.newcomers.note(&line.author.uid, at);
-        if !line.author.role.is_staff() {
+        if !line.draft.kind.is_special() {
+            self.newcomers.note(&line.author.uid, at);
+        }
+        if !line.author.role.is_staff() && !line.draft.kind.is_special() {
             self.running.sent(&line.author.uid, at);
         }
         let kept = Kept { seq, id, time, line: line.clone(), role };

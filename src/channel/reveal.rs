@@ -6,7 +6,7 @@ use crate::model::act::{Deed, Lines};
 use crate::model::event::{Body, Logged};
 use crate::model::filter::Measure;
 use crate::model::id::{Cid, Seq, UserId};
-use crate::model::item::{Audience, Item, LineView, NoticeView, Sanction, Standing, SystemView, View};
+use crate::model::item::{AnnouncedView, Audience, Item, LineView, NoticeView, Sanction, Standing, SystemView, View};
 use crate::model::message::{Author, Draft, Kind, Line, Status};
 use crate::model::mode::Modes;
 use crate::model::question::QuestionView;
@@ -63,10 +63,11 @@ impl Channel {
         let sanction = self.sanction(act).map(|(audience, sanction)| (audience, View::Sanction(sanction)));
         let system = system(act).map(|system| (Audience::Staff, View::System(system)));
         let modes = modes.then(|| (Audience::All, View::Modes(self.modes_now())));
+        let announced = self.announced(act);
         let question = act.question.and_then(|place| self.question_at(place));
         let question = question.map(|question| (Audience::All, View::Question(question)));
-        let mut views =
-            sanction.into_iter().chain(parts).chain(notice).chain(modes).chain(question).chain(system).peekable();
+        let others = modes.into_iter().chain(question).chain(announced).chain(system);
+        let mut views = sanction.into_iter().chain(parts).chain(notice).chain(others).peekable();
         let mut items = Vec::new();
         while let Some((audience, view)) = views.next() {
             items.push(Item::revealed(act.seq, views.peek().is_none(), audience, view));
@@ -88,7 +89,7 @@ impl Channel {
             View::Modes(_) => View::Modes(self.modes_now()),
             View::Question(question) => View::Question(self.question_again(question)),
             View::Votes(question) => View::Votes(self.question_again(question)),
-            same @ (View::Sanction(_) | View::System(_)) => same,
+            same @ (View::Sanction(_) | View::System(_) | View::Announced(_)) => same,
         })
     }
 
@@ -154,6 +155,14 @@ impl Channel {
     /// The pinned notice, unless its time is up.
     pub fn notice(&self, now: Millis) -> Option<NoticeView> {
         self.notice_view().filter(|notice| notice.until.is_none_or(|until| now < until))
+    }
+
+    /// What members are told that the site's backend tells.
+    fn announced(&self, act: &KeptAct) -> Option<(Audience, View)> {
+        let Body::Announced(announcement) = &act.event.body else { return None };
+        let audience = if announcement.news.is_for_staff() { Audience::Staff } else { Audience::All };
+        let (id, time, announcement) = (act.event.id, act.event.at, announcement.clone());
+        Some((audience, View::Announced(AnnouncedView { seq: act.seq, id, time, announcement })))
     }
 
     /// What members, or the user alone, are told of what was done to somebody, as far as it still holds.

@@ -57,7 +57,11 @@ impl KeptAct {
     /// Bytes that telling of it takes, as far as can be told before it is encoded; without what lines say that it shows
     /// again.
     pub(super) fn bytes(&self) -> usize {
-        ACT_BYTES + self.lines.len() * NAMED_BYTES
+        let announced = match &self.event.body {
+            Body::Announced(announcement) => announcement.news.bytes(),
+            _ => 0,
+        };
+        ACT_BYTES + self.lines.len() * NAMED_BYTES + announced
     }
 
     /// Whether lines may be shown again by it: what they say is told then.
@@ -67,7 +71,11 @@ impl KeptAct {
 
     /// Whether nobody sees anything of it.
     pub fn is_silent(&self) -> bool {
-        let target = matches!(&self.event.body, Body::Act(act) if act.deed.target().is_some());
+        let target = match &self.event.body {
+            Body::Act(act) => act.deed.target().is_some(),
+            Body::Announced(_) => true,
+            _ => false,
+        };
         self.lines.is_empty() && !self.notice && !self.modes && self.question.is_none() && !target
     }
 }
@@ -270,5 +278,6 @@ impl Window {
 pub(super) fn bytes(kept: &Kept) -> usize {
     let (draft, profile) = (&kept.line.draft, &kept.line.author.profile);
     let emojis = draft.extras.emojis.iter().map(|(name, url)| name.len() + url.len()).sum::<usize>();
-    LINE_BYTES + draft.text.len() + emojis + profile.bytes()
+    let occasion = kept.line.occasion.as_ref().map_or(0, |occasion| occasion.bytes());
+    LINE_BYTES + draft.text.len() + emojis + profile.bytes() + occasion
 }

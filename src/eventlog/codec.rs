@@ -5,6 +5,7 @@
 
 mod acts;
 mod filters;
+mod occasions;
 mod questions;
 
 use std::sync::Arc;
@@ -42,6 +43,9 @@ enum StoredBody {
     Line(Box<StoredLine>),
     /// A line of which the rules have made something: builds that know nothing of them must not show it.
     Filtered(Box<StoredLine>),
+    /// A donation or a subscription: builds that know nothing of them must not show an ordinary line.
+    Special(Box<StoredLine>),
+    Announced(Box<occasions::StoredAnnouncement>),
     Listed {
         channel: String,
         name: String,
@@ -139,6 +143,8 @@ struct StoredLine {
     /// The place of the act since which its channel's rules are those that it was judged by.
     #[serde(default, skip_serializing_if = "is_nothing")]
     judged: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    occasion: Option<occasions::StoredOccasion>,
     /// What the rules have made of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     filtered: Option<filters::StoredFiltered>,
@@ -169,7 +175,13 @@ const ROLES: [(Role, &str); 5] = [
     (Role::Streamer, "streamer"),
     (Role::SiteManager, "site_manager"),
 ];
-const KINDS: [(Kind, &str); 3] = [(Kind::Text, "text"), (Kind::Question, "question"), (Kind::Notice, "notice")];
+const KINDS: [(Kind, &str); 5] = [
+    (Kind::Text, "text"),
+    (Kind::Question, "question"),
+    (Kind::Notice, "notice"),
+    (Kind::Donation, "donation"),
+    (Kind::Subscription, "subscription"),
+];
 const SYSTEMS: [(Os, &str); 3] = [(Os::Pc, ""), (Os::Android, "android"), (Os::Ios, "ios")];
 
 /// The event's stored form. Its id is kept beside it, where the log looks for repeats.
@@ -177,12 +189,14 @@ pub fn encode(event: &Event) -> Vec<u8> {
     let body = match &event.body {
         Body::Opened { cid, title } => StoredBody::Opened { cid: cid.to_string(), title: title.clone() },
         Body::Closed { cid } => StoredBody::Closed { cid: cid.to_string() },
+        Body::Line(line) if line.occasion.is_some() => StoredBody::Special(Box::new(stored_line(line))),
         Body::Line(line) if line.filtered.is_some() => StoredBody::Filtered(Box::new(stored_line(line))),
         Body::Line(line) => StoredBody::Line(Box::new(stored_line(line))),
         Body::Listed { channel, name } => StoredBody::Listed { channel: channel.to_string(), name: name.clone() },
         Body::Unlisted { channel } => StoredBody::Unlisted { channel: channel.to_string() },
         Body::Allotted { cid, channel } => StoredBody::Allotted { cid: cid.to_string(), channel: channel.to_string() },
         Body::Revoked { revoked, until } => StoredBody::Revoked(stored_revoked(revoked, *until)),
+        Body::Announced(announcement) => StoredBody::Announced(Box::new(occasions::stored_announcement(announcement))),
         Body::Vote(vote) => StoredBody::Vote(Box::new(questions::stored(vote))),
         Body::Act(act) => StoredBody::Act(Box::new(acts::stored(act))),
         Body::Lapsed { act } => StoredBody::Lapsed { act: act.0 },
@@ -230,7 +244,7 @@ fn stored_key(key: &ApiKey) -> StoredKey {
 }
 
 fn stored_line(line: &Line) -> StoredLine {
-    let Line { cid, author, draft, members, credential, known, filtered, judged } = line;
+    let Line { cid, author, draft, members, credential, known, occasion, filtered, judged } = line;
     StoredLine {
         cid: cid.to_string(),
         uid: author.uid.to_string(),
@@ -251,6 +265,7 @@ fn stored_line(line: &Line) -> StoredLine {
         real_name: known.real_name,
         address: known.address.map(|address| address.to_string()),
         judged: judged.0,
+        occasion: occasion.as_deref().map(occasions::stored),
         filtered: filtered.as_deref().map(filters::stored_filtered),
     }
 }
@@ -274,7 +289,10 @@ fn read_body(body: StoredBody) -> Option<Body> {
     Some(match body {
         StoredBody::Opened { cid, title } => Body::Opened { cid: Cid::parse(&cid)?, title },
         StoredBody::Closed { cid } => Body::Closed { cid: Cid::parse(&cid)? },
-        StoredBody::Line(line) | StoredBody::Filtered(line) => Body::Line(Arc::new(read_line(*line)?)),
+        StoredBody::Line(line) | StoredBody::Filtered(line) | StoredBody::Special(line) => {
+            Body::Line(Arc::new(read_line(*line)?))
+        }
+        StoredBody::Announced(stored) => Body::Announced(Arc::new(occasions::read_announcement(*stored)?)),
         StoredBody::Listed { channel, name } => Body::Listed { channel: ChannelId::parse(&channel)?, name },
         StoredBody::Unlisted { channel } => Body::Unlisted { channel: ChannelId::parse(&channel)? },
         StoredBody::Allotted { cid, channel } => {
@@ -333,7 +351,7 @@ fn read_line(line: StoredLine) -> Option<Line> {
     let profile = Arc::new(read_profile(line.profile));
     Some(Line {
         cid: Cid::parse(&line.cid)?,
-        author: Author { uid: UserId::parse(&line.uid)?, profile, role: value(&ROLES, &line.role)? },
+        author: Author { uid: UserId::stored(&line.uid)?, profile, role: value(&ROLES, &line.role)? },
         draft: Draft {
             kind: value(&KINDS, &line.kind)?,
             text: line.text,
@@ -353,6 +371,10 @@ fn read_line(line: StoredLine) -> Option<Line> {
             },
         },
         judged: Seq(line.judged),
+        occasion: match line.occasion {
+            Some(occasion) => Some(Arc::new(occasions::read(occasion)?)),
+            None => None,
+        },
         filtered: match line.filtered {
             Some(filtered) => Some(Arc::new(filters::read_filtered(filtered)?)),
             None => None,
@@ -385,7 +407,7 @@ mod tests {
         for role in Role::ALL {
             assert_eq!(value(&ROLES, &word(&ROLES, role)), Some(role));
         }
-        for kind in [Kind::Text, Kind::Question, Kind::Notice] {
+        for kind in [Kind::Text, Kind::Question, Kind::Notice, Kind::Donation, Kind::Subscription] {
             assert_eq!(value(&KINDS, &word(&KINDS, kind)), Some(kind));
         }
         for os in [Os::Pc, Os::Android, Os::Ios] {

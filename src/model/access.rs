@@ -20,6 +20,8 @@ pub enum Permission {
     ReadMessages,
     /// Send lines, as anyone.
     WriteMessages,
+    /// Tell of donations, subscriptions and the like.
+    WriteSpecials,
     /// Hide lines, and show them again.
     HideMessages,
     /// Look at what staff did, and at what is hidden.
@@ -42,11 +44,12 @@ pub enum Permission {
 
 impl Permission {
     /// Every permission.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::ReadChannels,
         Self::WriteChannels,
         Self::ReadMessages,
         Self::WriteMessages,
+        Self::WriteSpecials,
         Self::HideMessages,
         Self::ReadModeration,
         Self::WriteModeration,
@@ -65,6 +68,7 @@ impl Permission {
             Self::WriteChannels => "channels:write",
             Self::ReadMessages => "messages:read",
             Self::WriteMessages => "messages:write",
+            Self::WriteSpecials => "specials:write",
             Self::HideMessages => "messages:hide",
             Self::ReadModeration => "moderation:read",
             Self::WriteModeration => "moderation:write",

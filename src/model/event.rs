@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::access::{ApiKey, Revoked};
 use super::act::Act;
+use super::announcement::Announcement;
 use super::id::{ChannelId, Cid, EventId, Seq, UserId};
 use super::message::{Kind, Line};
 use super::question::Vote;
@@ -46,6 +47,8 @@ pub enum Body {
     Line(Arc<Line>),
     /// Somebody would like to hear the answer to a question, or no longer.
     Vote(Arc<Vote>),
+    /// The site's backend told everybody something.
+    Announced(Arc<Announcement>),
     /// Staff did something.
     Act(Arc<Act>),
     /// What an act had begun is over, because its time was up.

@@ -9,7 +9,10 @@ use uuid::Uuid;
 pub const LONGEST_ID: usize = 64;
 
 /// Author names with a meaning of their own on the wire (facts, 2.3); no user may have one.
-const RESERVED_USERS: [&str; 3] = ["anonymous", "SYSTEM_MESSAGE", "@OPEN"];
+const RESERVED_USERS: [&str; 3] = [ANONYMOUS, "SYSTEM_MESSAGE", "@OPEN"];
+
+/// Who wrote a line without wanting to be named.
+const ANONYMOUS: &str = "anonymous";
 
 macro_rules! text_id {
     ($(#[$doc:meta])* $name:ident, $valid:expr) => {
@@ -90,6 +93,21 @@ impl fmt::Display for AddressHash {
 }
 
 impl UserId {
+    /// Whose lines are that have no author who wants to be named (facts, 2.3).
+    pub fn anonymous() -> Self {
+        Self(ANONYMOUS.into())
+    }
+
+    /// Whether it is nobody's.
+    pub fn is_anonymous(&self) -> bool {
+        self.as_str() == ANONYMOUS
+    }
+
+    /// A name as read back from the log's own store, which may be nobody's.
+    pub fn stored(text: &str) -> Option<Self> {
+        if text == ANONYMOUS { Some(Self::anonymous()) } else { Self::parse(text) }
+    }
+
     /// A number that stands for it where many are remembered: of millions of users hardly two have the same.
     pub fn digest(&self) -> u64 {
         Uuid::new_v5(&Uuid::NAMESPACE_OID, self.as_str().as_bytes()).as_u64_pair().1

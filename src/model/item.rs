@@ -6,10 +6,12 @@
 use std::sync::Arc;
 
 use super::act::Deed;
+use super::announcement::{Announcement, News};
 use super::filter::Filtered;
 use super::id::{Cid, EventId, Seq, UserId};
 use super::message::{Author, Extras, Kind, Lane, Line, Status};
 use super::mode::Modes;
+use super::occasion::Occasion;
 use super::question::{QuestionState, QuestionView};
 use super::time::Millis;
 
@@ -48,6 +50,8 @@ pub enum View {
     Modes(Modes),
     /// A line of the system, for staff.
     System(SystemView),
+    /// Something that the site's backend tells.
+    Announced(AnnouncedView),
     /// A question has another status now.
     Question(QuestionView),
     /// A question has other votes now.
@@ -103,7 +107,7 @@ impl Item {
 
     /// Whether it is something that staff did: it doesn't wait for others.
     pub fn is_act(&self) -> bool {
-        !matches!(self.view, View::Line(_) | View::Votes(_))
+        !matches!(self.view, View::Line(_) | View::Votes(_) | View::Announced(_))
     }
 
     /// Whether only sessions of our own layer have a word for it.
@@ -136,6 +140,10 @@ impl Item {
             // Whoever shows only some lines passes over what is said of others.
             View::Standing(_) | View::Notice(_) => true,
             View::Sanction(_) | View::Modes(_) | View::System(_) => matches!(lane, Lane::All | Lane::Quiet),
+            View::Announced(announced) => match announced.announcement.news {
+                News::Gift(_) => matches!(lane, Lane::All | Lane::Overlay),
+                News::System(_) | News::Event(_) => lane == Lane::All,
+            },
             View::Question(_) | View::Votes(_) => lane.shows_questions(),
         }
     }
@@ -147,6 +155,7 @@ impl Item {
             View::Standing(lines) => lines.iter().map(Standing::bytes).sum(),
             View::Sanction(_) | View::Modes(_) | View::Question(_) | View::Votes(_) => STANDING_BYTES * 2,
             View::System(_) => LINE_BYTES * 4,
+            View::Announced(announced) => announced.announcement.news.bytes(),
             View::Notice(notice) => LINE_BYTES + notice.as_ref().map_or(0, |notice| LINE_BYTES + notice.text.len()),
         }
     }
@@ -241,6 +250,11 @@ impl LineView {
         }
     }
 
+    /// What it is said with.
+    pub fn occasion(&self) -> Option<&Occasion> {
+        self.line.occasion.as_deref()
+    }
+
     /// How many sockets were in the broadcast when it was sent.
     pub fn members(&self) -> u32 {
         self.line.members
@@ -254,7 +268,8 @@ impl LineView {
     /// Bytes of its text and its emojis.
     fn content_bytes(&self) -> usize {
         let emojis = self.line.draft.extras.emojis.iter();
-        self.text().len() + emojis.map(|(name, picture)| name.len() + picture.len() + 16).sum::<usize>()
+        let occasion = self.line.occasion.as_ref().map_or(0, |occasion| occasion.bytes());
+        occasion + self.text().len() + emojis.map(|(name, picture)| name.len() + picture.len() + 16).sum::<usize>()
     }
 }
 
@@ -334,6 +349,19 @@ pub enum Sanction {
     Blocked(UserId, Option<Millis>),
     /// They may send again.
     Lifted(UserId),
+}
+
+/// Something that the site's backend tells.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AnnouncedView {
+    /// Place in the channel's log.
+    pub seq: Seq,
+    /// Identity of the event.
+    pub id: EventId,
+    /// When.
+    pub time: Millis,
+    /// What.
+    pub announcement: Arc<Announcement>,
 }
 
 /// A line of the system about what was done to a user.

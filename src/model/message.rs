@@ -6,6 +6,7 @@ use super::access::Credential;
 use super::filter::{Filtered, Measure};
 use super::id::{Cid, EventId, Seq, UserId};
 use super::mode::Known;
+use super::occasion::Occasion;
 use super::principal::{Principal, Profile, Role};
 use super::time::Millis;
 
@@ -19,6 +20,17 @@ pub enum Kind {
     Question,
     /// A line of staff that shall stand out; plain clients see an ordinary line.
     Notice,
+    /// A line that somebody has paid for.
+    Donation,
+    /// A line of somebody who has subscribed for another month.
+    Subscription,
+}
+
+impl Kind {
+    /// Whether the site's backend alone sends it: it may say nothing, and stands whatever holds for its author.
+    pub fn is_special(self) -> bool {
+        matches!(self, Self::Donation | Self::Subscription)
+    }
 }
 
 /// What a member wants to see.
@@ -140,6 +152,8 @@ pub struct Line {
     pub credential: Credential,
     /// What the site says of the sender.
     pub known: Known,
+    /// What it is said with, if it is a special one.
+    pub occasion: Option<Arc<Occasion>>,
     /// What the rules made of it.
     pub filtered: Option<Arc<Filtered>>,
     /// The place of the act since which the channel's rules are those that it was judged by, or [`Line::UNJUDGED`].

@@ -5,6 +5,7 @@
 
 pub mod access;
 pub mod act;
+pub mod announcement;
 pub mod broadcast;
 pub mod event;
 pub mod filter;
@@ -12,6 +13,7 @@ pub mod id;
 pub mod item;
 pub mod message;
 pub mod mode;
+pub mod occasion;
 pub mod principal;
 pub mod question;
 pub mod refusal;

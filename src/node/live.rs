@@ -227,6 +227,11 @@ impl Live {
                         stage.feed.push([item]);
                     }
                 }
+                Verdict::Announced(act) => {
+                    if let Some(stage) = &state.stage {
+                        stage.feed.push(state.channel.reveal_act(act));
+                    }
+                }
                 Verdict::Voted { seq, view, changed: true } => {
                     if let Some(stage) = &state.stage {
                         stage.feed.push([state.channel.reveal_votes(*seq, view.clone())]);
@@ -379,7 +384,7 @@ fn outcome(event: &Event, seq: Seq, verdict: Verdict) -> Outcome {
         Verdict::Rejected(refusal) => Outcome::Refused(refusal),
         Verdict::Late => Outcome::Late,
         Verdict::Voted { view, .. } => Outcome::Voted(view),
-        Verdict::Act(_) => Outcome::Acted(Receipt { id: event.id, time: event.at, seq }),
+        Verdict::Act(_) | Verdict::Announced(_) => Outcome::Acted(Receipt { id: event.id, time: event.at, seq }),
         Verdict::Opened(_) | Verdict::Closed(_) | Verdict::Wiped(..) | Verdict::Dropped(..) | Verdict::Nothing => {
             Outcome::Done
         }

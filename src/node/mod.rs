@@ -8,6 +8,7 @@
 
 mod access;
 mod act;
+mod announce;
 mod append;
 mod directory;
 mod filter;

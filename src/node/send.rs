@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use crate::model::access::Credential;
+use crate::model::event::Body;
 use crate::model::id::{ChannelId, Cid, EventId};
 use crate::model::message::{Author, Draft, Kind, Line, Receipt};
 use crate::model::mode::Known;
+use crate::model::occasion::Occasion;
 use crate::model::principal::Principal;
 use crate::model::refusal::Refusal;
 use crate::model::time::Millis;
@@ -26,6 +28,8 @@ pub struct SiteLine {
     pub known: Known,
     /// What is said.
     pub draft: Draft,
+    /// With what, if it is a special line.
+    pub occasion: Option<Occasion>,
     /// The event that it becomes: the same request, sent again, is the same event.
     pub id: EventId,
 }
@@ -53,8 +57,8 @@ impl Node {
         let author = Author::from(principal);
         let (credential, now) = (principal.credential(), self.parts.clock.now());
         let (members, known) = (seat.members(), seat.known(principal));
-        let (cid, filtered, judged) = (seat.cid.clone(), None, Line::UNJUDGED);
-        Ok((now, Line { cid, author, draft, members, credential, known, filtered, judged }))
+        let (cid, occasion, filtered, judged) = (seat.cid.clone(), None, None, Line::UNJUDGED);
+        Ok((now, Line { cid, author, draft, members, credential, known, occasion, filtered, judged }))
     }
 
     /// Who isn't staff asks so many questions in a minute, in all their sessions together.
@@ -85,7 +89,7 @@ impl Node {
         line: SiteLine,
         access: &Access,
     ) -> Result<(Cid, Receipt), StationError> {
-        let SiteLine { author, known, draft, id } = line;
+        let SiteLine { author, known, draft, occasion, id } = line;
         self.pace_program(&access.id)?;
         let view = self.channel(channel).await?;
         let cid = view.on_air().map(|broadcast| broadcast.cid.clone()).ok_or(Refusal::BroadcastEnded)?;
@@ -98,13 +102,25 @@ impl Node {
             members: view.there.sockets,
             credential: Credential::of_the_site(),
             known,
+            occasion: occasion.map(Arc::new),
             filtered: None,
             judged: Line::UNJUDGED,
         };
+        let special = line.occasion.clone().map(|occasion| (occasion, line.draft.text.clone()));
         let (answer, told) = waited_for();
         self.judge(&live, Sent { id: Some(id), at: now, line, overtaken: 0, answer });
         match told.await {
-            Outcome::Sent(receipt) => Ok((cid, receipt)),
+            Outcome::Sent(receipt) => {
+                if let Some((occasion, text)) = special {
+                    // What somebody has paid for is told once, and never in place of something else.
+                    self.is_the_same(live.id(), receipt.seq, |body| {
+                        let same = |line: &Line| line.occasion.as_ref() == Some(&occasion) && line.as_sent() == text;
+                        matches!(body, Body::Line(line) if same(line))
+                    })
+                    .await?;
+                }
+                Ok((cid, receipt))
+            }
             Outcome::Refused(refusal) => Err(refusal.into()),
             // It was sent before, and so long ago that nobody remembers when.
             Outcome::Acted(_) | Outcome::Voted(_) | Outcome::Done => Err(StationError::DoneBefore),

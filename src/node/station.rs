@@ -39,6 +39,9 @@ pub enum StationError {
     /// It was judged by other rules than those that held when it came, again and again. Its id can't be used any more.
     #[error("the rules changed again and again while this was on its way: send it anew, under another Idempotency-Key")]
     Overtaken,
+    /// The same key was used for something else.
+    #[error("this Idempotency-Key was used for another body: use a new one")]
+    OtherContent,
     /// The node could not do it.
     #[error(transparent)]
     Refused(#[from] Refusal),

@@ -31,6 +31,9 @@ const ITEM_FRAME_BYTES: usize = 1_024;
 
 /// Refuses a line that shows nothing or is too long.
 pub fn judge(limits: &Limits, author: &Author, draft: &Draft) -> Result<(), Refusal> {
+    if draft.kind.is_special() && !shows_something(&draft.text) {
+        return fits(limits, author, &draft.text, &draft.extras);
+    }
     judge_text(limits, author, &draft.text, &draft.extras)
 }
 
@@ -39,6 +42,10 @@ pub fn judge_text(limits: &Limits, author: &Author, text: &str, extras: &Extras)
     if !shows_something(text) {
         return Err(Refusal::EmptyText);
     }
+    fits(limits, author, text, extras)
+}
+
+fn fits(limits: &Limits, author: &Author, text: &str, extras: &Extras) -> Result<(), Refusal> {
     let too_long = text.len() > limits.bytes || text.graphemes(true).nth(limits.graphemes).is_some();
     if too_long {
         return Err(Refusal::TextTooLong { graphemes: limits.graphemes, bytes: limits.bytes });

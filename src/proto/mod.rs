@@ -15,4 +15,5 @@ pub mod push;
 pub mod questions;
 pub mod reply;
 pub mod request;
+pub mod special;
 pub mod word;

@@ -9,6 +9,7 @@ use time::{OffsetDateTime, UtcOffset};
 use crate::model::act::Deed;
 use crate::model::id::Cid;
 use crate::model::item::{Sanction, SystemView};
+use crate::model::message::Author;
 use crate::model::mode::Modes;
 use crate::model::time::Millis;
 
@@ -24,7 +25,7 @@ const TIME: &[BorrowedFormatItem<'_>] =
     format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]");
 
 /// Who speaks in the system's lines (facts, 2.6).
-const SYSTEM: &str = "SYSTEM_MESSAGE";
+pub(super) const SYSTEM: &str = "SYSTEM_MESSAGE";
 
 /// Which lines of the system these are (facts, 2.6): about a restriction, about how the chat is run, about slow mode.
 const RESTRICTION: u8 = 3;
@@ -32,10 +33,13 @@ const MODE_CHANGE: u8 = 1;
 const SLOW_MODE: u8 = 5;
 
 /// `msgTypeCode` of the system's lines.
-const SYSTEM_TYPE: u8 = 30;
+pub(super) const SYSTEM_TYPE: u8 = 30;
 
-/// Who shall see the system's lines for staff.
-const STAFF: [&str; 4] = ["STREAMING_CHANNEL_MANAGER", "STREAMING_CHAT_MANAGER", "STREAMER", "MANAGER"];
+/// Who shall see a line of the system: the first four are staff.
+const ROLES: [&str; 5] = ["STREAMING_CHANNEL_MANAGER", "STREAMING_CHAT_MANAGER", "STREAMER", "MANAGER", "COMMON_USER"];
+
+/// How many of them are.
+const STAFF: usize = 4;
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -110,8 +114,10 @@ pub(super) fn sanction(cid: &Cid, sanction: &Sanction) -> Vec<(Cmd, String)> {
 struct SystemExtras<'a> {
     description: String,
     style_type: u8,
-    visible_roles: [&'static str; 4],
-    params: SystemParams<'a>,
+    visible_roles: &'static [&'static str],
+    /// One published client takes none, or one with both names.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    params: Option<SystemParams<'a>>,
 }
 
 #[derive(Serialize)]
@@ -123,31 +129,38 @@ struct SystemParams<'a> {
     target_chat_profile_json: String,
 }
 
+/// The `extras` of a line of the system, about what one has done to another when it says who they are.
+pub(super) fn system_extras(
+    description: String,
+    style_type: u8,
+    staff: bool,
+    people: Option<(&Author, &Author)>,
+) -> String {
+    let params = people.map(|(by, target)| SystemParams {
+        register_nickname: &by.profile.nickname,
+        target_nickname: &target.profile.nickname,
+        register_chat_profile_json: profile_string(by),
+        target_chat_profile_json: profile_string(target),
+    });
+    let visible_roles = if staff { &ROLES[..STAFF] } else { &ROLES };
+    json(&SystemExtras { description, style_type, visible_roles, params })
+}
+
 /// A list of one line of the system: one published client reads no more of a frame that holds a line it can't read.
 pub(super) fn system(place: &Place<'_>, system: &SystemView) -> String {
     let (title, description) = words(system);
-    let extras = SystemExtras {
-        description,
-        style_type: style(&system.deed),
-        visible_roles: STAFF,
-        params: SystemParams {
-            register_nickname: &system.by.profile.nickname,
-            target_nickname: &system.target.profile.nickname,
-            register_chat_profile_json: profile_string(&system.by),
-            target_chat_profile_json: profile_string(&system.target),
-        },
-    };
+    let extras = system_extras(description, style(&system.deed), true, Some((&system.by, &system.target)));
     let ext = place.dialect() == Dialect::Ext;
     json(&[ChatItem {
         service: SERVICE,
         cid: place.cid.as_str(),
         members: place.members,
         uid: SYSTEM,
-        profile: "{}".to_owned(),
+        profile: Some("{}".to_owned()),
         msg: title,
         msg_type_code: SYSTEM_TYPE,
         msg_status_type: "NORMAL",
-        extras: json(&extras),
+        extras,
         ctime: system.time.0,
         utime: system.time.0,
         msg_tid: None,
@@ -231,7 +244,8 @@ fn words(system: &SystemView) -> (&'static str, String) {
     }
 }
 
-fn korean_time(instant: Millis) -> String {
+/// A time as this wire has it.
+pub(super) fn korean_time(instant: Millis) -> String {
     let utc = OffsetDateTime::from_unix_timestamp_nanos(i128::from(instant.0) * 1_000_000).ok();
     utc.and_then(|utc| utc.to_offset(KOREA).format(TIME).ok()).unwrap_or_default()
 }

@@ -126,7 +126,7 @@ fn viewer_badge(badge: &crate::model::principal::ViewerBadge) -> ViewerBadgeJson
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct ExtrasJson<'a> {
+pub(super) struct ExtrasJson<'a> {
     chat_type: &'static str,
     os_type: &'static str,
     streaming_channel_id: &'a str,
@@ -162,7 +162,8 @@ pub(super) fn extras_with_register(extras: &Extras, channel: &ChannelId, registe
     json(&ExtrasJson { register_profile: Some(register), ..extras_json(extras, channel) })
 }
 
-fn extras_json<'a>(extras: &'a Extras, channel: &'a ChannelId) -> ExtrasJson<'a> {
+/// The keys of `extras` that every line has.
+pub(super) fn extras_json<'a>(extras: &'a Extras, channel: &'a ChannelId) -> ExtrasJson<'a> {
     let os_type = match extras.os {
         Os::Pc => "PC",
         Os::Android => "AOS",

@@ -8,10 +8,9 @@ use crate::model::time::Millis;
 
 use super::acts::{self, Where};
 use super::cmd::Cmd;
-use super::people;
-use super::profile::{extras_string, json, profile_string};
-use super::questions;
+use super::profile::json;
 use super::word::{Dialect, SERVICE};
+use super::{people, questions, special};
 
 /// Protocol version that pushes name.
 const VERSION: &str = "1";
@@ -58,7 +57,8 @@ pub(super) struct ChatItem<'a> {
     #[serde(rename = "mbrCnt")]
     pub(super) members: u32,
     pub(super) uid: &'a str,
-    pub(super) profile: String,
+    /// Null of one who doesn't want to be named.
+    pub(super) profile: Option<String>,
     pub(super) msg: &'a str,
     pub(super) msg_type_code: u8,
     pub(super) msg_status_type: &'static str,
@@ -92,24 +92,17 @@ pub fn items(place: &Place<'_>, items: &[&Item], limit: usize, message: impl FnM
     let mut writer = Writer { place, limit, message, stretch: place.stretch, held: None };
     for item in items {
         match item.view() {
+            // One item in a message: a client that can't read one reads no more of it.
+            View::Line(line) if line.kind().is_special() => {
+                writer.act(Cmd::SPECIAL, &json(&[chat_item(line, place)]), item.covers());
+            }
             View::Line(line) => writer.line(&json(&chat_item(line, place)), item.seq()),
             View::Standing(lines) => {
                 let here = Where { channel: place.channel, cid: place.cid, dialect: place.dialect() };
-                let bodies = acts::blinds(here, lines);
-                let last = bodies.len().saturating_sub(1);
-                for (index, body) in bodies.into_iter().enumerate() {
-                    let covers = if index == last { item.covers() } else { Seq(item.seq().0.saturating_sub(1)) };
-                    writer.act(Cmd::BLIND, &body, covers);
-                }
+                writer.acts(acts::blinds(here, lines).into_iter().map(|body| (Cmd::BLIND, body)).collect(), item);
             }
-            View::Sanction(sanction) => {
-                let bodies = people::sanction(place.cid, sanction);
-                let last = bodies.len().saturating_sub(1);
-                for (index, (cmd, body)) in bodies.into_iter().enumerate() {
-                    let covers = if index == last { item.covers() } else { Seq(item.seq().0.saturating_sub(1)) };
-                    writer.act(cmd, &body, covers);
-                }
-            }
+            View::Sanction(sanction) => writer.acts(people::sanction(place.cid, sanction), item),
+            View::Announced(announced) => writer.acts(special::announced(place, announced), item),
             View::Question(question) | View::Votes(question) => {
                 writer.act(Cmd::QUESTION_CHANGED, &questions::changed(question), item.covers());
             }
@@ -164,6 +157,15 @@ impl<M: FnMut(&str)> Writer<'_, M> {
     fn act(&mut self, cmd: Cmd, body: &str, covers: Seq) {
         self.let_go();
         self.held = Some(Held { cmd, text: head() + body, covers });
+    }
+
+    /// Several messages of one item: the last covers its place.
+    fn acts(&mut self, messages: Vec<(Cmd, String)>, item: &Item) {
+        let last = messages.len().saturating_sub(1);
+        for (index, (cmd, body)) in messages.into_iter().enumerate() {
+            let covers = if index == last { item.covers() } else { Seq(item.seq().0.saturating_sub(1)) };
+            self.act(cmd, &body, covers);
+        }
     }
 
     /// Hands over what is held: the rest begins where it ends.
@@ -229,11 +231,11 @@ fn chat_item<'a>(line: &'a LineView, place: &Place<'a>) -> ChatItem<'a> {
         cid: line.cid().as_str(),
         members: place.members,
         uid: line.author().uid.as_str(),
-        profile: profile_string(line.author()),
+        profile: special::profile(line.author()),
         msg: line.text(),
         msg_type_code: dialect.kind(line.kind()),
         msg_status_type: dialect.status(line.kind(), line.status(), line.question()),
-        extras: extras_string(&line.extras(), place.channel),
+        extras: special::extras(line, place.channel),
         ctime: line.time().0,
         utime: line.time().0,
         msg_tid: None,

@@ -13,9 +13,9 @@ use crate::model::time::Millis;
 use super::acts::{self, NoticeJson};
 use super::cmd::Cmd;
 use super::code::{self, Code};
-use super::profile::{extras_string, json, profile_string};
-use super::questions;
+use super::profile::json;
 use super::word::{Dialect, SERVICE, rule_name};
+use super::{questions, special};
 
 /// What the wire says in `retMsg` when all is well.
 const SUCCESS: &str = "SUCCESS";
@@ -220,7 +220,7 @@ struct RecentItem<'a> {
     channel_id: &'a str,
     message_time: i64,
     user_id: &'a str,
-    profile: String,
+    profile: Option<String>,
     content: &'a str,
     extras: String,
     member_count: u32,
@@ -262,8 +262,10 @@ pub struct Recent<'a> {
 pub fn recent_chat(to: &Address, recent: &Recent<'_>, limit: usize) -> String {
     let ext = recent.place.map(|(epoch, seq)| RecentExt { epoch: epoch.to_string(), seq: seq.0 });
     let dialect = if ext.is_some() { Dialect::Ext } else { Dialect::Plain };
-    let mut lines: Vec<RecentItem<'_>> =
-        recent.lines.iter().map(|line| recent_item(line, recent.channel, dialect)).collect();
+    // Bots read the profile of whatever history gives them.
+    let shown = |line: &&LineView| dialect == Dialect::Ext || !line.author().uid.is_anonymous();
+    let lines = recent.lines.iter().filter(shown).map(|line| recent_item(line, recent.channel, dialect));
+    let mut lines: Vec<RecentItem<'_>> = lines.collect();
     loop {
         let notice = recent.notice.map(|notice| acts::notice(recent.channel, notice, dialect));
         let body = RecentBody { message_list: &lines, user_count: recent.members, notice, ext: ext.clone() };
@@ -284,9 +286,9 @@ fn recent_item<'a>(line: &'a LineView, channel: &ChannelId, dialect: Dialect) ->
         channel_id: line.cid().as_str(),
         message_time: line.time().0,
         user_id: line.author().uid.as_str(),
-        profile: profile_string(line.author()),
+        profile: special::profile(line.author()),
         content: line.text(),
-        extras: extras_string(&line.extras(), channel),
+        extras: special::extras(line, channel),
         member_count: line.members(),
         message_type_code: dialect.kind(line.kind()),
         message_status_type: dialect.status(line.kind(), line.status(), line.question()),

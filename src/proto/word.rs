@@ -26,6 +26,8 @@ impl Dialect {
             (Self::Plain, Kind::Text | Kind::Question | Kind::Notice) | (Self::Ext, Kind::Text) => 1,
             (Self::Ext, Kind::Question) => 40,
             (Self::Ext, Kind::Notice) => 41,
+            (_, Kind::Donation) => 10,
+            (_, Kind::Subscription) => 11,
         }
     }
 

@@ -111,7 +111,39 @@ async def main():
     async def on_system_message(message):
         extras = message.extras
         tell(event="system", title=message.content, description=extras.description,
-             target=extras.params.target_nickname, roles=len(extras.visible_roles))
+             target=extras.params.target_nickname if extras.params else None, roles=len(extras.visible_roles))
+
+    @client.event
+    async def on_donation(donation):
+        extras = donation.extras
+        tell(event="donation", recent=False, uid=donation.profile.user_id_hash if donation.profile else None,
+             text=donation.content, kind=extras.donation_type, amount=extras.pay_amount, anonymous=extras.is_anonymous,
+             mission=getattr(extras, "mission_text", None), status=getattr(extras, "status", None),
+             ranks=len(extras.weekly_rank_list), members=donation.member_count)
+
+    @client.event
+    async def on_subscription(message):
+        extras = message.extras
+        tell(event="subscription", uid=message.profile.user_id_hash, text=message.content, months=extras.month,
+             tier=extras.tier_no, tierName=extras.tier_name)
+
+    @client.event
+    async def on_subscription_gift(message):
+        extras = message.extras
+        tell(event="gift", kind=extras.gift_type, receiver=extras.receiver_user_id, quantity=extras.quantity,
+             tier=extras.gift_tier_no)
+
+    @client.event
+    async def on_mission_pending(mission):
+        tell(event="mission", status="PENDING", text=mission.mission_text, total=mission.total_pay_amount)
+
+    @client.event
+    async def on_mission_completed(mission):
+        tell(event="mission", status="COMPLETED", text=mission.mission_text, total=mission.total_pay_amount)
+
+    @client.event
+    async def on_mission_update_cost(mission):
+        tell(event="mission", status="SHARED", text=mission.mission_text, total=mission.total_pay_amount)
 
     @client.event
     async def on_client_error(error, *_):

@@ -24,7 +24,14 @@ chat.on('notice', (notice) => tell({
 }))
 chat.on('blind', ({ userId, messageTime, blindType, message }) => tell({ event: 'blind', uid: userId, time: messageTime, kind: blindType, message }))
 chat.on('systemMessage', ({ extras, message }) => tell({
-  event: 'system', title: message, description: extras.description, target: extras.params.targetNickname, roles: extras.visibleRoles.length
+  event: 'system', title: message, description: extras.description, target: extras.params?.targetNickname ?? null, roles: extras.visibleRoles.length
+}))
+chat.on('donation', ({ profile, extras, message, memberCount, isRecent }) => tell({
+  event: 'donation', recent: isRecent, uid: profile?.userIdHash ?? null, text: message ?? null, kind: extras.donationType, amount: extras.payAmount,
+  anonymous: extras.isAnonymous, mission: extras.missionText ?? null, status: extras.status ?? null, ranks: extras.weeklyRankList.length, members: memberCount
+}))
+chat.on('subscription', ({ profile, extras, message }) => tell({
+  event: 'subscription', uid: profile.userIdHash, text: message, months: extras.month, tier: extras.tierNo, tierName: extras.tierName
 }))
 chat.on('chat', (line) => lines.set(line.message, line))
 chat.on('chat', ({ profile, extras, message, time, memberCount, hidden, isRecent }) => tell({
@@ -46,6 +53,11 @@ chat.on('chat', ({ profile, extras, message, time, memberCount, hidden, isRecent
   hidden
 }))
 chat.on('raw', (message) => {
+  if (message.cmd === 93006) tell({ event: 'event', type: message.bdy.type })
+  if (message.cmd === 93102 && message.bdy[0].msgTypeCode === 12) {
+    const extras = JSON.parse(message.bdy[0].extras)
+    tell({ event: 'gift', kind: extras.giftType, receiver: extras.receiverUserIdHash ?? null, quantity: extras.quantity ?? null, tier: extras.giftTierNo })
+  }
   if (message.cmd === 13101 || message.cmd === 15101 || message.retCode) {
     tell({ event: 'reply', cmd: message.cmd, code: message.retCode, lines: message.bdy.messageList?.length })
   }

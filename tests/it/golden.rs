@@ -2,6 +2,7 @@
 
 mod acts;
 mod questions;
+mod specials;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -67,7 +68,7 @@ fn round_trip(example: &Value) -> Value {
         (Some(cmd @ (13_140 | 14_005..=14_040)), _) => acts::acted_again(cmd, example),
         (Some(15_008), _) => acts::hidden_line_again(example),
         (Some(15_101), _) => recent_again(example),
-        (Some(93_102), _) => acts::system_again(example),
+        (Some(93_102), _) => specials::special_again(example),
         (Some(94_005 | 94_006 | 94_015), _) => acts::sanction_again(example),
         (Some(94_008), _) => acts::blind_again(example),
         (Some(94_010), _) => acts::notice_again(example),
@@ -277,7 +278,7 @@ fn event_again(example: &Value) -> String {
         "CHANGE_CHAT_MODE" => acts::modes_again(example),
         "TEMPORARY_RESTRICT" => acts::sanction_again(example),
         "TOKEN_EXPIRES" => push::token_expires(&cid, Millis(body["expireTime"].as_i64().unwrap())),
-        other => panic!("{other}"),
+        _ => specials::event_again(example),
     }
 }
 
@@ -348,6 +349,7 @@ fn line_view(line: &Value, keys: [&str; 7], members: u64, seq: u64) -> LineView 
     let extras = extras(line[extras_key].as_str().unwrap());
     let draft = Draft { kind, text: text(&line[msg]), extras, ..Draft::default() };
     let line_of = Line {
+        occasion: None,
         filtered: None,
         judged: Default::default(),
         cid: Cid::parse(&text(&line[cid])).unwrap(),

@@ -29,3 +29,4 @@ mod simulation;
 mod site;
 mod snapshots;
 mod socket;
+mod specials;

@@ -97,6 +97,7 @@ async fn yard_over(log: &Memory) -> (Yard, Arc<Asked>) {
 async fn append_lines(log: &Memory, channel: &ChannelId, turns: std::ops::Range<i64>) {
     for turn in turns {
         let line = Line {
+            occasion: None,
             filtered: None,
             judged: Default::default(),
             cid: Cid::parse("demo").unwrap(),

@@ -96,6 +96,7 @@ fn a_sweep_takes_newcomers_and_nobody_else() {
     let [_, bad] = ["regular", "raider"].map(|uid| scene.line(late - 10_000, uid));
     let by_staff = Author { role: Role::ChatManager, ..author("newstaff") };
     let line = Line {
+        occasion: None,
         filtered: None,
         judged: Default::default(),
         cid: cid("one"),
@@ -124,6 +125,7 @@ fn nobody_moderates_those_above_them() {
     let said = |scene: &mut Scene, uid: &str, role| {
         let author = Author { role, ..author(uid) };
         let line = Line {
+            occasion: None,
             filtered: None,
             judged: Default::default(),
             cid: cid("one"),

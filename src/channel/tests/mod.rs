@@ -26,7 +26,17 @@ fn draft(text: &str, retry: bool) -> Draft {
 
 fn line(uid: &str, draft: Draft) -> Line {
     let (author, credential, known) = (author(uid), Credential::default(), Known::default());
-    Line { filtered: None, judged: Default::default(), cid: cid("one"), author, draft, members: 1, credential, known }
+    Line {
+        occasion: None,
+        filtered: None,
+        judged: Default::default(),
+        cid: cid("one"),
+        author,
+        draft,
+        members: 1,
+        credential,
+        known,
+    }
 }
 
 /// A channel and the events that made it.
@@ -52,6 +62,7 @@ impl Scene {
 
     fn says(&mut self, at: i64, uid: &str, draft: Draft) -> Verdict {
         let line = Line {
+            occasion: None,
             filtered: None,
             judged: Default::default(),
             cid: cid("one"),
@@ -192,6 +203,7 @@ fn a_line_behind_the_revocation_of_its_token_is_rejected() {
     let issued = |issued: i64| Credential { token_id: "t".to_owned(), issued: Millis(issued), own: false };
     let says = |scene: &mut Scene, at: i64, credential: Credential| {
         let line = Line {
+            occasion: None,
             filtered: None,
             judged: Default::default(),
             cid: cid("one"),
@@ -238,6 +250,7 @@ fn a_state_that_was_frozen_is_the_same_and_goes_on_the_same() {
     assert_eq!(thawed(&scene), scene.channel, "authors of the broadcast before are remembered");
     let mut later = thawed(&scene);
     let line = Line {
+        occasion: None,
         filtered: None,
         judged: Default::default(),
         cid: cid("two"),

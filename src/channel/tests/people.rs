@@ -75,6 +75,7 @@ fn a_block_holds_in_the_next_broadcast_and_until_it_is_lifted() {
     let act = scene.does(1, Role::ChatManager, block("a", None)).unwrap();
     scene.happens(2, Body::Opened { cid: cid("two"), title: String::new() });
     let line = |at| Line {
+        occasion: None,
         filtered: None,
         judged: Default::default(),
         cid: cid("two"),
@@ -259,6 +260,7 @@ fn roles_are_the_streamers_to_give_and_to_take() {
     // A token that claims more than was taken.
     scene.does(10_000, Role::Streamer, appoint("a", Role::Viewer)).unwrap();
     let claims = |issued| Line {
+        occasion: None,
         filtered: None,
         judged: Default::default(),
         cid: cid("one"),

@@ -95,9 +95,11 @@ fn station_failure(error: &StationError) -> Answer {
         StationError::NoChannel | StationError::NoBroadcast => failure(404, "no such channel"),
         StationError::Refused(refusal) => refused(refusal),
         // Those of the site's own API; nothing on these paths ends in one.
-        StationError::NoKey | StationError::TooMany(_) | StationError::DoneBefore | StationError::Overtaken => {
-            failure(500, &error.to_string())
-        }
+        StationError::NoKey
+        | StationError::TooMany(_)
+        | StationError::DoneBefore
+        | StationError::OtherContent
+        | StationError::Overtaken => failure(500, &error.to_string()),
     }
 }
 

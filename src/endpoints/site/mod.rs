@@ -13,6 +13,7 @@ mod modes;
 mod people;
 mod problem;
 mod questions;
+mod special;
 mod users;
 
 use std::sync::Arc;
@@ -118,6 +119,12 @@ fn paths() -> Paths {
         .routes(routes!(questions::export_questions))
         .routes(routes!(questions::read_question));
     let sending = Paths::new().routes(routes!(people::send_message)).routes(routes!(questions::vote_for_question));
+    let telling = Paths::new()
+        .routes(routes!(special::donate))
+        .routes(routes!(special::subscribe))
+        .routes(routes!(special::give))
+        .routes(routes!(special::say_as_system))
+        .routes(routes!(special::push_event));
     let moderating = Paths::new()
         .routes(routes!(acts::sweep_channel))
         .routes(routes!(acts::pin_notice))
@@ -141,6 +148,7 @@ fn paths() -> Paths {
         (Permission::WriteChannels, writing),
         (Permission::ReadMessages, reading_messages),
         (Permission::WriteMessages, sending),
+        (Permission::WriteSpecials, telling),
         (Permission::HideMessages, hiding),
         (Permission::ReadModeration, looking),
         (Permission::WriteModeration, moderating),

@@ -10,7 +10,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::model::access::OLDEST_TOKEN_MS;
-use crate::model::message::{Author, Draft, Kind};
+use crate::model::id::Cid;
+use crate::model::message::{Author, Draft, Kind, Receipt};
 use crate::model::mode::Known;
 use crate::model::principal::{Profile, Role, Scope, Subscription, Title, ViewerBadge};
 use crate::model::refusal::Refusal;
@@ -253,6 +254,13 @@ pub(super) struct MessageJson {
     cid: String,
 }
 
+impl MessageJson {
+    pub(super) fn new(cid: &Cid, receipt: Receipt) -> Self {
+        let Receipt { id, time, seq } = receipt;
+        Self { msg_id: id.to_string(), msg_time: time.0, seq: seq.0, cid: cid.to_string() }
+    }
+}
+
 /// Sends a line into the broadcast that is on; the answer comes when it is durable and on its way to everybody.
 #[utoipa::path(post, path = "/channels/{channel}/messages", tag = "messages",
     params(("channel" = String, Path), IdempotencyKey), request_body = SendMessage,
@@ -272,12 +280,7 @@ pub(super) async fn send_message(
         KindJson::Notice => Kind::Notice,
     };
     let draft = Draft { kind, text: asked.text, ..Draft::default() };
-    let (cid, receipt) = site.node.say(&channel, SiteLine { author, known, draft, id }, &access).await?;
-    let json = MessageJson {
-        msg_id: receipt.id.to_string(),
-        msg_time: receipt.time.0,
-        seq: receipt.seq.0,
-        cid: cid.to_string(),
-    };
-    Ok((StatusCode::CREATED, Json(json)))
+    let (cid, receipt) =
+        site.node.say(&channel, SiteLine { author, known, draft, occasion: None, id }, &access).await?;
+    Ok((StatusCode::CREATED, Json(MessageJson::new(&cid, receipt))))
 }

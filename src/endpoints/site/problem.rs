@@ -63,6 +63,7 @@ impl From<StationError> for Problem {
                 | Refusal::StaleQuestion(_)
                 | Refusal::QuestionClosed(_),
             ) => StatusCode::CONFLICT,
+            StationError::OtherContent => StatusCode::UNPROCESSABLE_ENTITY,
             StationError::Refused(Refusal::BadRequest(_)) => StatusCode::BAD_REQUEST,
             StationError::TooMany(_) | StationError::DoneBefore | StationError::Overtaken => StatusCode::CONFLICT,
             StationError::Refused(Refusal::Busy { .. } | Refusal::Draining) => StatusCode::SERVICE_UNAVAILABLE,

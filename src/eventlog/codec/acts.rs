@@ -35,7 +35,7 @@ pub(super) struct StoredAct {
 }
 
 #[derive(Serialize, Deserialize)]
-struct StoredPerson {
+pub(super) struct StoredPerson {
     uid: String,
     role: String,
     profile: StoredProfile,
@@ -185,7 +185,7 @@ fn read_modes(stored: StoredModes) -> Option<ModeChange> {
     })
 }
 
-fn stored_person(author: &Author) -> StoredPerson {
+pub(super) fn stored_person(author: &Author) -> StoredPerson {
     StoredPerson {
         uid: author.uid.to_string(),
         role: word(&ROLES, author.role),
@@ -193,7 +193,7 @@ fn stored_person(author: &Author) -> StoredPerson {
     }
 }
 
-fn read_person(person: StoredPerson) -> Option<Author> {
+pub(super) fn read_person(person: StoredPerson) -> Option<Author> {
     Some(Author {
         uid: UserId::parse(&person.uid)?,
         profile: Arc::new(read_profile(person.profile)),

@@ -248,14 +248,32 @@ pub(super) fn hidden_line_again(example: &Value) -> String {
 }
 
 pub(super) fn pushed(example: &Value, view: View, streaming: &ChannelId) -> String {
+    let members = example["bdy"][0]["mbrCnt"].as_u64().unwrap_or_default();
+    pushed_to(example, view, streaming, members)
+}
+
+/// The first message of the example's command.
+pub(super) fn pushed_to(example: &Value, view: View, streaming: &ChannelId, members: u64) -> String {
+    let found = all_pushed(example, view, streaming, members).into_iter().next();
+    found.unwrap_or_else(|| panic!("nothing of the kind: {example}"))
+}
+
+/// The last one.
+pub(super) fn pushed_last(example: &Value, view: View) -> String {
+    let members = example["bdy"][0]["mbrCnt"].as_u64().unwrap_or_default();
+    all_pushed(example, view, &ChannelId::directory(), members).pop().unwrap()
+}
+
+fn all_pushed(example: &Value, view: View, streaming: &ChannelId, members: u64) -> Vec<String> {
     let span = stretch(example);
-    let place = Place { channel: streaming, cid: &cid(&example["cid"]), members: 0, stretch: span };
+    let members = members.try_into().unwrap();
+    let place = Place { channel: streaming, cid: &cid(&example["cid"]), members, stretch: span };
     let item = Item::revealed(span.map_or(Seq(1), |span| span.upto), true, Audience::All, view);
     let mut messages: Vec<String> = Vec::new();
     push::items(&place, &[&item], 32_768, |message| messages.push(message.to_owned()));
     let cmd = example["cmd"].as_u64().unwrap();
-    let found = messages.into_iter().find(|message| message.contains(&format!(r#""cmd":{cmd},"#)));
-    found.unwrap_or_else(|| panic!("nothing of the kind: {example}"))
+    messages.retain(|message| message.contains(&format!(r#""cmd":{cmd},"#)));
+    messages
 }
 
 /// What was done to a user; a penalty is told in two messages.
@@ -327,6 +345,7 @@ pub(super) fn blind_again(example: &Value) -> String {
         ..Draft::default()
     });
     let line = Line {
+        occasion: None,
         filtered: None,
         judged: Default::default(),
         cid: cid(&example["cid"]),

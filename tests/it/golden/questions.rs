@@ -80,6 +80,7 @@ fn listed(object: &Value) -> (LineView, QuestionView) {
         ..Draft::default()
     };
     let line = Line {
+        occasion: None,
         filtered: None,
         judged: Default::default(),
         cid: Cid::parse(&text(&object["channelId"])).unwrap(),

@@ -52,6 +52,7 @@ impl World {
             let draft = Draft { text, tid: number.to_string(), ..Draft::default() };
             let cid = Cid::parse(&self.cid).unwrap();
             let line = Line {
+                occasion: None,
                 filtered: None,
                 judged: Default::default(),
                 cid,

@@ -36,6 +36,7 @@ impl World {
                 ));
             }
         }
+        self.judge_told(&mut wrong);
         self.judge_strangers(&mut wrong);
         self.judge_machines(&mut wrong);
         self.wrong = wrong;
@@ -90,6 +91,9 @@ impl World {
                 wrong.push(format!("{uid} heard {text:?} at {seq}, where there is {line:?}"));
             }
         }
+        if lane == "all" {
+            self.judge_events(uid, cid, reader, wrong);
+        }
         for ((after, upto), left) in &reader.lefts {
             let there = self.truth.lines.range(after + 1..=*upto).filter(|(_, line)| line.cid == cid && !line.shadowed);
             let (all, erased): (Vec<_>, Vec<_>) = there.partition(|(_, line)| !line.erased);
@@ -110,6 +114,31 @@ impl World {
                 let heard = places.contains(seq) || line.shadowed && reader.lines.iter().any(|(place, _)| place == seq);
                 if owed && !heard {
                     wrong.push(format!("{uid} was told of all behind {after} up to {upto} but not {line:?} at {seq}"));
+                }
+            }
+        }
+    }
+
+    /// What the site was told that it has told is in the log.
+    fn judge_told(&self, wrong: &mut Vec<Wrong>) {
+        for (seq, number) in &self.told {
+            let event = self.truth.told.get(seq).is_some_and(|(_, told)| told == number);
+            let line = self.truth.lines.get(seq).is_some_and(|line| line.text == format!("told {number}"));
+            if !event && !line {
+                wrong.push(format!("{number} was told at {seq}, where there is nothing of it"));
+            }
+        }
+    }
+
+    /// Every event that the site has told within what was covered.
+    fn judge_events(&self, uid: &str, cid: &str, reader: &Reader, wrong: &mut Vec<Wrong>) {
+        let spans = reader.spans.iter().map(|(span, _)| span).chain(reader.lefts.iter().map(|(span, _)| span));
+        for (after, upto) in spans.filter(|(after, upto)| after < upto) {
+            for (seq, (there, number)) in self.truth.told.range(after + 1..=*upto) {
+                if there == cid && !reader.events.contains(number) {
+                    wrong.push(format!(
+                        "{uid} was told of all behind {after} up to {upto} but not of {number} at {seq}"
+                    ));
                 }
             }
         }

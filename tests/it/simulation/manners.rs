@@ -63,7 +63,8 @@ impl Manners {
         Some(passed)
     }
 
-    fn filtered(&self, line: &Line) -> Option<(Option<Measure>, String)> {
+    /// What the rules make of a line.
+    pub(super) fn filtered(&self, line: &Line) -> Option<(Option<Measure>, String)> {
         // Whoever sent it is told nothing, and it is judged again.
         if line.judged == Line::UNJUDGED || line.judged.0 < self.words_since {
             return None;

@@ -113,6 +113,7 @@ fn every_planted_fault_is_noticed() {
         Planted::LosesActs,
         Planted::LosesMarks,
         Planted::Miscounts,
+        Planted::LosesNews,
         Planted::SpellsOut,
         Planted::RetriesBecomeLines,
         Planted::LosesAcked,

@@ -25,6 +25,8 @@ pub(super) enum Planted {
     LosesMarks,
     /// One machine has counted a vote too many.
     Miscounts,
+    /// What the site tells is told to nobody.
+    LosesNews,
     /// What was shown again says what it is when it is hidden.
     SpellsOut,
     /// A retry is a line of its own.
@@ -52,6 +54,9 @@ impl World {
         }
         if self.planted == Some(Planted::LosesMarks) && message["cmd"] == 93140 {
             message["bdy"]["questions"] = json!([]);
+        }
+        if self.planted == Some(Planted::LosesNews) && message["bdy"]["type"] == "SIMULATED" {
+            message["bdy"] = json!({});
         }
         if self.planted == Some(Planted::SpellsOut) && message["bdy"]["blindType"] == "HIDDEN" {
             let told = message["bdy"]["seqs"][0].as_u64().and_then(|seq| self.truth.lines.get(&seq));
@@ -104,6 +109,7 @@ impl World {
             | Planted::LosesActs
             | Planted::LosesMarks
             | Planted::Miscounts
+            | Planted::LosesNews
             | Planted::SpellsOut
             | Planted::RetriesBecomeLines
             | Planted::LosesAcked

@@ -19,6 +19,8 @@ pub(super) enum Op {
     Send { viewer: usize },
     /// A viewer sends a question.
     Ask { viewer: usize },
+    /// The site tells of a donation, or of an event when it is 0.
+    Tell { machine: usize, paid: u64 },
     /// A viewer votes for a question, or takes that back when it is 0.
     Vote { viewer: usize, question: usize, up: u64 },
     /// A question gets a status, by the version that it has or, when that is 0, by the one before.
@@ -160,8 +162,9 @@ fn draw(chance: &mut StdRng) -> Op {
 
 fn draw_question(chance: &mut StdRng, machine: usize, viewer: usize) -> Op {
     let (question, seen) = (chance.random_range(0..1_000), chance.random_range(0..6));
-    match chance.random_range(0..5) {
+    match chance.random_range(0..7) {
         0 => Op::Ask { viewer },
+        5..7 => Op::Tell { machine, paid: seen % 2 },
         1..3 => Op::Vote { viewer, question, up: u64::from(seen > 0) },
         _ => Op::Mark { machine, question, status: chance.random_range(0..4), seen },
     }
@@ -196,6 +199,7 @@ impl fmt::Display for Op {
             Self::Leave { viewer } => write!(f, "leave {viewer}"),
             Self::Send { viewer } => write!(f, "send {viewer}"),
             Self::Ask { viewer } => write!(f, "ask {viewer}"),
+            Self::Tell { machine, paid } => write!(f, "tell {machine} {paid}"),
             Self::Vote { viewer, question, up } => write!(f, "vote {viewer} {question} {up}"),
             Self::Mark { machine, question, status, seen } => write!(f, "mark {machine} {question} {status} {seen}"),
             Self::Burst { viewer } => write!(f, "burst {viewer}"),
@@ -246,6 +250,7 @@ impl FromStr for Op {
             "leave" => Self::Leave { viewer: number()? },
             "send" => Self::Send { viewer: number()? },
             "ask" => Self::Ask { viewer: number()? },
+            "tell" => Self::Tell { machine: number()?, paid: number()? as u64 },
             "vote" => Self::Vote { viewer: number()?, question: number()?, up: number()? as u64 },
             "mark" => Self::Mark { machine: number()?, question: number()?, status: number()?, seen: number()? as u64 },
             "burst" => Self::Burst { viewer: number()? },

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use madang::model::act::{Deed, Lines, PinContent};
+use madang::model::announcement::News;
 use madang::model::event::{Body, Logged};
 use madang::model::filter::Measure;
 use madang::model::message::{Kind, Line};
@@ -77,6 +78,8 @@ pub(super) struct Truth {
     pub(super) acts: Vec<u64>,
     manners: Manners,
     pub(super) ledger: Ledger,
+    /// Events that the site has told, by place: their broadcasts and numbers.
+    pub(super) told: BTreeMap<u64, (String, u64)>,
     /// The time of each author's last line.
     last: HashMap<String, i64>,
     notice: Option<Pinned>,
@@ -105,6 +108,11 @@ impl Truth {
             }
             Body::Closed { cid } if self.on_air.as_deref() == Some(cid.as_str()) => self.on_air = None,
             Body::Line(line) => self.line(seq, logged.event.at.0, line),
+            Body::Announced(announcement) if self.on_air.as_deref() == Some(announcement.cid.as_str()) => {
+                let News::Event(json) = &announcement.news else { return };
+                let event: serde_json::Value = serde_json::from_str(json).unwrap();
+                self.told.insert(seq, (announcement.cid.to_string(), event["number"].as_u64().unwrap()));
+            }
             Body::Vote(vote) => self.vote(seq, logged.event.at.0, vote),
             Body::Act(act) => self.act(seq, logged.event.at.0, &act.deed),
             Body::Lapsed { act } => {
@@ -156,7 +164,8 @@ impl Truth {
             return;
         }
         let staff = self.manners.is_staff(&uid);
-        let Some((measure, text)) = self.manners.passes(at, line) else { return };
+        let passed = if draft.kind.is_special() { self.manners.filtered(line) } else { self.manners.passes(at, line) };
+        let Some((measure, text)) = passed else { return };
         self.sent.insert(sent, (self.newest, seq, draft.retry.then_some(at)));
         if draft.kind == Kind::Question {
             self.ledger.ask(seq);
@@ -176,7 +185,7 @@ impl Truth {
                 text,
                 sent: line.as_sent().to_owned(),
                 shadowed: measure == Some(Measure::Shadow),
-                staff,
+                staff: staff || draft.kind.is_special(),
                 question: draft.kind == Kind::Question,
                 one: blinded.then_some(seq),
                 all: Vec::new(),

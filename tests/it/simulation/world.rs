@@ -15,13 +15,15 @@ use madang::eventlog::flaky::{Faults, Flaky};
 use madang::eventlog::memory::Memory;
 use madang::eventlog::tail::Tail;
 use madang::model::act::{Name, Notice, Which, Wish};
+use madang::model::announcement::News;
 use madang::model::filter::{FilterChange, Measure};
-use madang::model::id::{ChannelId, Seq, UserId};
-use madang::model::message::Extras;
+use madang::model::id::{ChannelId, EventId, Seq, UserId};
+use madang::model::message::{Author, Draft, Extras, Kind};
 use madang::model::mode::ModeChange;
+use madang::model::occasion::{Occasion, Subscribed};
 use madang::model::principal::Role;
 use madang::model::question::QuestionStatus;
-use madang::node::{Config, Rules};
+use madang::node::{Config, Rules, SiteLine};
 
 use crate::support::reader::Reader;
 use crate::support::yard::{Guest, Yard};
@@ -121,6 +123,9 @@ pub(super) struct World {
     /// `msgTypeCode` of each.
     pub(super) kinds: HashMap<u64, u8>,
     pub(super) next_send: u64,
+    next_told: u64,
+    /// What the site was told that it has told: places and numbers.
+    pub(super) told: Vec<(u64, u64)>,
     /// What has happened to the log for which a push may tell of a gap.
     pub(super) scars: Scars,
     pub(super) truth: Truth,
@@ -184,6 +189,8 @@ impl World {
             sends: HashMap::new(),
             kinds: HashMap::new(),
             next_send: 0,
+            next_told: 0,
+            told: Vec::new(),
             scars: Scars::default(),
             truth: Truth::default(),
             seen: Seq::default(),
@@ -222,6 +229,7 @@ impl World {
             Op::Send { viewer } => self.send(viewer % VIEWERS, false, 1, ""),
             Op::Ask { viewer } => self.send(viewer % VIEWERS, false, 40, ""),
             Op::Curse { viewer } => self.send(viewer % VIEWERS, false, if viewer % 2 == 0 { 1 } else { 40 }, CURSE),
+            Op::Tell { machine, paid } => self.tell(machine % MACHINES, paid > 0),
             Op::Vote { viewer, question, up } => self.vote(viewer % VIEWERS, question, up > 0),
             Op::Mark { machine, question, status, seen } => {
                 let status = QuestionStatus::ALL[status % 4];
@@ -430,6 +438,32 @@ impl World {
         let message = json!({"cmd": 3101, "cid": cid, "tid": tid, "retry": last.is_some(), "bdy": body});
         self.machines[*machine].runtime.block_on(guest.says(&message.to_string()));
         self.viewers[viewer].last_sent = Some(number);
+    }
+
+    /// The site tells something; what was told stands in the log.
+    fn tell(&mut self, machine: usize, paid: bool) {
+        let (id, number) = (EventId::fresh(), self.next_told);
+        self.next_told += 1;
+        let Machine { runtime, yard, .. } = &self.machines[machine];
+        let access = yard.node.access("root").unwrap();
+        let told = runtime.block_on(async {
+            if !paid {
+                let event = News::Event(format!(r#"{{"type":"SIMULATED","number":{number}}}"#));
+                return yard.node.announce(&self.channel, event, &access, id).await;
+            }
+            let subscribed = Subscribed { months: 1, tier: 1, tier_name: "t".to_owned() };
+            let line = SiteLine {
+                author: Author { uid: UserId::parse("donor").unwrap(), profile: Arc::default(), role: Role::Viewer },
+                known: Default::default(),
+                draft: Draft { kind: Kind::Subscription, text: format!("told {number}"), ..Draft::default() },
+                occasion: Some(Occasion::Subscription(subscribed)),
+                id,
+            };
+            yard.node.say(&self.channel, line, &access).await
+        });
+        if let Ok((_, receipt)) = told {
+            self.told.push((receipt.seq.0, number));
+        }
     }
 
     /// The place of one of the questions and its version, if there are any.

@@ -29,6 +29,8 @@ pub(crate) struct Reader {
     pub(crate) spans: Vec<((u64, u64), Vec<u64>)>,
     /// Where it was told that lines are left out, and how many.
     pub(crate) lefts: Vec<((u64, u64), u64)>,
+    /// Numbers of events that the site has told.
+    pub(crate) events: Vec<u64>,
     /// The newest count of members.
     pub(crate) members: Option<(u64, u64)>,
 }
@@ -89,8 +91,9 @@ impl Reader {
         }
         self.left += message["left"].as_u64().unwrap_or_default();
         let mut places = Vec::new();
-        let lines = message["bdy"].as_array().filter(|_| message["cmd"] == 93101);
-        for line in lines.into_iter().flatten() {
+        let special = |line: &Value| line["msgTypeCode"] == 10 || line["msgTypeCode"] == 11;
+        let is_line = |line: &&Value| message["cmd"] == 93101 || message["cmd"] == 93102 && special(line);
+        for line in message["bdy"].as_array().into_iter().flatten().filter(is_line) {
             let seq = line["seq"].as_u64().unwrap();
             places.push(seq);
             assert!(after < seq && seq <= upto, "a line outside of its push: {message}");
@@ -137,6 +140,7 @@ impl Reader {
 
     fn hear_act(&mut self, message: &Value) {
         let body = &message["bdy"];
+        self.events.extend(body["number"].as_u64().filter(|_| body["type"] == "SIMULATED"));
         if message["cmd"] == 94010 {
             self.notice = body.clone();
         }

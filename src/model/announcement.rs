@@ -1,0 +1,96 @@
+//! What the site tells everybody that no user has said: subscriptions given away, lines of the system, events.
+
+use super::id::{Cid, UserId};
+use super::message::Author;
+
+/// Most receivers of one gift.
+pub const MOST_RECEIVERS: usize = 50;
+
+/// Most subscriptions that are given away at once.
+pub const MOST_GIVEN: u32 = 1_000;
+
+/// Largest event in bytes of JSON.
+pub const LARGEST_EVENT: usize = 8 * 1_024;
+
+/// Something that the site's backend tells.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Announcement {
+    /// The broadcast in which it is told.
+    pub cid: Cid,
+    /// The API key with which the backend asked for it.
+    pub key: String,
+    /// What.
+    pub news: News,
+}
+
+/// What is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum News {
+    /// Subscriptions were given away.
+    Gift(Gift),
+    /// A line of the system.
+    System(SystemLine),
+    /// An event of the wire, as a JSON object of at most [`LARGEST_EVENT`] bytes.
+    Event(String),
+}
+
+/// Subscriptions that somebody has given away.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Gift {
+    /// Its identity in the site's books.
+    pub id: String,
+    /// Who gave them; `None` when they didn't want to be named.
+    pub giver: Option<Author>,
+    /// 1 or 2.
+    pub tier: u8,
+    /// The streamer's name for the tier.
+    pub tier_name: String,
+    /// Whether chance has chosen who gets them.
+    pub random: bool,
+    /// How many, 1 to [`MOST_GIVEN`].
+    pub quantity: u32,
+    /// Who has got one, at most [`MOST_RECEIVERS`].
+    pub receivers: Vec<Receiver>,
+}
+
+/// Somebody who has got a subscription.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Receiver {
+    /// Who.
+    pub uid: UserId,
+    /// What they are called.
+    pub nickname: String,
+    /// Whether the site vouches for them.
+    pub verified: bool,
+}
+
+/// A line of the system.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SystemLine {
+    /// In short.
+    pub title: String,
+    /// In full.
+    pub description: String,
+    /// How it is shown: 1 as a change of how the chat is run, 3 as a restriction, 5 as slow mode (facts, 2.6).
+    pub style: u8,
+    /// Whether it is for staff alone.
+    pub staff: bool,
+    /// Whom it is about: who did something, and to whom.
+    pub people: Option<(Author, Author)>,
+}
+
+impl News {
+    /// Bytes that it takes once it is encoded, as far as can be told before: more rather than less.
+    pub fn bytes(&self) -> usize {
+        match self {
+            Self::Gift(gift) => 4_096 + gift.receivers.len() * 2_048,
+            Self::System(line) => 6_144 + (line.title.len() + line.description.len()) * 2,
+            Self::Event(json) => 256 + json.len(),
+        }
+    }
+
+    /// Whether it is for staff alone.
+    pub fn is_for_staff(&self) -> bool {
+        matches!(self, Self::System(line) if line.staff)
+    }
+}
