@@ -19,7 +19,7 @@ use super::notice::Notice;
 use super::window::Window;
 use super::{
     Channel, Filtering, Grants, Hidden, Kept, KeptAct, Newcomers, Question, Questions, Restrictions, Running, Trail,
-    in_role,
+    Verdicts, in_role,
 };
 
 /// A channel's state at a place in its log.
@@ -65,6 +65,8 @@ pub struct Frozen {
     pub asked: u64,
     /// Questions that are remembered, oldest first.
     pub questions: Vec<FrozenQuestion>,
+    /// What the log doesn't say of lines.
+    pub verdicts: Verdicts,
     /// From this one on, what authors sent is remembered.
     pub remembered: Seq,
     /// The lines that matter, oldest first.
@@ -173,6 +175,7 @@ impl Channel {
             dropped: self.dropped,
             asked: self.questions.asked(),
             questions: self.questions.all().map(FrozenQuestion::from).collect(),
+            verdicts: self.verdicts.clone(),
             remembered: first,
             marks,
         })
@@ -224,6 +227,7 @@ impl Channel {
             taken: frozen.taken.as_ref().and_then(|(act, taken)| Some((*act, notice(taken)?))),
             trail: frozen.trail.clone(),
             questions: Questions::new(questions, frozen.asked),
+            verdicts: frozen.verdicts.clone(),
             newcomers: frozen.newcomers.clone(),
             grants: frozen.grants.clone(),
             restrictions: frozen.restrictions.clone(),

@@ -18,6 +18,7 @@ mod questions;
 mod restrictions;
 mod reveal;
 mod trail;
+mod verdicts;
 mod window;
 
 use std::sync::Arc;
@@ -47,6 +48,7 @@ pub use newcomers::Newcomers;
 pub use questions::{Question, Questions};
 pub use restrictions::{Restriction, Restrictions};
 pub use trail::Trail;
+pub use verdicts::Verdicts;
 pub use window::KeptAct;
 
 /// A line that was accepted, as the judge stamped it.
@@ -114,6 +116,7 @@ pub struct Channel {
     taken: Option<(Seq, Notice)>,
     trail: Trail,
     questions: Questions,
+    verdicts: Verdicts,
     newcomers: Newcomers,
     grants: Grants,
     restrictions: Restrictions,
@@ -142,6 +145,7 @@ impl Channel {
             taken: None,
             trail: Trail::default(),
             questions: Questions::default(),
+            verdicts: Verdicts::default(),
             newcomers: Newcomers::default(),
             grants: Grants::default(),
             restrictions: Restrictions::default(),
@@ -193,7 +197,7 @@ impl Channel {
             may()?;
         }
         text::trim_emojis(limits, &line.draft.text, &mut line.draft.extras);
-        text::judge(limits, &line.author, &line.draft)?;
+        text::judge(limits, line)?;
         Ok(repeats)
     }
 
@@ -233,6 +237,12 @@ impl Channel {
             return Verdict::Nothing;
         }
         self.seq = logged.seq;
+        let verdict = self.judge(logged);
+        self.verdicts.note(logged, &verdict);
+        verdict
+    }
+
+    fn judge(&mut self, logged: &Logged) -> Verdict {
         let Event { id, at, body } = &*logged.event;
         // By whatever happens: a line may have been erased since another machine has read it.
         self.authors.tick(*at);
@@ -323,6 +333,7 @@ impl Channel {
         self.hidden.forget(upto);
         self.trail.forget_upto(upto);
         self.questions.forget_upto(upto);
+        self.verdicts.forget_upto(upto);
         let gone = |notice: &Notice| notice.act <= upto || notice.line().is_some_and(|kept| kept.seq <= upto);
         Verdict::Dropped(upto, self.forget(logged.seq, &logged.event, gone))
     }

@@ -22,6 +22,9 @@ const LINE_BYTES: usize = 512;
 /// Acts that are kept.
 const MOST_ACTS: usize = 2_048;
 
+/// Most bytes of what the site's backend tells that is kept among them.
+const MOST_TOLD: usize = 4 * 1024 * 1024;
+
 /// Most places of lines that these acts name, 8 bytes each.
 const MOST_NAMED: usize = 65_536;
 
@@ -57,11 +60,15 @@ impl KeptAct {
     /// Bytes that telling of it takes, as far as can be told before it is encoded; without what lines say that it shows
     /// again.
     pub(super) fn bytes(&self) -> usize {
-        let announced = match &self.event.body {
+        ACT_BYTES + self.lines.len() * NAMED_BYTES + self.told()
+    }
+
+    /// Bytes of what the site's backend tells by it.
+    fn told(&self) -> usize {
+        match &self.event.body {
             Body::Announced(announcement) => announcement.news.bytes(),
             _ => 0,
-        };
-        ACT_BYTES + self.lines.len() * NAMED_BYTES + announced
+        }
     }
 
     /// Whether lines may be shown again by it: what they say is told then.
@@ -108,6 +115,8 @@ pub(super) struct Window {
     acts_since: Seq,
     /// Places of lines that the acts name.
     named: usize,
+    /// Bytes of what the site's backend tells.
+    told: usize,
     /// Lines among them that are for their authors alone.
     shadowed: VecDeque<Seq>,
 }
@@ -150,10 +159,12 @@ impl Window {
 
     pub(super) fn push_act(&mut self, act: KeptAct) {
         self.named += act.lines.len();
+        self.told += act.told();
         self.acts.push_back(act);
-        while self.acts.len() > MOST_ACTS || self.named > MOST_NAMED {
+        while self.acts.len() > MOST_ACTS || self.named > MOST_NAMED || self.told > MOST_TOLD {
             let Some(oldest) = self.acts.pop_front() else { return };
             self.named -= oldest.lines.len();
+            self.told -= oldest.told();
             self.acts_since = oldest.seq;
         }
     }
@@ -169,6 +180,7 @@ impl Window {
         let gone = self.acts_upto(place);
         for act in self.acts.drain(..gone) {
             self.named -= act.lines.len();
+            self.told -= act.told();
             self.acts_since = act.seq;
         }
     }

@@ -106,15 +106,19 @@ impl Node {
             filtered: None,
             judged: Line::UNJUDGED,
         };
-        let special = line.occasion.clone().map(|occasion| (occasion, line.draft.text.clone()));
+        let special =
+            line.occasion.clone().map(|occasion| (occasion, line.author.uid.clone(), line.draft.text.clone()));
         let (answer, told) = waited_for();
         self.judge(&live, Sent { id: Some(id), at: now, line, overtaken: 0, answer });
         match told.await {
             Outcome::Sent(receipt) => {
-                if let Some((occasion, text)) = special {
+                if let Some((occasion, uid, text)) = special {
                     // What somebody has paid for is told once, and never in place of something else.
                     self.is_the_same(live.id(), receipt.seq, |body| {
-                        let same = |line: &Line| line.occasion.as_ref() == Some(&occasion) && line.as_sent() == text;
+                        let same = |line: &Line| {
+                            let paid = line.occasion.as_ref() == Some(&occasion);
+                            paid && line.author.uid == uid && line.as_sent() == text
+                        };
                         matches!(body, Body::Line(line) if same(line))
                     })
                     .await?;

@@ -4,6 +4,7 @@ mod acts;
 mod people;
 mod questions;
 mod rules;
+mod verdicts;
 
 use std::collections::HashMap;
 
@@ -72,6 +73,8 @@ struct Stored {
     asked: u64,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     questions: Vec<questions::StoredQuestion>,
+    #[serde(default)]
+    verdicts: Option<verdicts::StoredVerdicts>,
     remembered: u64,
     /// Each by what it is more than the one before: numbers of one or two digits, mostly.
     marks: Vec<(u64, i64, i64)>,
@@ -143,6 +146,7 @@ pub(super) fn take(frozen: &Frozen) -> Snapshot {
         dropped: frozen.dropped.0,
         asked: frozen.asked,
         questions: frozen.questions.iter().map(questions::stored).collect(),
+        verdicts: Some(verdicts::stored(&frozen.verdicts)),
         remembered: frozen.remembered.0,
         marks: marks.collect(),
         roles: frozen.marks.iter().filter_map(|mark| Some((mark.seq.0, people::number(mark.role?)))).collect(),
@@ -197,6 +201,7 @@ pub(super) fn read(snapshot: &Snapshot) -> Option<Frozen> {
         dropped: Seq(stored.dropped),
         asked: stored.asked,
         questions: stored.questions.into_iter().map(questions::read).collect::<Option<_>>()?,
+        verdicts: verdicts::read(stored.verdicts, snapshot.seq)?,
         remembered: Seq(stored.remembered),
         marks,
     })
@@ -326,6 +331,7 @@ mod tests {
 
     use crate::channel::{
         Filtering, FrozenAct, FrozenNotice, FrozenQuestion, Grant, Grants, Panic, Restriction, Restrictions, Running,
+        Verdicts,
     };
     use crate::eventlog::memory::Memory;
     use crate::model::event::{Body, Event};
@@ -454,6 +460,7 @@ mod tests {
             dropped: Seq(4),
             asked: 7,
             questions: vec![question(None), question(Some(change))],
+            verdicts: Verdicts::new([(Seq(5), None), (Seq(9), Some(Millis(7)))], Seq(3)),
             remembered: Seq(u64::MAX),
             marks: vec![mark(9, 1_790_000_000_000, 0), mark(12, 1_789_999_999_000, 1_790_000_000_000)],
         }

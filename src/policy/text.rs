@@ -2,7 +2,7 @@
 
 use unicode_segmentation::UnicodeSegmentation;
 
-use crate::model::message::{Author, Draft, Extras};
+use crate::model::message::{Author, Extras, Line};
 use crate::model::refusal::Refusal;
 
 use super::emoji;
@@ -30,11 +30,12 @@ impl Default for Limits {
 const ITEM_FRAME_BYTES: usize = 1_024;
 
 /// Refuses a line that shows nothing or is too long.
-pub fn judge(limits: &Limits, author: &Author, draft: &Draft) -> Result<(), Refusal> {
-    if draft.kind.is_special() && !shows_something(&draft.text) {
-        return fits(limits, author, &draft.text, &draft.extras);
-    }
-    judge_text(limits, author, &draft.text, &draft.extras)
+pub fn judge(limits: &Limits, line: &Line) -> Result<(), Refusal> {
+    let (author, draft) = (&line.author, &line.draft);
+    let Some(occasion) = &line.occasion else { return judge_text(limits, author, &draft.text, &draft.extras) };
+    // A mission says its text twice.
+    let paid = occasion.bytes() + escaped_len(&draft.text, true);
+    fits(limits, &draft.text, encoded_bytes(author, &draft.text, &draft.extras) + paid)
 }
 
 /// Refuses a text that shows nothing or is too long, with what goes with it and whose it is.
@@ -42,15 +43,15 @@ pub fn judge_text(limits: &Limits, author: &Author, text: &str, extras: &Extras)
     if !shows_something(text) {
         return Err(Refusal::EmptyText);
     }
-    fits(limits, author, text, extras)
+    fits(limits, text, encoded_bytes(author, text, extras))
 }
 
-fn fits(limits: &Limits, author: &Author, text: &str, extras: &Extras) -> Result<(), Refusal> {
+fn fits(limits: &Limits, text: &str, item_bytes: usize) -> Result<(), Refusal> {
     let too_long = text.len() > limits.bytes || text.graphemes(true).nth(limits.graphemes).is_some();
     if too_long {
         return Err(Refusal::TextTooLong { graphemes: limits.graphemes, bytes: limits.bytes });
     }
-    if encoded_bytes(author, text, extras) > limits.item_bytes {
+    if item_bytes > limits.item_bytes {
         return Err(Refusal::ItemTooLarge(limits.item_bytes));
     }
     Ok(())
@@ -115,6 +116,7 @@ fn escaped_len(text: &str, nested: bool) -> usize {
 mod tests {
     use super::*;
     use crate::model::id::UserId;
+    use crate::model::message::Draft;
     use crate::model::principal::Role;
 
     fn author() -> Author {
@@ -122,7 +124,7 @@ mod tests {
     }
 
     fn verdict(text: &str) -> Result<(), Refusal> {
-        judge(&Limits::default(), &author(), &Draft { text: text.to_owned(), ..Draft::default() })
+        judge_text(&Limits::default(), &author(), text, &Extras::default())
     }
 
     #[test]
@@ -146,8 +148,9 @@ mod tests {
     #[test]
     fn what_swells_in_json_is_counted_swollen() {
         let limits = Limits { graphemes: 10_000, bytes: 10_000, ..Limits::default() };
-        let draft = Draft { text: format!("a{}", "\u{1}".repeat(3_000)), ..Draft::default() };
-        assert_eq!(judge(&limits, &author(), &draft), Err(Refusal::ItemTooLarge(16 * 1024)));
+        let text = format!("a{}", "\u{1}".repeat(3_000));
+        let judged = judge_text(&limits, &author(), &text, &Extras::default());
+        assert_eq!(judged, Err(Refusal::ItemTooLarge(16 * 1024)));
     }
 
     #[test]

@@ -4,8 +4,10 @@ use serde::Serialize;
 
 use crate::model::id::{ChannelId, Cid};
 use crate::model::item::{LineView, NoticeView, Standing};
+use crate::model::message::Kind;
 
-use super::profile::{ProfileJson, extras_string, extras_with_register, json, profile_string};
+use super::profile::{ProfileJson, extras_with_register, json};
+use super::special;
 use super::word::{Dialect, SERVICE};
 
 /// BLIND (facts, 2.7): a line is named by who wrote it and its time.
@@ -100,7 +102,7 @@ fn all_hidden<'a>(here: Where<'a>, lines: &'a [Standing]) -> Option<BlindJson<'a
 }
 
 fn shown_again<'a>(here: Where<'a>, line: &'a LineView) -> BlindJson<'a> {
-    let content = ContentJson { content: line.text().to_owned(), extras: extras_string(&line.extras(), here.channel) };
+    let content = ContentJson { content: line.text().to_owned(), extras: special::extras(line, here.channel) };
     let (message, seqs) = match here.dialect {
         Dialect::Plain => (MessageJson::Plain(json(&content)), Vec::new()),
         Dialect::Ext => (MessageJson::Ext(content), vec![line.seq().0]),
@@ -116,7 +118,7 @@ pub(super) struct NoticeJson<'a> {
     channel_id: &'a str,
     message_time: i64,
     user_id: &'a str,
-    profile: String,
+    profile: Option<String>,
     content: &'a str,
     extras: String,
     message_type_code: u8,
@@ -132,10 +134,11 @@ pub(super) fn notice<'a>(channel: &ChannelId, notice: &'a NoticeView, dialect: D
         channel_id: notice.cid.as_str(),
         message_time: notice.time.0,
         user_id: notice.author.uid.as_str(),
-        profile: profile_string(&notice.author),
+        profile: special::profile(&notice.author),
         content: &notice.text,
         extras: extras_with_register(&notice.extras, channel, &ProfileJson::new(&notice.by)),
-        message_type_code: dialect.kind(notice.kind),
+        // What was paid for a line is no part of what is pinned.
+        message_type_code: dialect.kind(if notice.kind.is_special() { Kind::Text } else { notice.kind }),
         create_time: notice.time.0,
         expire_time: notice.until.filter(|_| dialect == Dialect::Ext).map(|until| until.0),
     }

@@ -109,7 +109,7 @@ pub(super) fn profile(author: &Author) -> Option<String> {
 }
 
 /// The `extras` string of a line, with what it was said with.
-pub(super) fn extras(line: &LineView, channel: &ChannelId) -> String {
+pub fn extras(line: &LineView, channel: &ChannelId) -> String {
     let said = line.extras();
     match line.occasion() {
         None => extras_string(&said, channel),

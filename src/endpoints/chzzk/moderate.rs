@@ -48,7 +48,7 @@ pub(super) async fn blind(State(chzzk): State<Arc<Chzzk>>, headers: HeaderMap, b
 
 impl LineBody {
     fn name(&self) -> Option<Name> {
-        Some(Name::Said(UserId::parse(self.message_user_id_hash.as_deref()?)?, Millis(self.message_time?)))
+        Some(Name::Said(UserId::stored(self.message_user_id_hash.as_deref()?)?, Millis(self.message_time?)))
     }
 }
 

@@ -7,6 +7,7 @@ mod ask;
 mod channels;
 mod diagnostics;
 mod filters;
+mod history;
 mod idempotency;
 mod lines;
 mod modes;
@@ -115,6 +116,7 @@ fn paths() -> Paths {
         .routes(routes!(filters::list_site_acts))
         .routes(routes!(filters::try_filter));
     let reading_messages = Paths::new()
+        .routes(routes!(history::list_messages))
         .routes(routes!(questions::list_questions))
         .routes(routes!(questions::export_questions))
         .routes(routes!(questions::read_question));

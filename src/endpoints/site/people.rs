@@ -227,7 +227,7 @@ pub(super) async fn speaker(site: &Site, named: Option<PersonJson>) -> Answer<(A
 /// What a line is.
 #[derive(Clone, Copy, Default, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
-enum KindJson {
+pub(super) enum KindJson {
     #[default]
     Text,
     Question,

@@ -30,6 +30,12 @@ use super::problem::{Failure, Problem};
 /// Longest identity in the site's books, in bytes.
 const LONGEST_BOOK_ID: usize = 64;
 
+/// The end of the year 2099, in milliseconds.
+const LATEST_MS: i64 = 4_102_444_800_000;
+
+/// Longest nickname in characters.
+const LONGEST_NICKNAME: usize = 30;
+
 fn bad(why: &str) -> Problem {
     Problem::new(StatusCode::UNPROCESSABLE_ENTITY, why)
 }
@@ -171,9 +177,9 @@ fn read_mission(json: MissionJson) -> Answer<(Mission, Option<String>)> {
         id: book_id("missionId", json.mission_id)?,
         group: mission_group(&json.group).ok_or_else(|| bad("mission.group is alone, group or participation"))?,
         seconds: json.seconds,
-        created: Millis(json.created_at),
-        started: json.started_at.map(Millis),
-        ended: json.ended_at.map(Millis),
+        created: moment(json.created_at)?,
+        started: json.started_at.map(moment).transpose()?,
+        ended: json.ended_at.map(moment).transpose()?,
         total: amount("mission.total", json.total)?,
         participants: json.participants,
         status: mission_status(&json.status)
@@ -181,6 +187,16 @@ fn read_mission(json: MissionJson) -> Answer<(Mission, Option<String>)> {
         success: json.success,
     };
     Ok((mission, json.related_mission_id.map(|id| book_id("relatedMissionId", id)).transpose()?))
+}
+
+fn moment(millis: i64) -> Answer<Millis> {
+    let fits = (0..=LATEST_MS).contains(&millis);
+    fits.then_some(Millis(millis)).ok_or_else(|| bad("times of a mission are milliseconds since 1970, up to 2100"))
+}
+
+fn nickname(name: String) -> Answer<String> {
+    let fits = name.chars().count() <= LONGEST_NICKNAME;
+    detail("nickname", name).ok().filter(|_| fits).ok_or_else(|| bad("nickname has 1 to 30 characters"))
 }
 
 fn ranks(ranks: Vec<RankJson>) -> Answer<Vec<Rank>> {
@@ -192,7 +208,7 @@ fn ranks(ranks: Vec<RankJson>) -> Answer<Vec<Rank>> {
 
 fn rank(json: RankJson) -> Answer<Rank> {
     let RankJson { uid, nickname, verified, amount: given, rank } = json;
-    let (uid, nickname) = (user_id(&uid)?, detail("nickname", nickname)?);
+    let (uid, nickname) = (user_id(&uid)?, self::nickname(nickname)?);
     Ok(Rank { uid, nickname, verified, amount: amount("rank.amount", given)?, place: rank })
 }
 
@@ -306,7 +322,7 @@ pub(super) async fn give(
     }
     let receiver = |json: ReceiverJson| {
         let ReceiverJson { uid, nickname, verified } = json;
-        Ok(Receiver { uid: user_id(&uid)?, nickname: detail("nickname", nickname)?, verified })
+        Ok(Receiver { uid: user_id(&uid)?, nickname: self::nickname(nickname)?, verified })
     };
     let receivers: Vec<Receiver> = asked.receivers.into_iter().map(receiver).collect::<Answer<_>>()?;
     let quantity = asked.quantity.unwrap_or(receivers.len() as u32);

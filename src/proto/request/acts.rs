@@ -164,7 +164,11 @@ impl LineBody {
     pub(super) fn name(self) -> Result<Name, String> {
         match (self.seq, self.user_id, self.message_time) {
             (Some(seq), ..) => Ok(Name::Place(Seq(seq))),
-            (None, Some(user), Some(time)) => Ok(Name::Said(user_id(&user)?, Millis(time))),
+            // A donor who isn't named has a name, too.
+            (None, Some(user), Some(time)) => {
+                let user = UserId::stored(&user).ok_or("userId can't be one")?;
+                Ok(Name::Said(user, Millis(time)))
+            }
             _ => Err("a line is named by seq, or by userId and messageTime".to_owned()),
         }
     }

@@ -2,9 +2,14 @@
 
 use serde_json::{Map, Value};
 use time::PrimitiveDateTime;
-use time::format_description::well_known::Iso8601;
+use time::format_description::BorrowedFormatItem;
+use time::macros::format_description;
 
 use crate::model::announcement::LARGEST_EVENT;
+
+/// Times without a zone.
+const TIME: &[BorrowedFormatItem<'_>] =
+    format_description!("[year]-[month]-[day]T[hour]:[minute]:[second][optional [.[subsecond]]]");
 
 /// Most fields of an event.
 const MOST_FIELDS: usize = 64;
@@ -35,7 +40,9 @@ enum Shape {
     Flag,
     /// Without a zone: Korean.
     Time,
-    /// Donors, each with five fields.
+    /// A donor, with five fields.
+    Rank,
+    /// Donors.
     Ranks,
 }
 
@@ -43,7 +50,7 @@ enum Shape {
 type Field = (&'static str, Shape, bool, bool);
 
 /// What one published client must find in events about missions (facts, 5.2).
-const MISSION: [Field; 18] = [
+const MISSION: [Field; 19] = [
     ("payType", Shape::Text, false, false),
     ("missionText", Shape::Text, false, false),
     ("totalPayAmount", Shape::Integer, false, false),
@@ -61,6 +68,7 @@ const MISSION: [Field; 18] = [
     ("status", Shape::Text, true, false),
     ("success", Shape::Flag, true, false),
     ("weeklyRankList", Shape::Ranks, true, true),
+    ("donationUserWeeklyRank", Shape::Rank, true, true),
     ("missionEndTime", Shape::Time, true, true),
 ];
 
@@ -135,19 +143,19 @@ fn fits(shape: Shape, value: &Value) -> Result<(), String> {
         Shape::Integer => (value.is_u64(), "whole number"),
         Shape::Flag => (value.is_boolean(), "boolean"),
         Shape::Time => {
-            let time = value.as_str().and_then(|text| PrimitiveDateTime::parse(text, &Iso8601::DEFAULT).ok());
+            let time = value.as_str().and_then(|text| PrimitiveDateTime::parse(text, TIME).ok());
             (time.is_some(), "time like 2026-10-01T00:00:00")
         }
         Shape::Ranks => {
             let ranks = value.as_array().ok_or("list of donors")?;
-            for rank in ranks {
-                let rank = rank.as_object().ok_or("list of donors")?;
-                check(rank, RANK.iter())?;
-                if !["nickname", "nickName"].iter().any(|name| rank.get(*name).is_some_and(Value::is_string)) {
-                    return Err("list of donors with nicknames".to_owned());
-                }
-            }
+            ranks.iter().try_for_each(|rank| fits(Shape::Rank, rank))?;
             (true, "list of donors")
+        }
+        Shape::Rank => {
+            let rank = value.as_object().ok_or("donor in a ranking")?;
+            check(rank, RANK.iter())?;
+            let names: Vec<&Value> = ["nickname", "nickName"].iter().filter_map(|name| rank.get(*name)).collect();
+            (!names.is_empty() && names.iter().all(|name| name.is_string()), "donor with a nickname")
         }
     };
     if holds { Ok(()) } else { Err(wanted.to_owned()) }
@@ -193,6 +201,13 @@ mod tests {
             ("totalPayAmount", json!("9"), "whole number"),
             ("totalPayAmount", json!(-9), "whole number"),
             ("missionCreatedTime", json!("yesterday"), "time like"),
+            ("missionCreatedTime", json!("2026-W40-4T00:00:00"), "time like"),
+            ("donationUserWeeklyRank", json!(9), "donor in a ranking"),
+            (
+                "weeklyRankList",
+                json!([{"userIdHash": "u", "nickName": "n", "nickname": 1, "verifiedMark": true, "donationAmount": 1, "ranking": 1}]),
+                "donor with a nickname",
+            ),
             ("donationType", json!("CHAT"), "no MISSION"),
             ("weeklyRankList", json!([{"userIdHash": "u"}]), "verifiedMark is missing"),
         ] {
