@@ -49,6 +49,7 @@ async fn start(file: &Path, idle: Duration) -> (Arc<Node>, Arc<Sqlite>) {
     let encoders: Vec<Arc<dyn Encoder>> = vec![Arc::new(ChatEncoder)];
     let secret = Secret::new("a secret for measurements, long enough").unwrap();
     let parts = Parts {
+        bus: Arc::new(madang::bus::local::Local::default()),
         log: log.clone(),
         clock: Arc::new(System),
         tokens: Arc::new(Tokens::new(&secret, AuthConfig::default(), Arc::new(System), metrics.clone())),

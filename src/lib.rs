@@ -7,6 +7,7 @@ compile_error!("with --cfg shuttle nothing waits for a clock: that is for tests/
 
 pub mod app;
 pub mod auth;
+pub mod bus;
 pub mod channel;
 pub mod client;
 pub mod clock;

@@ -10,6 +10,7 @@ use std::task::{Context, Poll, Waker};
 
 use madang::feed::{About, Batch, Config, Encoder, Feed, Group, Layer, Wire};
 use madang::metrics::Metrics;
+use madang::model::aside::Aside;
 use madang::model::id::{ChannelId, Cid, Epoch, EventId, Seq, UserId};
 use madang::model::item::{Audience, Item, LineView, View};
 use madang::model::message::{Author, Draft, Lane, Line, Status};
@@ -58,6 +59,10 @@ impl Encoder for Counting {
         let mut builder = Builder::default();
         batch.items.iter().for_each(|item| builder.text(item.line().unwrap().text()));
         builder.finish()
+    }
+
+    fn encode_aside(&self, _: &Cid, _: &Aside, _: &Group) -> Frames {
+        Frames::default()
     }
 
     fn encode_count(&self, _: &Batch<'_>, _: &Group) -> Frames {

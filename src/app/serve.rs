@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use crate::auth::{Grant, JwksUrl, KeyDigest, Secret, Tokens};
+use crate::bus::local::Local;
 use crate::clock::{self, Clock, System};
 use crate::config::{Config, Environment, Flags, changes};
 use crate::endpoints::chat::{Chat, ChatEncoder};
@@ -179,6 +180,7 @@ impl Gateway {
         let gate = |config| Gate::new(config, address_key.reveal(), metrics.clone());
         let (admin_gate, gate) = (gate(admin_gate()), gate(config.gate.clone()));
         let parts = Parts {
+            bus: Arc::new(Local::default()),
             log: Arc::new(log),
             clock: clock.clone(),
             tokens: tokens.clone(),

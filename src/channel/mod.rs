@@ -221,6 +221,17 @@ impl Channel {
         if role.is_staff() { Ok(()) } else { self.may_pass(line, at) }
     }
 
+    /// Whether somebody may say this to another alone: as a line of theirs, but whenever they like.
+    pub fn may_whisper(&self, line: &Line, at: Millis) -> Result<(), Refusal> {
+        let role = self.role_here(line);
+        self.may_send(&line.author.uid, line.known.address, role, at)?;
+        if role.is_staff() {
+            return Ok(());
+        }
+        let subscribed = line.author.profile.subscription.is_some();
+        modes::may_take_part(&self.running.at(at), subscribed, &line.known, at)
+    }
+
     fn may_be_written(&self, cid: &Cid) -> Result<(), Refusal> {
         if self.unreadable.is_some() {
             return Err(Refusal::ChannelReadOnly);

@@ -60,6 +60,8 @@ pub(super) struct ChatSection {
     pub(super) idle_timeout_seconds: Option<u64>,
     pub(super) standstill_seconds: Option<u64>,
     pub(super) sends_in_flight: Option<u32>,
+    pub(super) members_listed: Option<u32>,
+    pub(super) members_told: Option<u32>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
@@ -73,6 +75,7 @@ pub(super) struct LimitsSection {
     pub(super) acts_per_second: Option<u32>,
     pub(super) acts_burst: Option<u32>,
     pub(super) questions_per_minute: Option<u32>,
+    pub(super) whispers_per_minute: Option<u32>,
     pub(super) messages_per_second: Option<u32>,
     pub(super) control_frames_per_second: Option<u32>,
     pub(super) connections: Option<usize>,

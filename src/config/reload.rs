@@ -7,7 +7,7 @@ use toml::{Table, Value};
 use super::{Config, rooms};
 
 /// Keys that take effect at once.
-const RELOADABLE: [&str; 20] = [
+const RELOADABLE: [&str; 22] = [
     "allowed_origins",
     "trusted_proxies",
     "chat.text_characters",
@@ -22,6 +22,8 @@ const RELOADABLE: [&str; 20] = [
     "limits.acts_per_second",
     "limits.acts_burst",
     "limits.questions_per_minute",
+    "limits.whispers_per_minute",
+    "chat.members_listed",
     "limits.connections",
     "limits.connections_per_address",
     "limits.connections_per_user",

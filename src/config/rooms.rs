@@ -65,6 +65,7 @@ pub(super) fn node(file: &File, dev: bool) -> node::Config {
         feed: feed::Config {
             longest_window: file.feed.longest_window_ms.map_or(usual.feed.longest_window, Duration::from_millis),
         },
+        members_told: file.chat.members_told.unwrap_or(usual.members_told),
         idle: usual.idle,
         retention: file.log.retention_days.map(|days| DAY * days),
     }
@@ -86,6 +87,8 @@ fn rules(file: &File, dev: bool) -> Rules {
         session_sends: rate(usual.session_sends, session, session),
         recents: rate(usual.recents, section.recents_per_second, section.recents_burst),
         acts: rate(usual.acts, section.acts_per_second, section.acts_burst),
+        whispers_per_minute: section.whispers_per_minute.unwrap_or(usual.whispers_per_minute),
+        members_listed: chat.members_listed.unwrap_or(usual.members_listed),
         questions_per_minute: section.questions_per_minute.unwrap_or(if dev {
             DEV_QUESTIONS
         } else {
@@ -205,6 +208,8 @@ fn written_chat(config: &Config) -> ChatSection {
         idle_timeout_seconds: Some(chat.idle_timeout.as_secs()),
         standstill_seconds: Some(chat.standstill.as_secs()),
         sends_in_flight: Some(chat.sends_in_flight),
+        members_listed: Some(config.node.rules.members_listed),
+        members_told: Some(config.node.members_told),
     }
 }
 
@@ -219,6 +224,7 @@ fn written_limits(config: &Config) -> LimitsSection {
         acts_per_second: Some(rules.acts.per_second),
         acts_burst: Some(rules.acts.burst),
         questions_per_minute: Some(rules.questions_per_minute),
+        whispers_per_minute: Some(rules.whispers_per_minute),
         messages_per_second: Some(chat.messages_per_second),
         control_frames_per_second: Some(chat.control_frames_per_second),
         connections: config.connections,

@@ -213,6 +213,17 @@ pub fn encode(event: &Event) -> Vec<u8> {
     bytes
 }
 
+/// An author as JSON, for what is told beside the log.
+pub fn author_json(author: &Author) -> serde_json::Value {
+    // Writing plain structs to memory can't fail.
+    serde_json::to_value(acts::stored_person(author)).unwrap_or_default()
+}
+
+/// What [`author_json`] has written.
+pub fn read_author(json: serde_json::Value) -> Option<Author> {
+    acts::read_person(serde_json::from_value(json).ok()?)
+}
+
 /// The event that these bytes hold; [`Body::Unreadable`] when a newer build wrote them, or when they are broken.
 pub fn decode(id: EventId, bytes: &[u8]) -> Event {
     let version = bytes.first().copied().unwrap_or_default();

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::model::aside::Aside;
 use crate::model::id::{ChannelId, Cid, Epoch, Seq, UserId};
 use crate::model::item::{Audience, Item};
 use crate::model::message::Lane;
@@ -84,6 +85,8 @@ pub trait Encoder: Send + Sync + 'static {
     fn wire(&self) -> Wire;
     /// Whole messages, in one buffer, none larger than the group's limit.
     fn encode(&self, batch: &Batch<'_>, group: &Group) -> Frames;
+    /// What is told beside the log, in a message; nothing on a layer that has no word for it.
+    fn encode_aside(&self, cid: &Cid, aside: &Aside, group: &Group) -> Frames;
     /// How many members there are, in a message; nothing on a layer that has no word for it.
     fn encode_count(&self, batch: &Batch<'_>, group: &Group) -> Frames;
 }

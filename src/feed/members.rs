@@ -131,6 +131,14 @@ impl Members {
         }
     }
 
+    /// Pushes something that is told beside the log to the members of a group, or to one user's sessions among them. How many
+    /// have it in their queue.
+    pub(super) fn tell_aside(&self, index: usize, only: Option<&UserId>, frames: &Frames) -> usize {
+        let members = self.0.get(index).map(|fed| &fed.members).into_iter().flatten();
+        let meant = members.filter(|(_, member)| only.is_none() || member.user.as_ref() == only);
+        meant.filter(|(_, member)| member.outbox.push(frames).is_ok()).count()
+    }
+
     /// Pushes what `source` has to the members at `from` up to `from + count` of a group.
     pub(super) fn step(&self, index: usize, from: usize, count: usize, source: &mut impl Source) -> Step {
         let Some(Fed { members, .. }) = self.0.get(index) else { return Step { done: true, ..Step::default() } };

@@ -23,6 +23,7 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::clock;
 use crate::metrics::Metrics;
+use crate::model::aside::Aside;
 use crate::model::id::{ChannelId, Cid, Epoch, Seq, UserId};
 use crate::model::item::Item;
 use crate::ws::frames::Frames;
@@ -241,6 +242,21 @@ impl Feed {
     /// Lets go of it when nobody has come back for a while.
     pub fn tidy(&self) {
         self.missed.tidy();
+    }
+
+    /// Tells something beside the log, now: to everybody, or to one user's sessions. How many have it in their queue.
+    pub fn tell_aside(&self, aside: &Aside, only: Option<&UserId>) -> usize {
+        let members = self.members.lock();
+        let mut told = 0;
+        for index in 0..members.groups() {
+            let Some((group, _)) = members.occupied(index) else { continue };
+            let Some(encoder) = self.encoder(&group) else { continue };
+            let frames = encoder.encode_aside(&self.about.cid, aside, &group);
+            if !frames.is_empty() {
+                told += members.tell_aside(index, only, &frames);
+            }
+        }
+        told
     }
 
     /// Waits until the next batch has room: fewer than 8,192 items. Whoever pushes waits here before it takes more

@@ -6,6 +6,7 @@
 pub mod access;
 pub mod act;
 pub mod announcement;
+pub mod aside;
 pub mod broadcast;
 pub mod event;
 pub mod filter;

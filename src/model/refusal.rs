@@ -106,6 +106,15 @@ pub enum Refusal {
     /// A channel remembers no more voters.
     #[error("no more votes can be counted here until some questions are answered")]
     VotesFull,
+    /// Nobody of this name is here who could hear it.
+    #[error("this member isn't here, or nobody of theirs could hear it")]
+    NobodyThere,
+    /// Somebody takes no whispers, or none of this member.
+    #[error("this member doesn't take whispers of yours")]
+    WhispersOff,
+    /// Who is here isn't told to everybody.
+    #[error("who is here is told to staff, and in small channels to those who have logged in")]
+    MembersHidden,
     /// Nothing to see in the text.
     #[error("the text is empty")]
     EmptyText,

@@ -150,7 +150,8 @@ fn as_sent(mut line: Line) -> Line {
     Line { judged: Line::UNJUDGED, ..line }
 }
 
-async fn compile(rules: Vec<Arc<Rules>>) {
+/// Compiles rules beside what goes on.
+pub(super) async fn compile(rules: Vec<Arc<Rules>>) {
     // A panic has been told, and is one for whoever judges, too.
     let _ = tokio::task::spawn_blocking(move || rules.iter().for_each(|rules| rules.compile())).await;
 }

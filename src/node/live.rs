@@ -23,7 +23,7 @@ use crate::model::time::Millis;
 use super::append::{Waiters, WaitersOf};
 use super::judging::Queue;
 use super::stage::Stage;
-use super::{Outcome, Parts, lapse, snapshot};
+use super::{Outcome, Parts, lapse, snapshot, whisper};
 
 /// Wait before a store that failed is asked again.
 const AFTER_FAILURE: Duration = Duration::from_millis(200);
@@ -160,6 +160,9 @@ impl Live {
             over: over.clone(),
             _over: over.clone().drop_guard(),
         });
+        let whispers =
+            whisper::hear(Arc::downgrade(&live), parts.bus.clone(), parts.bus.subscribe(&whisper::topic(id)));
+        tokio::spawn(over.clone().run_until_cancelled_owned(whispers));
         tokio::spawn(over.run_until_cancelled_owned(deliver(Arc::downgrade(&live), parts.clone(), tail)));
         parts.metrics.channels.inc();
         live.keep_if_due(parts);

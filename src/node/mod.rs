@@ -19,6 +19,7 @@ mod keys;
 mod lapse;
 mod ledger;
 mod live;
+mod members;
 mod questions;
 mod resume;
 mod retention;
@@ -29,6 +30,7 @@ mod snapshot;
 mod stage;
 mod station;
 mod subscribe;
+mod whisper;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -40,6 +42,7 @@ use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use crate::auth::{KeyDigest, Tokens};
+use crate::bus::Bus;
 use crate::clock::Clock;
 use crate::eventlog::{EventLog, LogError};
 use crate::feed::{self, Encoders};
@@ -65,6 +68,7 @@ pub use filter::{LONGEST_TRIAL_MINUTES, Trial};
 pub use history::HistoryQuery;
 pub use keys::Access;
 pub use ledger::{EndedBy, Farewell, FarewellQuery};
+pub use members::Present;
 pub use questions::Listed;
 pub use resume::{Arrival, Lost, Turn};
 pub use send::SiteLine;
@@ -86,6 +90,10 @@ pub struct Rules {
     pub acts: Rate,
     /// Questions of one user in a minute, in all their sessions together, all of which may come at once. Staff are exempt.
     pub questions_per_minute: u32,
+    /// Whispers of one user in a minute, in all their sessions together, all of which may come at once.
+    pub whispers_per_minute: u32,
+    /// Everybody may ask who is here while there are so many users at most; staff always may.
+    pub members_listed: u32,
 }
 
 impl Default for Rules {
@@ -97,6 +105,8 @@ impl Default for Rules {
             recents: Rate { per_second: 2, burst: 10 },
             acts: Rate { per_second: 20, burst: 100 },
             questions_per_minute: 6,
+            whispers_per_minute: 20,
+            members_listed: 500,
         }
     }
 }
@@ -116,6 +126,8 @@ pub struct Config {
     pub rules: Rules,
     /// Spacing of batches.
     pub feed: feed::Config,
+    /// Members are told who comes and goes while there are so many users at most; 0: never.
+    pub members_told: u32,
     /// How long a channel stays in memory that nobody uses.
     pub idle: Duration,
     /// How long events are kept; `None`: for ever.
@@ -131,6 +143,7 @@ impl Default for Config {
             token_seconds: 12 * 3_600,
             rules: Rules::default(),
             feed: feed::Config::default(),
+            members_told: 0,
             idle: Duration::from_secs(300),
             retention: None,
         }
@@ -147,6 +160,8 @@ pub struct Parts {
     pub tokens: Arc<Tokens>,
     /// What opens everything to the site's own programs.
     pub root_key: KeyDigest,
+    /// What is told to other machines and kept nowhere.
+    pub bus: Arc<dyn Bus>,
     /// Every wire's spelling.
     pub encoders: Encoders,
     /// What is counted.
@@ -182,6 +197,7 @@ pub struct Node {
     programs: Paces<String>,
     actors: Paces<String>,
     askers: Paces<String>,
+    whisperers: Paces<String>,
     ledger: Ledger,
     turns: Arc<Semaphore>,
     /// Held by who tries rules.
@@ -207,6 +223,7 @@ impl Node {
             programs: Paces::default(),
             actors: Paces::default(),
             askers: Paces::default(),
+            whisperers: Paces::default(),
             ledger: Ledger::default(),
             turns: Arc::new(Semaphore::new(resume::AT_ONCE)),
             trying: AsyncMutex::default(),

@@ -5,7 +5,11 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 use crate::feed::{About, Feed};
-use crate::model::id::{ChannelId, Cid};
+use crate::model::access::Credential;
+use crate::model::aside::Aside;
+use crate::model::id::{ChannelId, Cid, UserId};
+use crate::model::message::Author;
+use crate::model::time::Millis;
 
 use super::Parts;
 use super::roster::Roster;
@@ -14,6 +18,8 @@ use super::roster::Roster;
 pub(super) struct Stage {
     pub(super) feed: Arc<Feed>,
     pub(super) roster: Roster,
+    /// Members are told who comes and goes while there are so many users at most.
+    told: u32,
     over: CancellationToken,
 }
 
@@ -24,7 +30,29 @@ impl Stage {
         let feed = Arc::new(Feed::new(about, parts.encoders.clone(), parts.config.feed, parts.metrics.clone()));
         let over = CancellationToken::new();
         tokio::spawn(run(feed.clone(), over.clone()));
-        Arc::new(Self { roster: Roster::new(feed.headcount().clone()), feed, over })
+        let told = parts.config.members_told;
+        Arc::new(Self { roster: Roster::new(feed.headcount().clone()), feed, told, over })
+    }
+
+    /// One more socket of a user; who is here is told of a user who wasn't.
+    pub(super) fn enter(&self, author: &Author, credential: Credential, now: Millis) {
+        if self.roster.enter(author, credential, now)
+            && let Some(member) = self.roster.member(&author.uid).filter(|_| self.tells())
+        {
+            self.feed.tell_aside(&Aside::Joined(member), None);
+        }
+    }
+
+    /// One socket less, at which nobody looked if it was `away`.
+    pub(super) fn leave(&self, user: &UserId, away: bool) {
+        let tells = self.tells();
+        if self.roster.leave(user, away) && tells {
+            self.feed.tell_aside(&Aside::Left(user.clone()), None);
+        }
+    }
+
+    fn tells(&self) -> bool {
+        self.feed.headcount().now().users <= self.told
     }
 }
 

@@ -39,6 +39,8 @@ pub struct Seat {
     pub(super) place: Option<Place>,
     /// Where it is on its way to hearing everything live.
     pub(super) trail: Option<Box<Trail>>,
+    /// Whether nobody looks at it.
+    pub(super) away: bool,
     /// Where its holder comes from.
     address: Option<AddressHash>,
     pub(super) sends: Pace,
@@ -129,7 +131,7 @@ impl Drop for Seat {
         }
         stage.feed.headcount().go();
         if let Some(user) = self.user() {
-            stage.roster.leave(user);
+            stage.leave(user, self.away);
         }
     }
 }
@@ -143,12 +145,15 @@ impl Node {
         let stage = live.stage_of(cid);
         if let Some(stage) = &stage {
             stage.feed.headcount().come();
-            principal.iter().for_each(|principal| stage.roster.enter(&Author::from(&**principal)));
+            let now = self.parts.clock.now();
+            if let Some(principal) = &principal {
+                stage.enter(&Author::from(&**principal), principal.credential(), now);
+            }
         }
         self.parts.metrics.joins.inc();
         let (sends, recents, refreshes) = Default::default();
         let (cid, place, trail) = (cid.clone(), None, None);
-        Ok(Seat { live, stage, cid, principal, place, trail, address, sends, recents, refreshes })
+        Ok(Seat { live, stage, cid, principal, place, trail, away: false, address, sends, recents, refreshes })
     }
 
     /// Takes a turn for a new token of this session: looking at one costs more than most requests.
@@ -164,9 +169,12 @@ impl Node {
             return Err(Refusal::OtherAccount);
         }
         if let Some(stage) = &seat.stage {
-            stage.roster.enter(&Author::from(&*principal));
+            stage.enter(&Author::from(&*principal), principal.credential(), self.parts.clock.now());
+            if seat.away {
+                stage.roster.look(&principal.uid, true);
+            }
             if let Some(user) = seat.user() {
-                stage.roster.leave(user);
+                stage.leave(user, seat.away);
             }
         }
         seat.principal = Some(principal);

@@ -15,6 +15,10 @@ impl Cmd {
     pub const REFRESH: Self = Self(200);
     /// Send a line.
     pub const SEND_CHAT: Self = Self(3101);
+    /// Say something to one member alone; and the push that says it.
+    pub const WHISPER: Self = Self(3301);
+    /// Ask who is here.
+    pub const MEMBERS: Self = Self(5201);
     /// Say how a question stands.
     pub const QUESTION_STATUS: Self = Self(3140);
     /// Vote for a question, or take the vote back.
@@ -43,6 +47,12 @@ impl Cmd {
     pub const PONG: Self = Self::PING.reply();
     /// Lines, pushed to every member.
     pub const CHAT: Self = Self::SEND_CHAT.push();
+    /// One member says something to this one alone.
+    pub const WHISPERED: Self = Self::WHISPER.push();
+    /// A user has come. It has no request.
+    pub const JOINED: Self = Self(94_001);
+    /// A user has gone. It has no request.
+    pub const LEFT: Self = Self(94_002);
     /// A question stands otherwise now, or has other votes.
     pub const QUESTION_CHANGED: Self = Self::QUESTION_STATUS.push();
     /// Somebody's sessions are closed.
@@ -63,13 +73,14 @@ impl Cmd {
     pub const EVENT: Self = Self(93_006);
 
     /// Every request that is answered, with its name.
-    pub const REQUESTS: [(Self, &'static str); 17] = [
+    pub const REQUESTS: [(Self, &'static str); 19] = [
         (Self::PING, "PING"),
         (Self::CONNECT, "CONNECT"),
         (Self::REFRESH, "REFRESH"),
         (Self::SEND_CHAT, "SEND_CHAT"),
         (Self::QUESTION_STATUS, "QUESTION_STATUS"),
         (Self::QUESTION_VOTE, "QUESTION_VOTE"),
+        (Self::WHISPER, "WHISPER"),
         (Self::KICK, "KICK"),
         (Self::BLOCK, "BLOCK"),
         (Self::HIDE, "BLIND"),
@@ -81,14 +92,18 @@ impl Cmd {
         (Self::HIDDEN_LINE, "HIDDEN_LINE"),
         (Self::RECENT_CHAT, "RECENT_CHAT"),
         (Self::QUESTIONS, "QUESTIONS"),
+        (Self::MEMBERS, "MEMBERS"),
     ];
 
     /// Every push, with its name.
-    pub const PUSHES: [(Self, &'static str); 9] = [
+    pub const PUSHES: [(Self, &'static str); 12] = [
         (Self::CHAT, "CHAT"),
         (Self::SPECIAL, "SPECIAL"),
         (Self::EVENT, "EVENT"),
         (Self::QUESTION_CHANGED, "QUESTION_STATUS"),
+        (Self::WHISPERED, "WHISPER"),
+        (Self::JOINED, "JOIN"),
+        (Self::LEFT, "QUIT"),
         (Self::KICKED, "KICK"),
         (Self::BLOCKED, "BLOCK"),
         (Self::BLIND, "BLIND"),
@@ -126,6 +141,7 @@ mod tests {
             (3101, 13_101),
             (3140, 13_140),
             (3141, 13_141),
+            (3301, 13_301),
             (4005, 14_005),
             (4006, 14_006),
             (4008, 14_008),
@@ -137,9 +153,10 @@ mod tests {
             (5008, 15_008),
             (5101, 15_101),
             (5140, 15_140),
+            (5201, 15_201),
         ];
         assert_eq!(Cmd::REQUESTS.map(|(cmd, _)| (cmd.0, cmd.reply().0)), replies);
-        let pushes = [93_101, 93_102, 93_006, 93_140, 94_005, 94_006, 94_008, 94_010, 94_015];
+        let pushes = [93_101, 93_102, 93_006, 93_140, 93_301, 94_001, 94_002, 94_005, 94_006, 94_008, 94_010, 94_015];
         assert_eq!(Cmd::PUSHES.map(|(cmd, _)| cmd.0), pushes);
     }
 

@@ -54,8 +54,10 @@ impl Code {
             | Refusal::EmojiOnly
             | Refusal::RealNameOnly
             | Refusal::NotStaff
+            | Refusal::WhispersOff
+            | Refusal::MembersHidden
             | Refusal::Outranked => Self::FORBIDDEN,
-            Refusal::NoSuchLine => Self::NOT_FOUND,
+            Refusal::NoSuchLine | Refusal::NobodyThere => Self::NOT_FOUND,
             Refusal::NotJoined
             | Refusal::AlreadyJoined
             | Refusal::NothingToUndo

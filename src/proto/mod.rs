@@ -5,6 +5,7 @@
 //! its examples are decoded and encoded again by a test.
 
 mod acts;
+pub mod asides;
 pub mod cmd;
 pub mod code;
 pub mod envelope;

@@ -1,6 +1,7 @@
 //! Bodies that clients send.
 
 pub mod acts;
+pub mod asides;
 pub mod events;
 pub mod filters;
 pub mod questions;

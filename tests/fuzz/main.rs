@@ -175,6 +175,7 @@ fn a_snapshot() {
             let clock = Arc::new(Manual::at(Millis(1_790_000_100_000)));
             let encoders: Vec<Arc<dyn Encoder>> = vec![Arc::new(ChatEncoder)];
             let parts = Parts {
+                bus: Arc::new(madang::bus::local::Local::default()),
                 log: Arc::new(log),
                 clock: clock.clone(),
                 tokens: Arc::new(Tokens::new(

@@ -22,6 +22,7 @@ mod golden;
 mod history;
 mod log_versions;
 mod manage;
+mod members;
 mod people;
 mod proxies;
 mod questions;

@@ -1,7 +1,10 @@
 //! How the feed's items look on the chat wire.
 
 use crate::feed::{Batch, Encoder, Group, Layer, Span, Wire};
+use crate::model::aside::Aside;
+use crate::model::id::Cid;
 use crate::model::message::Lane;
+use crate::proto::asides;
 use crate::proto::push::{self, Place, Stretch};
 use crate::ws::frames::{Builder, Frames};
 
@@ -31,6 +34,15 @@ impl Encoder for ChatEncoder {
         };
         push::items(&place, batch.items, group.frame_limit, |message| builder.text(message));
         builder.finish()
+    }
+
+    fn encode_aside(&self, cid: &Cid, aside: &Aside, group: &Group) -> Frames {
+        let whisper = matches!(aside, Aside::Whisper(_));
+        // Who is spoken to alone hears it whatever they want to see.
+        if group.layer != Layer::Ext || (group.lane != Lane::All && !whisper) {
+            return Frames::default();
+        }
+        Frames::text(&asides::push(cid, aside))
     }
 
     fn encode_count(&self, batch: &Batch<'_>, group: &Group) -> Frames {

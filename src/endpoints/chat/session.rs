@@ -1,6 +1,7 @@
 //! One client's conversation: text in, frames into its outbox, no socket.
 
 mod acts;
+mod asides;
 mod lines;
 mod questions;
 
@@ -217,6 +218,8 @@ impl Session {
             Some(Cmd::RECENT_CHAT) => self.recent_chat(&envelope),
             Some(Cmd::QUESTION_VOTE) => self.vote(&envelope),
             Some(Cmd::QUESTIONS) => self.list_questions(&envelope),
+            Some(Cmd::WHISPER) => Box::pin(self.whisper(&envelope)).await,
+            Some(Cmd::MEMBERS) => self.members(&envelope),
             Some(cmd) if acts::is_act(cmd) => self.act(cmd, &envelope),
             Some(Cmd::HIDDEN_LINE) => Box::pin(self.hidden_line(&envelope)).await,
             Some(other) if other.may_be_refused() => self.refuse(other, &envelope, &Refusal::UnknownCommand),

@@ -8,6 +8,8 @@ use tokio::time::timeout;
 use uuid::Uuid;
 
 use madang::auth::{Config as AuthConfig, Grant, KeyDigest, Secret, Tokens};
+use madang::bus::Bus;
+use madang::bus::local::Local;
 use madang::clock::Manual;
 use madang::endpoints::chat::session::{Session, Step};
 use madang::endpoints::chat::{ChatEncoder, Config as ChatConfig};
@@ -65,12 +67,18 @@ impl Yard {
     }
 
     pub(crate) async fn with(log: Arc<dyn EventLog>, config: NodeConfig, auth: AuthConfig) -> Self {
+        Self::on(Arc::new(Local::default()), log, config, auth).await
+    }
+
+    /// A gateway that tells others on this bus.
+    pub(crate) async fn on(bus: Arc<dyn Bus>, log: Arc<dyn EventLog>, config: NodeConfig, auth: AuthConfig) -> Self {
         let clock = Arc::new(Manual::at(Millis(NOON)));
         let tokens = Arc::new(Tokens::new(&secret(), auth, clock.clone(), Arc::default()));
         let encoders: Vec<Arc<dyn Encoder>> = vec![Arc::new(ChatEncoder)];
         let metrics = Arc::new(Metrics::default());
         let gate = Gate::new(GateConfig::default(), b"key", metrics.clone());
         let parts = Parts {
+            bus,
             log,
             clock: clock.clone(),
             tokens: tokens.clone(),
