@@ -226,7 +226,11 @@ impl Channel {
             notice: frozen.notice.as_ref().and_then(notice),
             taken: frozen.taken.as_ref().and_then(|(act, taken)| Some((*act, notice(taken)?))),
             trail: frozen.trail.clone(),
-            questions: Questions::new(questions, frozen.asked),
+            questions: Questions::new(
+                questions,
+                frozen.broadcasts.last().map(|newest| newest.cid.clone()),
+                frozen.asked,
+            ),
             verdicts: frozen.verdicts.clone(),
             newcomers: frozen.newcomers.clone(),
             grants: frozen.grants.clone(),

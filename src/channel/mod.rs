@@ -215,7 +215,7 @@ impl Channel {
         match line.draft.kind {
             // Notice lines are for staff.
             Kind::Notice if !role.is_staff() => return Err(Refusal::KindNotAllowed),
-            Kind::Question => self.questions.have_room(&line.cid, (&line.author.uid, role))?,
+            Kind::Question => self.questions.have_room(&line.author.uid, role)?,
             Kind::Notice | Kind::Text | Kind::Donation | Kind::Subscription => {}
         }
         if role.is_staff() { Ok(()) } else { self.may_pass(line, at) }
@@ -287,7 +287,9 @@ impl Channel {
     }
 
     fn apply_line(&mut self, seq: Seq, id: EventId, at: Millis, line: &Arc<Line>) -> Verdict {
-        if let Some(first) = self.authors.repeat(line, at) {
+        // Neither repeats the other, though they may say the same.
+        let special = line.draft.kind.is_special();
+        if let Some(first) = self.authors.repeat(line, at).filter(|_| !special) {
             return Verdict::Repeat(first);
         }
         if let Err(refusal) = self.may_be_written(&line.cid) {
@@ -305,11 +307,13 @@ impl Channel {
             return Verdict::Late;
         }
         let time = self.authors.stamp(&line.author.uid, at, seq);
-        self.authors.remember(line, at, Receipt { id, time, seq });
-        if !line.draft.kind.is_special() {
+        if !special {
+            self.authors.remember(line, at, Receipt { id, time, seq });
+        }
+        if !special {
             self.newcomers.note(&line.author.uid, at);
         }
-        if !line.author.role.is_staff() && !line.draft.kind.is_special() {
+        if !line.author.role.is_staff() && !special {
             self.running.sent(&line.author.uid, at);
         }
         let kept = Kept { seq, id, time, line: line.clone(), role };
@@ -329,6 +333,7 @@ impl Channel {
         self.newcomers.forget(uid);
         self.questions.forget_author(logged.seq, uid);
         self.running.slowed.remove(uid);
+        self.verdicts.wipe(logged.seq, uid);
         let act = self.forget(logged.seq, &logged.event, |notice| notice.author().uid == *uid);
         Verdict::Wiped(uid.clone(), act)
     }
@@ -361,7 +366,7 @@ impl Channel {
         }
         self.window = Window::since(self.seq);
         (self.notice, self.taken) = (None, None);
-        self.questions.begin_anew();
+        self.questions.begin_anew(cid);
         self.broadcasts.push(Broadcast { cid: cid.clone(), title: title.to_owned(), opened: at, closed: None });
         Verdict::Opened(cid.clone())
     }
@@ -405,7 +410,7 @@ impl Channel {
         let (mut last, mut sum) = (first, 0);
         for entry in self.window.between(Seq(first.0 - 1), end) {
             sum += match entry {
-                Entry::Line(kept) => kept.line.draft.text.len() + each,
+                Entry::Line(kept) => window::said(kept) + each,
                 Entry::Act(act) => self.act_bytes(act),
             };
             if sum > bytes && entry.seq() > first {

@@ -1,6 +1,9 @@
 //! The ledger of questions: how each stands, and who would like to hear the answer.
 
-use std::collections::{BTreeMap, HashSet};
+use std::cmp::Reverse;
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::ops::Bound;
 
 use crate::model::event::{Body, Event};
 use crate::model::id::{Cid, Seq, UserId};
@@ -16,14 +19,18 @@ use crate::model::time::Millis;
 use super::acts::Changed;
 use super::{Channel, Kept, Verdict, modes, window};
 
-/// Questions that may wait for an answer in a channel, of all its broadcasts.
+/// Questions that may wait for an answer in a broadcast.
 const MOST_OPEN: usize = 5_000;
 
 /// Of one viewer, in the broadcast that is on.
 const MOST_OF_ONE: usize = 20;
 
-/// Questions that are remembered: beyond it, those that wait for nothing are forgotten, oldest first.
+/// Questions that are remembered: beyond it, those that wait for nothing are forgotten, oldest first, and then those of
+/// earlier broadcasts.
 const MOST: usize = 10_000;
+
+/// Questions for their authors alone that are remembered; the oldest goes first.
+const MOST_SHADOWED: usize = 1_000;
 
 /// Most bytes of them, by their texts and what goes with each; beyond it, as above.
 const MOST_BYTES: usize = 16 * 1024 * 1024;
@@ -76,6 +83,11 @@ impl Question {
         }
     }
 
+    /// Its place among those that wait: most votes first.
+    fn rank(&self) -> (Reverse<u64>, Seq) {
+        (Reverse(self.state().votes), self.kept.seq)
+    }
+
     fn cid(&self) -> &Cid {
         &self.kept.line.cid
     }
@@ -89,16 +101,26 @@ impl Question {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Questions {
     known: BTreeMap<Seq, Question>,
-    /// How many have been asked in the newest broadcast, accepted or not.
+    /// The newest broadcast.
+    here: Option<Cid>,
+    /// How many have been asked in it, accepted or not.
     asked: u64,
     bytes: usize,
     voters: usize,
+    /// Of these, voters for questions that wait for nothing.
+    closed_voters: usize,
+    /// Questions of the newest broadcast that wait for an answer, most votes first; without those for their authors alone.
+    open: BTreeSet<(Reverse<u64>, Seq)>,
+    /// How many questions of each author wait there.
+    asking: HashMap<UserId, usize>,
+    /// Questions for their authors alone.
+    shadowed: BTreeSet<Seq>,
 }
 
 impl Questions {
     /// These questions, and how many have been asked in the newest broadcast.
-    pub fn new(known: impl IntoIterator<Item = Question>, asked: u64) -> Self {
-        let mut questions = Self { asked, ..Self::default() };
+    pub fn new(known: impl IntoIterator<Item = Question>, here: Option<Cid>, asked: u64) -> Self {
+        let mut questions = Self { here, asked, ..Self::default() };
         known.into_iter().for_each(|question| questions.insert(question));
         questions
     }
@@ -124,24 +146,24 @@ impl Questions {
         self.asked += u64::from(body.is_question());
     }
 
-    /// A new broadcast begins; what waits for an answer stays.
-    pub(super) fn begin_anew(&mut self) {
-        self.asked = 0;
+    /// A new broadcast begins; what waits for an answer stays. Nobody votes for it any more, so of its votes only the count
+    /// does.
+    pub(super) fn begin_anew(&mut self, cid: &Cid) {
+        self.here = Some(cid.clone());
+        (self.asked, self.voters, self.closed_voters) = (0, 0, 0);
+        self.open.clear();
+        self.asking.clear();
+        for question in self.known.values_mut() {
+            question.forgotten += std::mem::take(&mut question.voters).len() as u64;
+        }
     }
 
-    /// Whether somebody may ask another one in this broadcast.
-    pub(super) fn have_room(&self, cid: &Cid, (uid, role): (&UserId, Role)) -> Result<(), Refusal> {
-        let open = || self.known.values().filter(|question| question.status.is_open());
-        let theirs = || open().filter(|question| question.author() == uid && question.cid() == cid);
-        if !role.is_staff() && theirs().nth(MOST_OF_ONE - 1).is_some() {
+    /// Whether somebody may ask another one in the newest broadcast.
+    pub(super) fn have_room(&self, uid: &UserId, role: Role) -> Result<(), Refusal> {
+        if !role.is_staff() && self.asking.get(uid).is_some_and(|open| *open >= MOST_OF_ONE) {
             return Err(Refusal::TooManyOpen(Some(MOST_OF_ONE)));
         }
-        let full = self.known.len() >= MOST_OPEN && open().nth(MOST_OPEN - 1).is_some();
-        let closed = self.known.values().any(|question| !question.status.is_open());
-        if full || (self.bytes >= MOST_BYTES && !closed) {
-            return Err(Refusal::TooManyOpen(None));
-        }
-        Ok(())
+        if self.open.len() >= MOST_OPEN { Err(Refusal::TooManyOpen(None)) } else { Ok(()) }
     }
 
     /// One more, which was just counted.
@@ -156,79 +178,132 @@ impl Questions {
             change: None,
             changed: kept.seq,
         });
-        while self.known.len() > MOST || self.bytes > MOST_BYTES {
-            let oldest = self.known.values().find(|question| !question.status.is_open());
-            let Some(place) = oldest.map(|question| question.kept.seq) else { return };
+        while self.known.len() > MOST || self.bytes > MOST_BYTES || self.shadowed.len() > MOST_SHADOWED {
+            let Some(place) = self.least_wanted() else { return };
             self.remove(place);
         }
     }
 
+    /// What goes first where there is no room: what its author alone sees, what waits for nothing, what was asked in an
+    /// earlier broadcast; of these the oldest.
+    fn least_wanted(&self) -> Option<Seq> {
+        let first = |of: fn(&Self, &Question) -> bool| {
+            self.known.values().find(|question| of(self, question)).map(|question| question.kept.seq)
+        };
+        let shadowed = self.shadowed.first().copied().filter(|_| self.shadowed.len() > MOST_SHADOWED);
+        shadowed
+            .or_else(|| first(|_, question| !question.status.is_open()))
+            .or_else(|| first(|all, question| Some(question.cid()) != all.here.as_ref()))
+            .or_else(|| self.shadowed.first().copied())
+    }
+
     fn insert(&mut self, question: Question) {
+        let place = question.kept.seq;
         self.bytes += window::bytes(&question.kept);
         self.voters += question.voters.len();
-        self.known.insert(question.kept.seq, question);
+        if question.kept.line.is_shadowed() {
+            self.shadowed.insert(place);
+        }
+        self.known.insert(place, question);
+        self.index(place);
     }
 
     fn remove(&mut self, place: Seq) {
+        self.unindex(place);
         if let Some(question) = self.known.remove(&place) {
             self.bytes -= window::bytes(&question.kept);
             self.voters -= question.voters.len();
+            self.shadowed.remove(&place);
+        }
+    }
+
+    /// Changes a question, and what is known of all of them with it.
+    fn change<T>(&mut self, place: Seq, change: impl FnOnce(&mut Question) -> T) -> Option<T> {
+        self.unindex(place);
+        let question = self.known.get_mut(&place)?;
+        let before = question.voters.len();
+        let done = change(question);
+        self.voters = self.voters - before + question.voters.len();
+        self.index(place);
+        Some(done)
+    }
+
+    fn index(&mut self, place: Seq) {
+        let Some(question) = self.known.get(&place) else { return };
+        if !question.status.is_open() {
+            self.closed_voters += question.voters.len();
+        } else if self.here.as_ref() == Some(question.cid()) {
+            *self.asking.entry(question.author().clone()).or_default() += 1;
+            if !question.kept.line.is_shadowed() {
+                self.open.insert(question.rank());
+            }
+        }
+    }
+
+    fn unindex(&mut self, place: Seq) {
+        let Some(question) = self.known.get(&place) else { return };
+        if !question.status.is_open() {
+            self.closed_voters -= question.voters.len();
+        } else if self.here.as_ref() == Some(question.cid()) {
+            if let Entry::Occupied(mut asking) = self.asking.entry(question.author().clone()) {
+                *asking.get_mut() -= 1;
+                if *asking.get() == 0 {
+                    asking.remove();
+                }
+            }
+            self.open.remove(&question.rank());
         }
     }
 
     /// Forgets what somebody has asked, and what they have voted for. Whatever that was, all others are as of now: a machine
     /// that has found their votes erased doesn't know which ones they were for.
     pub(super) fn forget_author(&mut self, now: Seq, uid: &UserId) {
-        self.retain(|question| question.author() != uid);
         let digest = uid.digest();
-        for question in self.known.values_mut() {
-            self.voters -= usize::from(question.voters.remove(&digest));
-            question.changed = now;
+        for place in self.known.keys().copied().collect::<Vec<_>>() {
+            if self.known.get(&place).is_some_and(|question| question.author() == uid) {
+                self.remove(place);
+                continue;
+            }
+            self.change(place, |question| {
+                question.voters.remove(&digest);
+                question.changed = now;
+            });
         }
     }
 
     /// Forgets what was asked up to a place.
     pub(super) fn forget_upto(&mut self, place: Seq) {
-        self.retain(|question| question.kept.seq > place);
-    }
-
-    fn retain(&mut self, keep: impl Fn(&Question) -> bool) {
-        let gone: Vec<Seq> = self.known.values().filter(|question| !keep(question)).map(|gone| gone.kept.seq).collect();
+        let gone: Vec<Seq> = self.known.range(..=place).map(|(place, _)| *place).collect();
         gone.into_iter().for_each(|place| self.remove(place));
     }
 
     /// Gives a question another status.
     fn mark(&mut self, now: Seq, place: Seq, status: QuestionStatus, change: Option<QuestionChange>) {
-        let Some(question) = self.known.get_mut(&place) else { return };
-        (question.status, question.change, question.changed) = (status, change, now);
-        question.version += 1;
+        self.change(place, |question| {
+            (question.status, question.change, question.changed) = (status, change, now);
+            question.version += 1;
+        });
     }
 
     /// Counts a vote, or no longer. Whether that is new.
     fn vote(&mut self, now: Seq, place: Seq, (voter, up): (u64, bool)) -> bool {
-        let Some(question) = self.known.get_mut(&place) else { return false };
-        let is_new = if up { question.voters.insert(voter) } else { question.voters.remove(&voter) };
-        if !is_new {
-            return false;
+        let is_new = self.change(place, |question| {
+            let is_new = if up { question.voters.insert(voter) } else { question.voters.remove(&voter) };
+            question.changed = if is_new { now } else { question.changed };
+            is_new
+        });
+        while self.voters > MOST_VOTERS && self.closed_voters > 0 {
+            let closed = |question: &&Question| !question.status.is_open() && !question.voters.is_empty();
+            let Some(oldest) = self.known.values().find(closed).map(|question| question.kept.seq) else { break };
+            self.change(oldest, |question| {
+                question.forgotten += std::mem::take(&mut question.voters).len() as u64;
+            });
         }
-        question.changed = now;
-        if !up {
-            self.voters -= 1;
-            return true;
-        }
-        self.voters += 1;
-        while self.voters > MOST_VOTERS {
-            let closed = |question: &&mut Question| !question.status.is_open() && !question.voters.is_empty();
-            let Some(oldest) = self.known.values_mut().find(closed) else { break };
-            self.voters -= oldest.voters.len();
-            oldest.forgotten += std::mem::take(&mut oldest.voters).len() as u64;
-        }
-        true
+        is_new.unwrap_or(false)
     }
 
     fn takes_votes(&self) -> bool {
-        let closed = |question: &Question| !question.status.is_open() && !question.voters.is_empty();
-        self.voters < MOST_VOTERS || self.known.values().any(closed)
+        self.voters < MOST_VOTERS || self.closed_voters > 0
     }
 
     /// The question whose status is due to this act.
@@ -247,6 +322,12 @@ impl Questions {
             QuestionOrder::Age => {
                 let behind = query.after.map_or(Seq(0), |(_, place)| Seq(place.0.saturating_add(1)));
                 self.known.range(behind..).map(|(_, question)| question).filter(fits).take(limit).collect()
+            }
+            QuestionOrder::Votes if query.cid == self.here && query.statuses.iter().all(|status| status.is_open()) => {
+                let after =
+                    query.after.map_or(Bound::Unbounded, |(votes, place)| Bound::Excluded((Reverse(votes), place)));
+                let behind = self.open.range((after, Bound::Unbounded));
+                behind.filter_map(|(_, place)| self.known.get(place)).filter(fits).take(limit).collect()
             }
             QuestionOrder::Votes => {
                 // Fewest first, so that more votes come before.
@@ -298,13 +379,15 @@ impl Channel {
         found.into_iter().map(|question| (self.reveal_line(&question.kept), question.view())).collect()
     }
 
-    /// How many questions wait for an answer in a broadcast that everybody may see.
+    /// How many questions wait for an answer in a broadcast, without those for their authors alone.
     pub fn open_questions(&self, cid: &Cid) -> usize {
-        let seen = |question: &&Question| {
-            let here = question.status.is_open() && question.cid() == cid && !question.kept.line.is_shadowed();
-            here && !self.hidden.holds(question.kept.seq, question.author())
+        if self.questions.here.as_ref() == Some(cid) {
+            return self.questions.open.len();
+        }
+        let waits = |question: &&Question| {
+            question.status.is_open() && question.cid() == cid && !question.kept.line.is_shadowed()
         };
-        self.questions.known.values().filter(seen).count()
+        self.questions.known.values().filter(waits).count()
     }
 
     /// The place of a question of this user, by the time that it has.

@@ -121,6 +121,9 @@ impl Channel {
     /// judge gave it.
     pub fn reveal_logged(&self, logged: &Logged) -> Option<LineView> {
         let Body::Line(line) = &logged.event.body else { return None };
+        if self.verdicts().is_wiped(&line.author.uid, logged.seq) {
+            return None;
+        }
         let status = self.status(logged.seq, &line.author.uid, line.is_blinded());
         Some(LineView::revealed(logged.seq, logged.event.id, logged.event.at, status, line.clone()))
     }

@@ -1,35 +1,49 @@
-//! What the judge has made of lines, where the log by itself doesn't say: which ones are none, and which have another time.
+//! What the judge has made of lines, where the log by itself doesn't say: which ones are none, which have another time or were
+//! said in another role, and which are to be erased.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use crate::model::event::Body;
-use crate::model::id::Seq;
+use crate::model::id::{Seq, UserId};
 use crate::model::item::LineView;
+use crate::model::principal::Role;
 use crate::model::time::Millis;
 
-use super::{Channel, Kept, Logged, Verdict};
+use super::{Channel, Kept, Logged, Verdict, in_role};
 
-/// Exceptions that are remembered, about 40 bytes each. Beyond them nothing is known of lines that are older than the oldest.
+/// Exceptions that are remembered, about 50 bytes each. Beyond them nothing is known of lines that are older than the oldest.
 const MOST: usize = 100_000;
+
+/// Users whose erased lines are kept out, as long as the log may still hold them; the one erased longest ago goes first.
+const MOST_WIPED: usize = 10_000;
+
+/// The time of a line, and what its author was, where the log says otherwise.
+type Stamp = (Millis, Option<Role>);
 
 /// Lines that aren't what the log says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Verdicts {
-    /// The time that it has; `None` of an event that is no line.
-    exceptions: BTreeMap<Seq, Option<Millis>>,
+    /// `None` of an event that is no line.
+    exceptions: BTreeMap<Seq, Option<Stamp>>,
     /// Nothing is known up to here.
     floor: Seq,
+    /// Up to where everything of a user is to be erased.
+    wiped: HashMap<UserId, Seq>,
 }
 
 impl Verdicts {
-    /// These exceptions, and nothing known up to a place.
-    pub fn new(exceptions: impl IntoIterator<Item = (Seq, Option<Millis>)>, floor: Seq) -> Self {
-        Self { exceptions: exceptions.into_iter().collect(), floor }
+    /// These exceptions, nothing known up to a place, and these users erased up to theirs.
+    pub fn new(
+        exceptions: impl IntoIterator<Item = (Seq, Option<Stamp>)>,
+        floor: Seq,
+        wiped: impl IntoIterator<Item = (UserId, Seq)>,
+    ) -> Self {
+        Self { exceptions: exceptions.into_iter().collect(), floor, wiped: wiped.into_iter().collect() }
     }
 
     /// Every exception, oldest first.
-    pub fn all(&self) -> impl Iterator<Item = (Seq, Option<Millis>)> {
-        self.exceptions.iter().map(|(place, time)| (*place, *time))
+    pub fn all(&self) -> impl Iterator<Item = (Seq, Option<Stamp>)> {
+        self.exceptions.iter().map(|(place, stamp)| (*place, *stamp))
     }
 
     /// Nothing is known up to here.
@@ -37,11 +51,16 @@ impl Verdicts {
         self.floor
     }
 
+    /// Up to where everything of a user is to be erased, in no order.
+    pub fn wiped(&self) -> impl Iterator<Item = (&UserId, Seq)> {
+        self.wiped.iter().map(|(user, place)| (user, *place))
+    }
+
     /// Takes note of what became of an event.
     pub(super) fn note(&mut self, logged: &Logged, verdict: &Verdict) {
         let exception = match (&logged.event.body, verdict) {
-            (Body::Line(_), Verdict::Line(Kept { time, .. })) if *time == logged.event.at => return,
-            (Body::Line(_), Verdict::Line(kept)) => Some(kept.time),
+            (Body::Line(_), Verdict::Line(Kept { time, role: None, .. })) if *time == logged.event.at => return,
+            (Body::Line(_), Verdict::Line(kept)) => Some((kept.time, kept.role)),
             (Body::Line(_), _) => None,
             _ => return,
         };
@@ -51,15 +70,29 @@ impl Verdicts {
         }
     }
 
-    pub(super) fn forget_upto(&mut self, place: Seq) {
-        self.exceptions = self.exceptions.split_off(&Seq(place.0 + 1));
+    /// Everything that somebody has said up to a place is to be erased.
+    pub(super) fn wipe(&mut self, place: Seq, uid: &UserId) {
+        self.wiped.insert(uid.clone(), place);
+        if self.wiped.len() > MOST_WIPED {
+            let oldest = self.wiped.iter().map(|(user, place)| (*place, user.clone())).min();
+            oldest.map(|(_, user)| self.wiped.remove(&user));
+        }
     }
 
-    /// The time of the line at this place, of which the log says another one; `None` when it is none, or when that isn't
-    /// known.
-    fn time(&self, logged: &Logged) -> Option<Millis> {
+    pub(super) fn forget_upto(&mut self, place: Seq) {
+        self.exceptions = self.exceptions.split_off(&Seq(place.0 + 1));
+        self.wiped.retain(|_, wiped| *wiped > place);
+    }
+
+    /// Whether what this user has said at a place is to be erased.
+    pub(super) fn is_wiped(&self, uid: &UserId, place: Seq) -> bool {
+        self.wiped.get(uid).is_some_and(|upto| place <= *upto)
+    }
+
+    /// The stamp of the line at this place; `None` when it is none, or when that isn't known.
+    fn stamp(&self, logged: &Logged) -> Option<Stamp> {
         let known = logged.seq > self.floor;
-        known.then(|| self.exceptions.get(&logged.seq).copied().unwrap_or(Some(logged.event.at)))?
+        known.then(|| self.exceptions.get(&logged.seq).copied().unwrap_or(Some((logged.event.at, None))))?
     }
 }
 
@@ -73,13 +106,15 @@ impl Channel {
     /// may.
     pub fn line_in_log(&self, logged: &Logged) -> Option<LineView> {
         let Body::Line(line) = &logged.event.body else { return None };
-        if line.is_shadowed() || logged.seq <= self.dropped() || logged.seq > self.seq() {
+        let gone = logged.seq <= self.dropped() || self.verdicts.is_wiped(&line.author.uid, logged.seq);
+        if line.is_shadowed() || gone || logged.seq > self.seq() {
             return None;
         }
         if let Some(kept) = self.line_at(logged.seq) {
             return Some(self.reveal_line(kept));
         }
-        let (seq, id, time) = (logged.seq, logged.event.id, self.verdicts.time(logged)?);
-        Some(self.reveal_line(&Kept { seq, id, time, line: line.clone(), role: None }))
+        let (time, role) = self.verdicts.stamp(logged)?;
+        let (seq, id, line) = (logged.seq, logged.event.id, in_role(line, role));
+        Some(self.reveal_line(&Kept { seq, id, time, line, role }))
     }
 }

@@ -288,8 +288,13 @@ impl Window {
 
 /// What a line takes.
 pub(super) fn bytes(kept: &Kept) -> usize {
-    let (draft, profile) = (&kept.line.draft, &kept.line.author.profile);
+    LINE_BYTES + said(kept) + kept.line.author.profile.bytes()
+}
+
+/// What it takes beside its author: text, emojis, and what it is said with.
+pub(super) fn said(kept: &Kept) -> usize {
+    let draft = &kept.line.draft;
     let emojis = draft.extras.emojis.iter().map(|(name, url)| name.len() + url.len()).sum::<usize>();
     let occasion = kept.line.occasion.as_ref().map_or(0, |occasion| occasion.bytes());
-    LINE_BYTES + draft.text.len() + emojis + profile.bytes() + occasion
+    draft.text.len() + emojis + occasion
 }

@@ -4,7 +4,7 @@ use super::id::{Cid, UserId};
 use super::message::Author;
 
 /// Most receivers of one gift.
-pub const MOST_RECEIVERS: usize = 50;
+pub const MOST_RECEIVERS: usize = 20;
 
 /// Most subscriptions that are given away at once.
 pub const MOST_GIVEN: u32 = 1_000;
@@ -83,7 +83,10 @@ impl News {
     /// Bytes that it takes once it is encoded, as far as can be told before: more rather than less.
     pub fn bytes(&self) -> usize {
         match self {
-            Self::Gift(gift) => 4_096 + gift.receivers.len() * 2_048,
+            Self::Gift(gift) => {
+                let giver = gift.giver.as_ref().map_or(0, |giver| 512 + giver.profile.bytes() * 2);
+                (1 + gift.receivers.len()) * (1_536 + giver + gift.tier_name.len() * 3)
+            }
             Self::System(line) => 6_144 + (line.title.len() + line.description.len()) * 2,
             Self::Event(json) => 256 + json.len(),
         }

@@ -1,6 +1,7 @@
 //! What was said, read back from the log.
 
-use crate::eventlog::LARGEST_PAGE;
+use crate::eventlog::{LARGEST_PAGE, LogError};
+use crate::model::event::Logged;
 use crate::model::id::{ChannelId, Cid, Seq, UserId};
 use crate::model::item::LineView;
 use crate::model::message::Kind;
@@ -8,6 +9,7 @@ use crate::model::question::QuestionStatus;
 use crate::model::time::Millis;
 
 use super::append::refusal;
+use super::live::Live;
 use super::{Node, StationError};
 
 /// Events that one request looks at, at most; what it hasn't found by then is for the next.
@@ -66,45 +68,70 @@ impl HistoryQuery {
 }
 
 impl Node {
-    /// Up to `limit` lines of a channel as everybody may see them now, and the place at which to go on; there may be a place
-    /// even where nothing was found.
-    pub async fn history(
+    /// Tells up to `limit` lines of a channel as everybody may see them now, and the place at which to go on; there may be a
+    /// place even where nothing was found.
+    pub async fn history<T>(
         &self,
         channel: &ChannelId,
         query: &HistoryQuery,
         limit: usize,
-    ) -> Result<(Vec<LineView>, Option<Seq>), StationError> {
+        tell: impl FnOnce(&[LineView], Option<Seq>) -> T,
+    ) -> Result<T, StationError> {
         let id = self.channel(channel).await?.id;
         let live = self.hub.live(&id).await.map_err(|failure| refusal(&failure))?;
-        let newest = live.state.lock().channel.seq();
+        let (found, next) = self.look_back(&live, query, limit).await.map_err(|failure| refusal(&failure))?;
+        // It may have been hidden or erased since it was read.
+        let state = live.state.lock();
+        let _telling = live.tells();
+        let lines = found.iter().filter_map(|logged| state.channel.line_in_log(logged));
+        let lines: Vec<LineView> = lines.filter(|line| query.fits(line)).collect();
+        drop(state);
+        Ok(tell(&lines, next))
+    }
+
+    async fn look_back(
+        &self,
+        live: &Live,
+        query: &HistoryQuery,
+        limit: usize,
+    ) -> Result<(Vec<Logged>, Option<Seq>), LogError> {
+        let (log, id) = (&self.parts.log, live.id());
+        let (newest, dropped) = {
+            let channel = &live.state.lock().channel;
+            (channel.seq(), channel.dropped())
+        };
         // Places between which they lie, both left out.
-        let (mut after, mut before) = (query.after, query.before.unwrap_or(Seq(newest.0 + 1)).min(Seq(newest.0 + 1)));
+        let end = Seq(newest.0.saturating_add(1));
+        let (mut after, mut before) = (query.after.max(dropped), query.before.unwrap_or(end).min(end));
         if let Some(from) = query.from.filter(|_| query.oldest_first) {
-            let early = self.parts.log.aged(&id, from - CLOCKS_MS).await.map_err(|failure| refusal(&failure))?;
-            after = after.max(early.unwrap_or_default());
+            after = after.max(log.aged(id, from - CLOCKS_MS).await?.unwrap_or_default());
         }
         if let Some(to) = query.to.filter(|_| !query.oldest_first) {
-            let last = self.parts.log.aged(&id, to + CLOCKS_MS).await.map_err(|failure| refusal(&failure))?;
-            before = before.min(Seq(last.unwrap_or_default().0 + 1));
+            before = before.min(Seq(log.aged(id, to + CLOCKS_MS).await?.unwrap_or_default().0 + 1));
         }
         let (mut found, mut read) = (Vec::new(), 0);
-        while after.0 + 1 < before.0 && read < MOST_READ {
+        while after.0.saturating_add(1) < before.0 && read < MOST_READ {
             let start = if query.oldest_first { after } else { Seq(before.0.saturating_sub(LOOK + 1)).max(after) };
-            let page = self.parts.log.read(&id, start, LARGEST_PAGE).await.map_err(|failure| refusal(&failure))?;
-            let mut events: Vec<_> = page.events.into_iter().filter(|logged| logged.seq < before).collect();
-            read += events.len().max(1);
+            let page = log.read(id, start, LARGEST_PAGE).await?;
+            // Whatever comes of it, it was work.
+            read += page.events.len().max(LARGEST_PAGE / 10);
+            after = after.max(page.gone);
+            let mut events: Vec<Logged> = page.events.into_iter().filter(|logged| logged.seq < before).collect();
             let last = events.last().map_or(Seq(before.0 - 1), |logged| logged.seq);
             if !query.oldest_first {
                 events.reverse();
             }
-            for logged in &events {
+            for logged in events {
                 if query.is_beyond(logged.event.at) {
                     return Ok((found, None));
                 }
-                let line = live.state.lock().channel.line_in_log(logged);
-                found.extend(line.filter(|line| query.fits(line)));
-                if found.len() == limit {
-                    return Ok((found, Some(logged.seq)));
+                let line = live.state.lock().channel.line_in_log(&logged);
+                if line.is_some_and(|line| query.fits(&line)) {
+                    let place = logged.seq;
+                    found.push(logged);
+                    if found.len() == limit {
+                        return Ok((found, Some(place)));
+                    }
                 }
             }
             if query.oldest_first {
@@ -114,6 +141,6 @@ impl Node {
             }
         }
         let next = if query.oldest_first { after } else { before };
-        Ok((found, Some(next).filter(|_| after.0 + 1 < before.0)))
+        Ok((found, Some(next).filter(|_| after.0.saturating_add(1) < before.0)))
     }
 }

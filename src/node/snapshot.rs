@@ -460,7 +460,11 @@ mod tests {
             dropped: Seq(4),
             asked: 7,
             questions: vec![question(None), question(Some(change))],
-            verdicts: Verdicts::new([(Seq(5), None), (Seq(9), Some(Millis(7)))], Seq(3)),
+            verdicts: Verdicts::new(
+                [(Seq(5), None), (Seq(9), Some((Millis(7), role)))],
+                Seq(3),
+                [(user("gone"), Seq(6))],
+            ),
             remembered: Seq(u64::MAX),
             marks: vec![mark(9, 1_790_000_000_000, 0), mark(12, 1_789_999_999_000, 1_790_000_000_000)],
         }

@@ -1,6 +1,7 @@
 //! `proto-docs/examples` are real: each is decoded by the program's own types, encoded again, and compared.
 
 mod acts;
+mod asides;
 mod questions;
 mod specials;
 
@@ -55,13 +56,16 @@ fn round_trip(example: &Value) -> Value {
         (None, _) => reply::unreadable(),
         (Some(0), _) => reply::ping(),
         (Some(10_000), _) => reply::pong(),
-        (Some(cmd @ (100 | 200 | 3101 | 3140 | 3141 | 4005..=4040 | 5008 | 5101 | 5140)), _) => {
+        (Some(cmd @ (100 | 200 | 3101 | 3140 | 3141 | 3301 | 4005..=4040 | 5008 | 5101 | 5140 | 5201)), _) => {
             return request_again(cmd, example);
         }
         (Some(cmd), Some(code @ 1..)) => refused_again(cmd - 10_000, code, example),
         (Some(10_100), _) => connected_again(example),
         (Some(10_200), _) => reply::refreshed(&address(example)),
         (Some(13_101), _) => sent_again(example),
+        (Some(13_301), _) => asides::whispered_again(example),
+        (Some(15_201), _) => asides::members_again(example),
+        (Some(93_301 | 94_001 | 94_002), _) => asides::push_again(example),
         (Some(13_141), _) => questions::voted_again(example),
         (Some(15_140), _) => questions::listing_again(example),
         (Some(93_140), _) => questions::push_again(example),
@@ -134,6 +138,7 @@ fn request_again(cmd: u64, example: &Value) -> Value {
             body["msgTypeCode"] = type_code(draft.kind).into();
             body
         }
+        3301 | 5201 => asides::asked_again(cmd, &envelope, example),
         3141 | 5140 => questions::asked_again(cmd, &envelope, example),
         3140 | 4005..=4040 | 5008 => acts::asked_again(cmd, &envelope, example),
         _ => {
@@ -213,6 +218,9 @@ fn refused_again(request: u64, code: u64, example: &Value) -> String {
         Refusal::RealNameOnly,
         Refusal::Filtered(Rule::Repeats),
         Refusal::QuestionClosed(QuestionStatus::Answered),
+        Refusal::NobodyThere,
+        Refusal::WhispersOff,
+        Refusal::MembersHidden,
         Refusal::StaleQuestion(questions::state(&example["bdy"])),
     ];
     let address = address(example);

@@ -9,6 +9,7 @@ use madang::eventlog::EventLog;
 use madang::eventlog::memory::Memory;
 use madang::model::event::{Body, Event};
 use madang::model::id::{ChannelId, Cid, Seq, UserId};
+use madang::model::item::LineView;
 use madang::model::message::{Author, Draft, Line};
 use madang::model::principal::Role;
 use madang::model::time::Millis;
@@ -21,10 +22,14 @@ fn demo() -> ChannelId {
     ChannelId::parse("demo").unwrap()
 }
 
+async fn history(yard: &Yard, query: &HistoryQuery, limit: usize) -> (Vec<LineView>, Option<Seq>) {
+    yard.node.history(&demo(), query, limit, |lines, next| (lines.to_vec(), next)).await.unwrap()
+}
+
 async fn texts(yard: &Yard, query: &HistoryQuery) -> Vec<String> {
     let (mut all, mut query) = (Vec::new(), query.clone());
     loop {
-        let (lines, next) = yard.node.history(&demo(), &query, 3).await.unwrap();
+        let (lines, next) = history(yard, &query, 3).await;
         all.extend(lines.iter().map(|line| line.text().to_owned()));
         match (next, query.oldest_first) {
             (None, _) => return all,
@@ -93,20 +98,19 @@ async fn a_line_that_was_refused_in_the_log_is_no_history_even_after_it_is_no_lo
     }
     let last = log.append(&channel, says("b", "last".to_owned(), 9_999)).await.unwrap();
     crate::support::yard::until(async || {
-        yard.node.history(&demo(), &HistoryQuery::default(), 1).await.unwrap().0.first().map(|line| line.seq())
-            == Some(last)
+        history(&yard, &HistoryQuery::default(), 1).await.0.first().map(|line| line.seq()) == Some(last)
     })
     .await;
     let theirs = HistoryQuery { uid: UserId::parse("bad"), oldest_first: true, ..HistoryQuery::default() };
     assert_eq!(texts(&yard, &theirs).await, ["good"]);
     // All were sent in the same millisecond; each has a time of its own, and keeps it.
     let early = HistoryQuery { uid: UserId::parse("b"), oldest_first: true, ..HistoryQuery::default() };
-    let (lines, _) = yard.node.history(&demo(), &early, 3).await.unwrap();
+    let (lines, _) = history(&yard, &early, 3).await;
     assert_eq!(lines.iter().map(|line| line.time().0 - NOON).collect::<Vec<_>>(), [0, 1, 2]);
     // A machine that starts now says the same.
     let later = Yard::over(Arc::new(log), open_yard()).await;
     assert_eq!(texts(&later, &theirs).await, ["good"]);
-    assert_eq!(later.node.history(&demo(), &early, 3).await.unwrap().0[2].time(), lines[2].time());
+    assert_eq!(history(&later, &early, 3).await.0[2].time(), lines[2].time());
 }
 
 #[tokio::test]
@@ -124,7 +128,7 @@ async fn hidden_lines_say_nothing_and_shadowed_ones_are_not_there() {
     let all = HistoryQuery { oldest_first: true, ..HistoryQuery::default() };
     assert_eq!(texts(&yard, &all).await, ["", "two"]);
     assert_eq!(texts(&yard, &HistoryQuery { hidden: Some(false), ..all.clone() }).await, ["two"]);
-    let (hidden, _) = yard.node.history(&demo(), &HistoryQuery { hidden: Some(true), ..all }, 9).await.unwrap();
+    let (hidden, _) = history(&yard, &HistoryQuery { hidden: Some(true), ..all }, 9).await;
     assert_eq!(hidden.iter().map(|line| line.seq()).collect::<Vec<_>>(), [Seq(places[0])]);
 }
 

@@ -235,3 +235,67 @@ fn what_is_dropped_is_forgotten() {
     scene.happens(9, Body::Dropped { upto: old });
     assert_eq!((scene.channel.question_at(old), scene.listed(&QuestionQuery::open(&cid("one")))), (None, vec![new]));
 }
+
+#[test]
+fn what_waits_from_earlier_broadcasts_keeps_nobody_from_asking_or_voting() {
+    let mut scene = Scene::on_air();
+    let old = scene.asks("a");
+    for asker in 1..5_000 {
+        assert!(matches!(scene.says(asker, &format!("user-{asker}"), question("q")), Verdict::Line(_)));
+    }
+    assert!(matches!(scene.says(1, "late", question("q")), Verdict::Rejected(Refusal::TooManyOpen(None))));
+    scene.votes(ballot("b", old, true)).unwrap();
+    scene.happens(9_000, Body::Opened { cid: cid("two"), title: String::new() });
+    let asked = |uid: &str| Body::Line(Arc::new(Line { cid: cid("two"), ..line(uid, question("new")) }));
+    assert!(matches!(scene.happens(9_001, asked("late")), Verdict::Line(_)));
+    assert_eq!(scene.channel.question_at(old).unwrap().state.votes, 1, "the count stays");
+    assert_eq!(scene.channel.open_questions(&cid("one")), 5_000);
+    assert_eq!(thawed(&scene), scene.channel);
+}
+
+#[test]
+fn questions_for_their_authors_alone_take_nobodys_room() {
+    let mut scene = Scene::on_air();
+    let shadow = |number: usize| {
+        let filtered = crate::model::filter::Filtered {
+            measure: crate::model::filter::Measure::Shadow,
+            rule: crate::model::filter::Rule::Repeats,
+            original: None,
+        };
+        let asked = line(&format!("spam-{}", number / 10), question(&format!("{number}")));
+        Body::Line(Arc::new(Line { filtered: Some(Arc::new(filtered)), ..asked }))
+    };
+    for number in 0..1_500 {
+        assert!(matches!(scene.happens(5, shadow(number)), Verdict::Line(_)));
+    }
+    assert_eq!(scene.channel.questions().all().count(), 1_000, "the oldest are forgotten");
+    assert_eq!(scene.channel.open_questions(&cid("one")), 0);
+    scene.asks("honest");
+    assert_eq!(scene.channel.open_questions(&cid("one")), 1);
+    assert_eq!(thawed(&scene), scene.channel);
+}
+
+#[test]
+fn voters_of_answered_questions_make_room_for_others() {
+    let mut scene = Scene::on_air();
+    let [first, second] = ["a", "b"].map(|uid| scene.asks(uid));
+    let cast = |scene: &mut Scene, number: usize, place: Seq| {
+        scene.happens(5, Body::Vote(Arc::new(ballot(&format!("v{number}"), place, true))))
+    };
+    for number in 0..100_000 {
+        assert!(matches!(cast(&mut scene, number, first), Verdict::Voted { changed: true, .. }));
+    }
+    assert_eq!(cast(&mut scene, 0, second), Verdict::Rejected(Refusal::VotesFull));
+    scene.marks(first, Answered, 1).unwrap();
+    assert!(matches!(cast(&mut scene, 0, second), Verdict::Voted { changed: true, .. }));
+    let votes = |place| scene.channel.question_at(place).unwrap().state.votes;
+    assert_eq!((votes(first), votes(second)), (100_000, 1), "the count stays");
+}
+
+#[test]
+fn a_donation_and_a_line_that_says_the_same_are_two() {
+    let mut scene = Scene::on_air();
+    let donation = Line { draft: Draft { kind: Kind::Donation, ..draft("go!", false) }, ..line("a", Draft::default()) };
+    assert!(matches!(scene.says(1, "a", draft("go!", true)), Verdict::Line(_)));
+    assert!(matches!(scene.happens(1, Body::Line(Arc::new(donation))), Verdict::Line(_)));
+}

@@ -7,7 +7,7 @@ use axum::extract::{Path, State};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use crate::model::id::{ChannelId, Seq};
+use crate::model::id::{ChannelId, Seq, UserId};
 use crate::model::item::LineView;
 use crate::model::message::Kind;
 use crate::model::question::QuestionStatus;
@@ -110,6 +110,11 @@ pub(super) struct HistoryAsked {
     cursor: Option<String>,
 }
 
+/// Whose lines; nobody in particular has a name, too.
+fn author_id(text: &str) -> Answer<UserId> {
+    UserId::stored(text).map_or_else(|| user_id(text), Ok)
+}
+
 fn bad(why: &str) -> Problem {
     Problem::new(axum::http::StatusCode::BAD_REQUEST, why)
 }
@@ -136,7 +141,7 @@ impl HistoryAsked {
         let (after, before) = (Seq(self.after.unwrap_or_default()), self.before.map(Seq));
         Ok(HistoryQuery {
             cid: self.cid.as_deref().map(broadcast_id).transpose()?,
-            uid: self.uid.as_deref().map(user_id).transpose()?,
+            uid: self.uid.as_deref().map(author_id).transpose()?,
             kind: kind.transpose()?,
             hidden,
             status,
@@ -158,7 +163,9 @@ pub(super) async fn list_messages(
     Asked(asked): Asked<HistoryAsked>,
 ) -> Answer<Json<HistoryJson>> {
     let channel = channel_id(&channel)?;
-    let (lines, next) = site.node.history(&channel, &asked.query()?, limit(asked.limit)).await?;
-    let messages = lines.iter().map(|line| HistoryLineJson::new(&channel, line)).collect();
-    Ok(Json(HistoryJson { messages, next_cursor: next.map(|place| place.to_string()) }))
+    let tell = |lines: &[LineView], next: Option<Seq>| HistoryJson {
+        messages: lines.iter().map(|line| HistoryLineJson::new(&channel, line)).collect(),
+        next_cursor: next.map(|place| place.to_string()),
+    };
+    Ok(Json(site.node.history(&channel, &asked.query()?, limit(asked.limit), tell).await?))
 }

@@ -115,8 +115,9 @@ async fn carry_out(place: Arc<AsyncMutex<Option<Carried>>>, parts: Parts, body: 
     let Ok(answer) = to_bytes(body, LARGEST_ANSWER).await else {
         return Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the answer is too large").into_response();
     };
-    // What failed on our side, or was only too early, may be tried again.
-    if !head.status.is_server_error() && head.status != StatusCode::TOO_MANY_REQUESTS {
+    // What failed on our side, was too early, or didn't fit how things stood then, may be tried again.
+    let passing = [StatusCode::TOO_MANY_REQUESTS, StatusCode::CONFLICT].contains(&head.status);
+    if !head.status.is_server_error() && !passing {
         let content_type = head.headers.get(CONTENT_TYPE).cloned();
         *carried = Some(Carried { body: digest, status: head.status, content_type, answer: answer.clone() });
     }

@@ -56,19 +56,16 @@ impl From<StationError> for Problem {
                 | Refusal::Restricted { .. },
             ) => StatusCode::FORBIDDEN,
             StationError::Refused(
-                Refusal::NothingToUndo
-                | Refusal::TooMany(_)
-                | Refusal::TooManyOpen(_)
-                | Refusal::VotesFull
-                | Refusal::StaleQuestion(_)
-                | Refusal::QuestionClosed(_),
+                Refusal::NothingToUndo | Refusal::TooMany(_) | Refusal::StaleQuestion(_) | Refusal::QuestionClosed(_),
             ) => StatusCode::CONFLICT,
             StationError::OtherContent => StatusCode::UNPROCESSABLE_ENTITY,
             StationError::Refused(Refusal::BadRequest(_)) => StatusCode::BAD_REQUEST,
             StationError::TooMany(_) | StationError::DoneBefore | StationError::Overtaken => StatusCode::CONFLICT,
             StationError::Refused(Refusal::Busy { .. } | Refusal::Draining) => StatusCode::SERVICE_UNAVAILABLE,
             StationError::Refused(Refusal::ChannelReadOnly | Refusal::BroadcastEnded) => StatusCode::CONFLICT,
-            StationError::Refused(Refusal::TooFast { .. } | Refusal::SlowMode { .. }) => StatusCode::TOO_MANY_REQUESTS,
+            StationError::Refused(
+                Refusal::TooFast { .. } | Refusal::SlowMode { .. } | Refusal::TooManyOpen(_) | Refusal::VotesFull,
+            ) => StatusCode::TOO_MANY_REQUESTS,
             StationError::Refused(Refusal::DiskFull) => StatusCode::INSUFFICIENT_STORAGE,
             StationError::Refused(
                 Refusal::EmptyText

@@ -318,7 +318,10 @@ fn table(questions: Vec<QuestionJson>) -> Result<Response, String> {
 
 /// A text that no spreadsheet takes for a formula.
 fn harmless(text: String) -> String {
-    if text.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{text}") } else { text }
+    let formula = |text: &str| text.starts_with(['=', '+', '-', '@', '＝', '＋', '－', '＠', '\t', '\r', '\n']);
+    // Some separate cells by semicolons, and pass over blanks.
+    let harmful = formula(&text) || text.split(';').any(|part| formula(part.trim_start()));
+    if harmful { format!("'{}", text.replace(';', ",")) } else { text }
 }
 
 #[cfg(test)]
@@ -327,9 +330,10 @@ mod tests {
 
     #[test]
     fn no_text_is_a_formula() {
-        for formula in ["=1+1", "+1", "-1", "@SUM(A1)", "\tx"] {
+        for formula in ["=1+1", "+1", "-1", "@SUM(A1)", "\tx", "\rx", "\nx", " =1", "＝1"] {
             assert_eq!(harmless(formula.to_owned()), format!("'{formula}"));
         }
+        assert_eq!(harmless("a;=1+1".to_owned()), "'a,=1+1");
         assert_eq!(harmless("왜 = 인가요?".to_owned()), "왜 = 인가요?");
     }
 }

@@ -288,7 +288,7 @@ pub(super) struct Give {
     random: bool,
     /// 1 to 1,000; as many as there are receivers when it isn't said.
     quantity: Option<u32>,
-    /// Who has got one: at most 50.
+    /// Who has got one: at most 20.
     #[serde(default)]
     receivers: Vec<ReceiverJson>,
 }
@@ -318,7 +318,7 @@ pub(super) async fn give(
         None => None,
     };
     if asked.receivers.len() > MOST_RECEIVERS {
-        return Err(bad("receivers has at most 50"));
+        return Err(bad("receivers has at most 20"));
     }
     let receiver = |json: ReceiverJson| {
         let ReceiverJson { uid, nickname, verified } = json;

@@ -3,10 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use crate::channel::Verdicts;
-use crate::model::id::Seq;
+use crate::model::id::{Seq, UserId};
 use crate::model::time::Millis;
 
-use super::{places, steps};
+use super::{people, places, steps};
 
 #[derive(Serialize, Deserialize)]
 pub(super) struct StoredVerdicts {
@@ -15,21 +15,34 @@ pub(super) struct StoredVerdicts {
     /// Events that are no lines, each by what it is more than the one before.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     none: Vec<u64>,
-    /// Lines that have another time.
+    /// Lines that have another time, or another role.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    times: Vec<(u64, i64)>,
+    stamps: Vec<(u64, i64, Option<u8>)>,
+    /// Users who are erased up to a place.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    wiped: Vec<(String, u64)>,
 }
 
 pub(super) fn stored(verdicts: &Verdicts) -> StoredVerdicts {
-    let none = verdicts.all().filter(|(_, time)| time.is_none()).map(|(place, _)| place);
-    let times = verdicts.all().filter_map(|(place, time)| Some((place.0, time?.0)));
-    StoredVerdicts { floor: verdicts.floor().0, none: steps(none), times: times.collect() }
+    let none = verdicts.all().filter(|(_, stamp)| stamp.is_none()).map(|(place, _)| place);
+    let stamps = verdicts.all().filter_map(|(place, stamp)| {
+        let (time, role) = stamp?;
+        Some((place.0, time.0, role.map(people::number)))
+    });
+    let mut wiped: Vec<_> = verdicts.wiped().map(|(user, place)| (user.to_string(), place.0)).collect();
+    wiped.sort();
+    StoredVerdicts { floor: verdicts.floor().0, none: steps(none), stamps: stamps.collect(), wiped }
 }
 
 /// Before version 4 nobody took note of it.
 pub(super) fn read(stored: Option<StoredVerdicts>, newest: Seq) -> Option<Verdicts> {
-    let Some(StoredVerdicts { floor, none, times }) = stored else { return Some(Verdicts::new([], newest)) };
+    let Some(StoredVerdicts { floor, none, stamps, wiped }) = stored else {
+        return Some(Verdicts::new([], newest, []));
+    };
     let none = places(none)?.into_iter().map(|place| (place, None));
-    let times = times.into_iter().map(|(place, time)| (Seq(place), Some(Millis(time))));
-    Some(Verdicts::new(none.chain(times), Seq(floor)))
+    let stamps =
+        stamps.into_iter().map(|(place, time, role)| (Seq(place), Some((Millis(time), role.and_then(people::role)))));
+    let wiped =
+        wiped.into_iter().map(|(user, place)| Some((UserId::parse(&user)?, Seq(place)))).collect::<Option<Vec<_>>>()?;
+    Some(Verdicts::new(none.chain(stamps), Seq(floor), wiped))
 }
