@@ -57,12 +57,21 @@ struct Sent {
     client_time: i64,
     /// The text by its hash: 16 bytes for up to 2,000. A collision would also need the same author, tid and time.
     text: Uuid,
+    /// A line and a donation that say the same are two.
+    special: bool,
 }
 
 impl Sent {
     fn new(line: &Line) -> Self {
         let text = Uuid::new_v5(&Uuid::NAMESPACE_OID, line.as_sent().as_bytes());
-        Self { uid: line.author.uid.clone(), tid: line.draft.tid.clone(), client_time: line.draft.client_time, text }
+        let special = line.draft.kind.is_special();
+        Self {
+            uid: line.author.uid.clone(),
+            tid: line.draft.tid.clone(),
+            client_time: line.draft.client_time,
+            text,
+            special,
+        }
     }
 }
 

@@ -287,9 +287,7 @@ impl Channel {
     }
 
     fn apply_line(&mut self, seq: Seq, id: EventId, at: Millis, line: &Arc<Line>) -> Verdict {
-        // Neither repeats the other, though they may say the same.
-        let special = line.draft.kind.is_special();
-        if let Some(first) = self.authors.repeat(line, at).filter(|_| !special) {
+        if let Some(first) = self.authors.repeat(line, at) {
             return Verdict::Repeat(first);
         }
         if let Err(refusal) = self.may_be_written(&line.cid) {
@@ -307,9 +305,8 @@ impl Channel {
             return Verdict::Late;
         }
         let time = self.authors.stamp(&line.author.uid, at, seq);
-        if !special {
-            self.authors.remember(line, at, Receipt { id, time, seq });
-        }
+        self.authors.remember(line, at, Receipt { id, time, seq });
+        let special = line.draft.kind.is_special();
         if !special {
             self.newcomers.note(&line.author.uid, at);
         }

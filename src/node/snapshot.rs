@@ -1,6 +1,7 @@
 //! The stored form of a channel's state: JSON, read by the build that wrote it and by those that know its version.
 
 mod acts;
+mod hidden;
 mod people;
 mod questions;
 mod rules;
@@ -10,7 +11,7 @@ use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::channel::{By, Channel, Everything, Frozen, Hidden, Mark, Newcomers, Trail};
+use crate::channel::{By, Channel, Frozen, Hidden, Mark, Newcomers, Trail};
 use crate::eventlog::{EventLog, LARGEST_PAGE, LogError, Snapshot};
 use crate::model::access::Revoked;
 use crate::model::broadcast::Broadcast;
@@ -41,7 +42,7 @@ struct Stored {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     hidden_by: Vec<(u64, u8, usize)>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    hidden_users: Vec<StoredUser>,
+    hidden_users: Vec<hidden::StoredUser>,
     #[serde(default, skip_serializing_if = "is_zero")]
     hidden_floor: u64,
     #[serde(default, skip_serializing_if = "is_zero")]
@@ -83,17 +84,6 @@ struct Stored {
     roles: Vec<(u64, u8)>,
 }
 
-/// Of whom everything is hidden: up to where, by which act, and but for what.
-#[derive(Serialize, Deserialize)]
-struct StoredUser {
-    uid: String,
-    upto: u64,
-    act: u64,
-    rank: u8,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    shown: Vec<u64>,
-}
-
 #[derive(Serialize, Deserialize)]
 struct StoredBroadcast {
     cid: String,
@@ -130,8 +120,8 @@ pub(super) fn take(frozen: &Frozen) -> Snapshot {
         floor: frozen.floor.0,
         window: frozen.window.0,
         hidden: steps(frozen.hidden.places().map(|(place, _)| place)),
-        hidden_by: runs(&frozen.hidden),
-        hidden_users: hidden_users(&frozen.hidden),
+        hidden_by: hidden::runs(&frozen.hidden),
+        hidden_users: hidden::users(&frozen.hidden),
         acts_window: Some(frozen.acts_window.0),
         acts: frozen.acts.iter().map(acts::stored_act).collect(),
         notice: frozen.notice.as_ref().map(acts::stored_notice),
@@ -177,7 +167,7 @@ pub(super) fn read(snapshot: &Snapshot) -> Option<Frozen> {
     let hidden = Hidden::new(
         places(stored.hidden)?.into_iter().zip(by.chain(std::iter::repeat(nobody))),
         Seq(stored.hidden_floor),
-        stored.hidden_users.into_iter().map(read_user).collect::<Option<Vec<_>>>()?,
+        stored.hidden_users.into_iter().map(hidden::read_user).collect::<Option<Vec<_>>>()?,
     );
     let [lately, before] = stored.newcomers.map(read_newcomers);
     Some(Frozen {
@@ -247,39 +237,6 @@ fn places(steps: Vec<u64>) -> Option<Vec<Seq>> {
     sums.collect()
 }
 
-/// In the order of their names, so that one state is one snapshot.
-fn hidden_users(hidden: &Hidden) -> Vec<StoredUser> {
-    let stored = |(uid, all): (&UserId, &Everything)| StoredUser {
-        uid: uid.to_string(),
-        upto: all.upto.0,
-        act: all.by.act.0,
-        rank: people::number(all.by.rank),
-        shown: steps(all.shown.iter().copied()),
-    };
-    let mut users: Vec<_> = hidden.users().map(stored).collect();
-    users.sort_by(|one, other| (&one.uid, one.act).cmp(&(&other.uid, other.act)));
-    users
-}
-
-/// What hides the lines, one for as many as it does in a row.
-fn runs(hidden: &Hidden) -> Vec<(u64, u8, usize)> {
-    let mut runs: Vec<(u64, u8, usize)> = Vec::new();
-    for (_, by) in hidden.places() {
-        let (act, rank) = (by.act.0, people::number(by.rank));
-        match runs.last_mut() {
-            Some((before, same, count)) if (*before, *same) == (act, rank) => *count += 1,
-            _ => runs.push((act, rank, 1)),
-        }
-    }
-    runs
-}
-
-fn read_user(stored: StoredUser) -> Option<(UserId, Everything)> {
-    let StoredUser { uid, upto, act, rank, shown } = stored;
-    let (by, shown) = (By { act: Seq(act), rank: people::role(rank)? }, places(shown)?.into_iter().collect());
-    Some((UserId::parse(&uid)?, Everything { upto: Seq(upto), by, shown }))
-}
-
 fn stored_newcomers(users: &HashMap<UserId, i64>) -> Vec<(String, i64)> {
     let mut stored: Vec<_> = users.iter().map(|(user, minute)| (user.to_string(), *minute)).collect();
     stored.sort();
@@ -330,8 +287,8 @@ mod tests {
     use std::sync::Arc;
 
     use crate::channel::{
-        Filtering, FrozenAct, FrozenNotice, FrozenQuestion, Grant, Grants, Panic, Restriction, Restrictions, Running,
-        Verdicts,
+        Everything, Filtering, FrozenAct, FrozenNotice, FrozenQuestion, Grant, Grants, Panic, Restriction,
+        Restrictions, Running, Verdicts,
     };
     use crate::eventlog::memory::Memory;
     use crate::model::event::{Body, Event};
