@@ -1,15 +1,21 @@
 //! A bus within one process.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use bytes::Bytes;
 use dashmap::DashMap;
 use tokio::sync::mpsc::{self, Sender};
 
 use super::{Bus, MOST_WAITING, Subscription};
 
+/// Fewest topics that are worth a look for those to let go of.
+const SWEEP_FROM: usize = 256;
+
 /// Listeners by topic.
 #[derive(Debug, Default)]
 pub struct Local {
     topics: DashMap<String, Vec<Sender<Bytes>>>,
+    sweep_at: AtomicUsize,
 }
 
 impl Bus for Local {
@@ -24,6 +30,7 @@ impl Bus for Local {
     }
 
     fn subscribe(&self, topic: &str) -> Subscription {
+        self.sweep();
         let (listener, subscription) = mpsc::channel(MOST_WAITING);
         let mut listeners = self.topics.entry(topic.to_owned()).or_default();
         listeners.retain(|listener| !listener.is_closed());
@@ -38,7 +45,16 @@ impl Local {
         self.topics.remove_if(topic, |_, listeners| listeners.iter().all(Sender::is_closed));
     }
 
-    /// Topics that somebody listens to, or did when something was told last.
+    /// Lets go of all topics that nobody listens to, whenever there are twice as many as the last time.
+    fn sweep(&self) {
+        if self.topics.len() < self.sweep_at.load(Ordering::Relaxed).max(SWEEP_FROM) {
+            return;
+        }
+        self.topics.retain(|_, listeners| !listeners.iter().all(Sender::is_closed));
+        self.sweep_at.store(self.topics.len() * 2, Ordering::Relaxed);
+    }
+
+    /// Topics that somebody listens to, or did not long ago.
     pub fn topics(&self) -> usize {
         self.topics.len()
     }
@@ -61,6 +77,18 @@ mod tests {
         assert_eq!((one.next().await, other.next().await), (Some("one".into()), Some("other".into())));
         drop((one, other));
         assert_eq!((bus.publish("a", "x".into()), bus.publish("b", "x".into()), bus.topics()), (Some(0), Some(0), 0));
+    }
+
+    #[test]
+    fn topics_that_nobody_listens_to_any_more_are_let_go() {
+        let bus = Local::default();
+        let kept = bus.subscribe("kept");
+        for number in 0..100_000 {
+            drop(bus.subscribe(&format!("topic {number}")));
+        }
+        assert!(bus.topics() <= SWEEP_FROM + 1, "{}", bus.topics());
+        assert_eq!(bus.publish("kept", "x".into()), Some(1));
+        drop(kept);
     }
 
     #[tokio::test]

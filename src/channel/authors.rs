@@ -95,9 +95,14 @@ impl Authors {
         (line.draft.retry || retried.is_some_and(|retried| at <= retried)).then_some(receipt)
     }
 
-    /// Whether this very send is remembered, so that it would be a repeat if it says so.
-    pub(super) fn remembers(&self, line: &Line) -> bool {
-        self.sent.contains_key(&Sent::new(line))
+    /// What this very send was answered with, if an event of now would be its repeat: the log's own time, by which sends
+    /// are forgotten, stands still while nothing happens.
+    pub(super) fn first(&self, line: &Line, now: Millis) -> Option<Receipt> {
+        if !line.draft.retry {
+            return None;
+        }
+        let Accepted { receipt, .. } = *self.sent.get(&Sent::new(line))?;
+        (receipt.time >= now - REMEMBERED_MS).then_some(receipt)
     }
 
     pub(super) fn remember(&mut self, line: &Line, at: Millis, receipt: Receipt) {

@@ -182,23 +182,22 @@ impl Channel {
         self.unreadable
     }
 
-    /// Looks at a draft before it becomes an event. Trims what a sender may not put into a line. Whether it repeats a line
-    /// that is there, whatever may be said by now.
-    pub fn admit(&self, limits: &Limits, now: Millis, line: &mut Line) -> Result<bool, Refusal> {
-        // A retry of a line that was accepted is answered like it, whatever has happened since. One of a line that isn't
-        // here yet has to pass like any other: each is an event, and saying that it is a retry lets nobody write.
-        let repeats = line.draft.retry && self.authors.remembers(line);
-        let may = || {
-            self.may_be_written(&line.cid)?;
-            // The event says what the token does; what the channel makes of that is said here and by the judge.
-            self.may_say(line, self.role_here(line), now)
-        };
-        if !repeats {
-            may()?;
+    /// Looks at a draft before it becomes an event. Trims what a sender may not put into a line. The receipt of the line
+    /// that it repeats, if that is there: then it is nothing new, whatever may be said by now, and needs no event.
+    pub fn admit(&self, limits: &Limits, now: Millis, line: &mut Line) -> Result<Option<Receipt>, Refusal> {
+        // One of a line that isn't here yet has to pass like any other: saying that it is a retry lets nobody write.
+        if let Some(first) = self.authors.first(line, now) {
+            return Ok(Some(first));
+        }
+        self.may_be_written(&line.cid)?;
+        // The event says what the token does; what the channel makes of that is said here and by the judge.
+        self.may_say(line, self.role_here(line), now)?;
+        if line.draft.kind == Kind::Question {
+            self.questions.have_room()?;
         }
         text::trim_emojis(limits, &line.draft.text, &mut line.draft.extras);
         text::judge(limits, line)?;
-        Ok(repeats)
+        Ok(None)
     }
 
     fn role_here(&self, line: &Line) -> Role {
@@ -215,7 +214,7 @@ impl Channel {
         match line.draft.kind {
             // Notice lines are for staff.
             Kind::Notice if !role.is_staff() => return Err(Refusal::KindNotAllowed),
-            Kind::Question => self.questions.have_room(&line.author.uid, role)?,
+            Kind::Question => self.questions.may_ask(&line.author.uid, role)?,
             Kind::Notice | Kind::Text | Kind::Donation | Kind::Subscription => {}
         }
         if role.is_staff() { Ok(()) } else { self.may_pass(line, at) }

@@ -159,10 +159,14 @@ impl Questions {
     }
 
     /// Whether somebody may ask another one in the newest broadcast.
-    pub(super) fn have_room(&self, uid: &UserId, role: Role) -> Result<(), Refusal> {
-        if !role.is_staff() && self.asking.get(uid).is_some_and(|open| *open >= MOST_OF_ONE) {
-            return Err(Refusal::TooManyOpen(Some(MOST_OF_ONE)));
-        }
+    pub(super) fn may_ask(&self, uid: &UserId, role: Role) -> Result<(), Refusal> {
+        let full = !role.is_staff() && self.asking.get(uid).is_some_and(|open| *open >= MOST_OF_ONE);
+        if full { Err(Refusal::TooManyOpen(Some(MOST_OF_ONE))) } else { Ok(()) }
+    }
+
+    /// Whether there is room for another one at all. Looked at before it becomes an event and not by the judge: a machine
+    /// that has found others erased would come to another verdict.
+    pub(super) fn have_room(&self) -> Result<(), Refusal> {
         if self.open.len() >= MOST_OPEN { Err(Refusal::TooManyOpen(None)) } else { Ok(()) }
     }
 
@@ -397,8 +401,19 @@ impl Channel {
         theirs.find(|question| question.kept.time == time).map(|question| question.kept.seq)
     }
 
-    /// Looks at a vote before it becomes an event, and judges one.
-    pub fn may_vote(&self, vote: &Vote, at: Millis) -> Result<(), Refusal> {
+    /// Whether somebody's vote for a question is counted, as far as that is remembered.
+    pub fn has_voted(&self, place: Seq, uid: &UserId) -> bool {
+        self.question(place).is_some_and(|question| question.voters.contains(&uid.digest()))
+    }
+
+    /// Looks at a vote before it becomes an event.
+    pub fn admit_vote(&self, vote: &Vote, at: Millis) -> Result<(), Refusal> {
+        self.may_vote(vote, at)?;
+        let is_new = vote.up && !self.has_voted(vote.question, &vote.uid);
+        if is_new && !self.questions.takes_votes() { Err(Refusal::VotesFull) } else { Ok(()) }
+    }
+
+    fn may_vote(&self, vote: &Vote, at: Millis) -> Result<(), Refusal> {
         self.may_be_written(&vote.cid)?;
         let question = self.question(vote.question).ok_or(Refusal::NoSuchLine)?;
         let withheld = self.hidden.holds(vote.question, question.author());
@@ -415,10 +430,6 @@ impl Channel {
         }
         if !question.status.is_open() {
             return Err(Refusal::QuestionClosed(question.status));
-        }
-        let is_new = vote.up && !question.voters.contains(&vote.uid.digest());
-        if is_new && !self.questions.takes_votes() {
-            return Err(Refusal::VotesFull);
         }
         Ok(())
     }

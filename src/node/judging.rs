@@ -11,7 +11,7 @@ use parking_lot::Mutex;
 
 use crate::model::event::{Body, Event};
 use crate::model::id::EventId;
-use crate::model::message::Line;
+use crate::model::message::{Line, Receipt};
 use crate::model::refusal::Refusal;
 use crate::model::time::Millis;
 use crate::policy::rules::Rules;
@@ -36,6 +36,15 @@ pub(super) struct Sent {
     /// How often it was overtaken.
     pub(super) overtaken: u32,
     pub(super) answer: Answer,
+}
+
+/// What becomes of a line that may be sent.
+enum Look {
+    Passes,
+    /// It is there already, and was answered with this.
+    Repeats(Receipt),
+    /// These rules have to be compiled before.
+    Waits(Vec<Arc<Rules>>),
 }
 
 /// Lines of a channel that wait to be judged, oldest first. How many one session may have on their way bounds it.
@@ -81,8 +90,9 @@ impl Node {
     pub(super) fn judge(self: &Arc<Self>, live: &Arc<Live>, sent: Sent) {
         let Some(mut sent) = live.judging.join(sent) else { return };
         match self.look_at(live, &mut sent.line, sent.at) {
-            Ok(None) => self.append_line(live, sent),
-            Ok(Some(_)) => self.judge_later(live, sent),
+            Ok(Look::Passes) => self.append_line(live, sent),
+            Ok(Look::Repeats(first)) => (sent.answer)(Outcome::Sent(first)),
+            Ok(Look::Waits(_)) => self.judge_later(live, sent),
             Err(refusal) => (sent.answer)(Outcome::Refused(refusal)),
         }
     }
@@ -101,24 +111,23 @@ impl Node {
     async fn judge_in_turn(self: &Arc<Self>, live: &Arc<Live>, mut sent: Sent) {
         loop {
             match self.look_at(live, &mut sent.line, sent.at) {
-                Ok(None) => return self.append_line(live, sent),
-                Ok(Some(rules)) => compile(rules).await,
+                Ok(Look::Passes) => return self.append_line(live, sent),
+                Ok(Look::Repeats(first)) => return (sent.answer)(Outcome::Sent(first)),
+                Ok(Look::Waits(rules)) => compile(rules).await,
                 Err(refusal) => return (sent.answer)(Outcome::Refused(refusal)),
             }
         }
     }
 
-    /// Refuses a line that may not be sent as things stand now, and lets others pass as the rules say; those rules, if they
-    /// have to be compiled before.
-    fn look_at(&self, live: &Live, line: &mut Line, at: Millis) -> Result<Option<Vec<Arc<Rules>>>, Refusal> {
+    /// Refuses a line that may not be sent as things stand now, and lets others pass as the rules say.
+    fn look_at(&self, live: &Live, line: &mut Line, at: Millis) -> Result<Look, Refusal> {
         let state = live.state.lock();
-        if state.channel.admit(&self.rules().limits, at, line)? {
-            // What it repeats has passed.
-            return Ok(None);
+        if let Some(first) = state.channel.admit(&self.rules().limits, at, line)? {
+            return Ok(Look::Repeats(first));
         }
         let measures = state.channel.measures(line);
         drop(state);
-        self.filter(line, &measures)
+        Ok(self.filter(line, &measures)?.map_or(Look::Passes, Look::Waits))
     }
 
     fn append_line(self: &Arc<Self>, live: &Arc<Live>, sent: Sent) {

@@ -31,7 +31,7 @@ impl Node {
         let Some(stage) = &seat.stage else { return Ok(Present::default()) };
         let few = stage.feed.headcount().now().users <= rules.members_listed;
         let staff = self.may_act(seat) && seat.is_staff();
-        if !(staff || few && seat.user().is_some()) {
+        if !(staff || few && self.may_act(seat)) {
             return Err(Refusal::MembersHidden);
         }
         Ok(present(&seat.live, stage, after, limit))

@@ -43,7 +43,8 @@ impl Node {
             question,
             up,
         };
-        self.cast(&seat.live, vote, EventId::fresh())
+        let cast = self.cast(&seat.live, vote, EventId::fresh())?;
+        Ok(async move { cast.await?.ok_or(Refusal::Fault) })
     }
 
     /// Votes in somebody's name, for the site's backend.
@@ -62,30 +63,34 @@ impl Node {
         let subscribed = author.profile.subscription.is_some();
         let (uid, role, credential) = (author.uid, author.role, Credential::of_the_site());
         let vote = Vote { cid, uid, role, subscribed, credential, known, question, up };
-        Ok(self.cast(&live, vote, id)?.await?)
+        self.cast(&live, vote, id)?.await?.ok_or(StationError::DoneBefore)
     }
 
+    /// `None` of a vote that was cast so long ago that nobody knows what became of it, and that doesn't stand.
     fn cast(
         &self,
         live: &Arc<Live>,
         vote: Vote,
         id: EventId,
-    ) -> Result<impl Future<Output = Result<QuestionView, Refusal>> + use<>, Refusal> {
+    ) -> Result<impl Future<Output = Result<Option<QuestionView>, Refusal>> + use<>, Refusal> {
         if self.is_draining() {
             return Err(Refusal::Draining);
         }
-        let (now, place) = (self.parts.clock.now(), vote.question);
-        live.state.lock().channel.may_vote(&vote, now)?;
+        let (now, place, uid, up) = (self.parts.clock.now(), vote.question, vote.uid.clone(), vote.up);
+        live.state.lock().channel.admit_vote(&vote, now)?;
         let (answer, told) = waited_for();
         let event = Event { id, at: now, body: Body::Vote(Arc::new(vote)) };
         self.append(live.id(), event, Arc::clone(live), answer);
         let live = Arc::clone(live);
         Ok(async move {
             match told.await {
-                Outcome::Voted(view) => Ok(view),
+                Outcome::Voted(view) => Ok(Some(view)),
                 Outcome::Refused(refusal) => Err(refusal),
                 // It was cast before.
-                _ => live.state.lock().channel.question_at(place).ok_or(Refusal::NoSuchLine),
+                _ => {
+                    let channel = &live.state.lock().channel;
+                    Ok(channel.question_at(place).filter(|_| channel.has_voted(place, &uid) == up))
+                }
             }
         })
     }
@@ -130,14 +135,6 @@ impl Node {
         let live = self.hub.live(&view.id).await.map_err(|failure| refusal(&failure))?;
         let state = live.state.lock();
         Ok(state.channel.questions_for(query, limit, (None, true)))
-    }
-
-    /// How a question stands.
-    pub async fn question(&self, channel: &ChannelId, place: Seq) -> Result<QuestionView, StationError> {
-        let view = self.channel(channel).await?;
-        let live = self.hub.live(&view.id).await.map_err(|failure| refusal(&failure))?;
-        let state = live.state.lock();
-        Ok(state.channel.question_at(place).ok_or(Refusal::NoSuchLine)?)
     }
 
     /// The newest broadcast of a channel.

@@ -272,6 +272,7 @@ fn the_api_describes_itself() {
         "GET /v1/channels/{channel}/broadcasts/{cid}",
         "GET /v1/channels/{channel}/filter",
         "GET /v1/channels/{channel}/filter/words",
+        "GET /v1/channels/{channel}/members",
         "GET /v1/channels/{channel}/messages",
         "GET /v1/channels/{channel}/messages/{seq}",
         "GET /v1/channels/{channel}/modes",

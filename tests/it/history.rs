@@ -7,16 +7,14 @@ use tempfile::tempdir;
 
 use madang::eventlog::EventLog;
 use madang::eventlog::memory::Memory;
-use madang::model::event::{Body, Event};
 use madang::model::id::{ChannelId, Cid, Seq, UserId};
 use madang::model::item::LineView;
-use madang::model::message::{Author, Draft, Line};
 use madang::model::principal::Role;
 use madang::model::time::Millis;
 use madang::node::HistoryQuery;
 
 use crate::support::process::Gateway;
-use crate::support::yard::{NOON, Yard, asks, joins, open_yard};
+use crate::support::yard::{NOON, Yard, asks, event_of, joins, open_yard};
 
 fn demo() -> ChannelId {
     ChannelId::parse("demo").unwrap()
@@ -77,26 +75,11 @@ async fn a_line_that_was_refused_in_the_log_is_no_history_even_after_it_is_no_lo
     assert_eq!(asks(&mut staff, 4006, json!({"userId": "bad"})).await["retCode"], 0);
     let channel = yard.node.channel(&demo()).await.unwrap().id;
     // It was on its way already, and so were more lines than a channel remembers.
-    let says = |uid: &str, text: String, number: usize| {
-        let author = Author { uid: UserId::parse(uid).unwrap(), profile: Arc::default(), role: Role::Viewer };
-        let line = Line {
-            cid: Cid::parse("demo").unwrap(),
-            author,
-            draft: Draft { text, tid: number.to_string(), ..Draft::default() },
-            members: 0,
-            credential: Default::default(),
-            known: Default::default(),
-            occasion: None,
-            filtered: None,
-            judged: Default::default(),
-        };
-        Arc::new(Event::new(Millis(NOON), Body::Line(Arc::new(line))))
-    };
-    log.append(&channel, says("bad", "refused".to_owned(), 0)).await.unwrap();
+    log.append(&channel, event_of("demo", "bad", "refused", 0)).await.unwrap();
     for number in 0..4_200 {
-        log.append(&channel, says("b", format!("flood {number}"), number)).await.unwrap();
+        log.append(&channel, event_of("demo", "b", &format!("flood {number}"), number)).await.unwrap();
     }
-    let last = log.append(&channel, says("b", "last".to_owned(), 9_999)).await.unwrap();
+    let last = log.append(&channel, event_of("demo", "b", "last", 9_999)).await.unwrap();
     crate::support::yard::until(async || {
         history(&yard, &HistoryQuery::default(), 1).await.0.first().map(|line| line.seq()) == Some(last)
     })

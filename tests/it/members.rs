@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use tempfile::tempdir;
 
 use madang::auth::Config as AuthConfig;
 use madang::bus::Bus;
@@ -15,6 +16,7 @@ use madang::model::id::{ChannelId, Seq, UserId};
 use madang::model::principal::Role;
 use madang::node::{Config, Rules};
 
+use crate::support::process::{Gateway, Raw};
 use crate::support::yard::{Guest, Yard, asks, joins, open_yard};
 
 /// Somebody with our own layer.
@@ -227,4 +229,24 @@ async fn who_comes_and_goes_is_told_once_for_each_user_where_that_is_switched_on
     let mut watcher = ext(&off, "w", Role::Viewer).await;
     let _one = joins(&off, "a", Role::Viewer).await;
     assert!(watcher.heard_by_now().iter().all(|message| !told(&message)), "it is off by default");
+}
+
+#[test]
+fn the_sites_backend_is_told_who_is_here() {
+    let data = tempdir().unwrap();
+    let gateway = Gateway::dev(data.path());
+    let token = gateway.guest_token("demo");
+    let mut guest = Raw::connect(&gateway.address, &[]);
+    guest.text(&json!({"cmd": 100, "cid": "demo", "bdy": {"accTkn": token, "auth": "SEND"}}).to_string());
+    assert_eq!(guest.hears(10100)["retCode"], 0);
+    let (status, here) = gateway.site("GET", "/v1/channels/demo/members", "");
+    assert_eq!(
+        (status, &here["users"], &here["sockets"], &here["nextCursor"]),
+        (200, &json!(1), &json!(1), &Value::Null)
+    );
+    let member = &here["members"][0];
+    assert_eq!((&member["role"], &member["away"]), (&json!("common_user"), &json!(false)));
+    assert!(!member["nickname"].as_str().unwrap().is_empty() && member["joinedAt"].is_i64());
+    assert_eq!(gateway.site("GET", "/v1/channels/demo/members?cursor=%20", "").0, 400);
+    assert_eq!(gateway.site("GET", "/v1/channels/demo/members?limit=x", "").0, 400);
 }

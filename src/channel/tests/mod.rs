@@ -167,7 +167,7 @@ fn a_retry_of_an_accepted_line_is_not_denied_when_the_broadcast_has_ended() {
     scene.happens(2, Body::Closed { cid: cid("one") });
     let receipt = Receipt { id: first.id, time: first.time, seq: first.seq };
     let limits = Limits::default();
-    assert_eq!(scene.channel.admit(&limits, Millis(0), &mut line("a", draft("hi", true))), Ok(true));
+    assert_eq!(scene.channel.admit(&limits, Millis(0), &mut line("a", draft("hi", true))), Ok(Some(receipt)));
     let new = scene.channel.admit(&limits, Millis(0), &mut line("a", draft("new", true)));
     assert_eq!(new, Err(Refusal::BroadcastEnded));
     assert_eq!(scene.says(3, "a", draft("hi", true)), Verdict::Repeat(receipt));

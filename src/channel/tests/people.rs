@@ -58,11 +58,12 @@ fn a_penalty_holds_for_its_time_and_hides_what_was_said() {
 #[test]
 fn nobody_writes_to_the_log_by_saying_that_it_is_a_retry() {
     let mut scene = Scene::on_air();
-    scene.says(1, "a", draft("said before", false));
+    let Verdict::Line(said) = scene.says(1, "a", draft("said before", false)) else { panic!() };
+    let first = Receipt { id: said.id, time: said.time, seq: said.seq };
     scene.does(2, Role::ChatManager, block("a", None)).unwrap();
     let admits = |text| scene.channel.admit(&Limits::default(), Millis(3), &mut line("a", draft(text, true)));
     assert_eq!(admits("new"), Err(Refusal::Restricted { for_ms: None }));
-    assert_eq!(admits("said before"), Ok(true), "it was accepted");
+    assert_eq!(admits("said before"), Ok(Some(first)), "it was accepted");
     scene.does(4, Role::Streamer, Deed::Run(ModeChange { slow_seconds: Some(10), ..ModeChange::default() })).unwrap();
     scene.says(5, "b", draft("one", false));
     let admits = |text| scene.channel.admit(&Limits::default(), Millis(6), &mut line("b", draft(text, true)));

@@ -10,6 +10,7 @@ mod filters;
 mod history;
 mod idempotency;
 mod lines;
+mod members;
 mod modes;
 mod people;
 mod problem;
@@ -104,6 +105,7 @@ fn paths() -> Paths {
         .routes(routes!(lines::show_user));
     let looking = Paths::new()
         .routes(routes!(lines::read_message))
+        .routes(routes!(members::list_members))
         .routes(routes!(acts::read_notice))
         .routes(routes!(acts::list_acts))
         .routes(routes!(users::list_restrictions))

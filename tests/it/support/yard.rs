@@ -19,8 +19,9 @@ use madang::feed::Encoder;
 use madang::gate::{Config as GateConfig, Gate};
 use madang::metrics::Metrics;
 use madang::model::act::{Asked, Name, Which, Wish};
-use madang::model::id::{ChannelId, EventId, Seq, UserId};
-use madang::model::message::{Author, Receipt};
+use madang::model::event::{Body, Event};
+use madang::model::id::{ChannelId, Cid, EventId, Seq, UserId};
+use madang::model::message::{Author, Draft, Line, Receipt};
 use madang::model::principal::{Role, Scope};
 use madang::model::time::Millis;
 use madang::node::{Config as NodeConfig, Node, Parts, Rules, StationError};
@@ -295,4 +296,21 @@ pub(crate) fn line_of(cid: &str, text: &str, kind: u8) -> Value {
 /// The texts of lines, for comparing.
 pub(crate) fn texts(lines: &[Value]) -> Vec<&str> {
     lines.iter().map(|line| line["msg"].as_str().unwrap()).collect()
+}
+
+/// The event of a line that a channel takes from its log as it comes, whoever appended it.
+pub(crate) fn event_of(cid: &str, uid: &str, text: &str, number: usize) -> Arc<Event> {
+    let author = Author { uid: UserId::parse(uid).unwrap(), profile: Arc::default(), role: Role::Viewer };
+    let line = Line {
+        cid: Cid::parse(cid).unwrap(),
+        author,
+        draft: Draft { text: text.to_owned(), tid: number.to_string(), ..Draft::default() },
+        members: 0,
+        credential: Default::default(),
+        known: Default::default(),
+        occasion: None,
+        filtered: None,
+        judged: Default::default(),
+    };
+    Arc::new(Event::new(Millis(NOON), Body::Line(Arc::new(line))))
 }
