@@ -83,14 +83,19 @@ fn may_change(gate: &Gate, request: &Request) -> bool {
 }
 
 /// Answers as many requests of an address as it may make: looking at a login costs more than anything else here.
-async fn paced(gate: Arc<Gate>, request: Request, next: Next) -> Response {
+async fn paced(gate: Arc<Gate>, mut request: Request, next: Next) -> Response {
     let hops = forwarded(request.headers());
     let taken = request
         .extensions()
         .get::<Arc<Visitor>>()
-        .map_or(Ok(()), |visitor| gate.admit_request(visitor, hops.iter().map(AsRef::as_ref)));
+        .map_or(Ok(None), |visitor| gate.admit_request(visitor, hops.iter().map(AsRef::as_ref)));
     match taken {
-        Ok(()) => next.run(request).await,
+        Ok(address) => {
+            if let Some(address) = address {
+                request.extensions_mut().insert(address);
+            }
+            next.run(request).await
+        }
         Err(wait_ms) => {
             let why = "too many requests of this address";
             let wrapped = Json(json!({"code": 429, "message": why, "content": null}));

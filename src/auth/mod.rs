@@ -9,6 +9,7 @@
 
 mod claims;
 mod jwks;
+mod proof;
 mod secret;
 
 use std::sync::Arc;
@@ -19,7 +20,7 @@ use thiserror::Error;
 use crate::clock::Clock;
 use crate::metrics::Metrics;
 use crate::model::access::OLDEST_TOKEN_MS;
-use crate::model::principal::{Principal, Role, Scope, Standing};
+use crate::model::principal::{Principal, Scope, Standing};
 use crate::model::time::Millis;
 
 use claims::{Claims, Signed};
@@ -27,6 +28,7 @@ use jwks::{Found, Jwks};
 
 pub use claims::Grant;
 pub use jwks::JwksUrl;
+pub use proof::{Asked, Challenge, ProofError, Proofs};
 pub use secret::{KeyDigest, Secret};
 
 /// Longest token that is looked at, in bytes.
@@ -150,6 +152,7 @@ pub struct Tokens {
     jwks: Option<Arc<Jwks>>,
     config: Config,
     clock: Arc<dyn Clock>,
+    proofs: Arc<Proofs>,
 }
 
 /// A token whose signature holds.
@@ -167,6 +170,7 @@ impl Tokens {
             jwks: config.jwks.clone().map(|url| Arc::new(Jwks::new(url, metrics))),
             config,
             clock,
+            proofs: Arc::new(Proofs::new(secret.reveal())),
         }
     }
 
@@ -174,6 +178,11 @@ impl Tokens {
     /// site's clock; those that the gateway makes go by its own.
     pub fn leeway_ms(&self) -> i64 {
         self.config.leeway_seconds * 1_000
+    }
+
+    /// What guests show first.
+    pub fn proofs(&self) -> &Arc<Proofs> {
+        &self.proofs
     }
 
     /// Keeps the site's published keys fresh, for ever; at once over when it has none.
@@ -309,13 +318,6 @@ fn signed_claims(token: &str, key: &DecodingKey, algorithm: Algorithm) -> Result
     validation.validate_aud = false;
     validation.required_spec_claims.clear();
     decode::<serde_json::Value>(token, key, &validation).map(|token| token.claims).map_err(|_| TokenError::Forged)
-}
-
-/// A guest: a viewer with a made-up identity.
-pub fn guest(ttl_seconds: i64) -> Grant {
-    let uid = uuid::Uuid::new_v4().simple().to_string();
-    let nickname = format!("guest-{}", &uid[..6]);
-    Grant { guest: true, ..Grant::plain(&uid, &nickname, Role::Viewer, Scope::Everywhere, ttl_seconds) }
 }
 
 #[cfg(test)]

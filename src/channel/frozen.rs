@@ -18,8 +18,8 @@ use super::authors::Authors;
 use super::notice::Notice;
 use super::window::Window;
 use super::{
-    Channel, Filtering, Grants, Hidden, Kept, KeptAct, Newcomers, Question, Questions, Restrictions, Running, Trail,
-    Verdicts, in_role,
+    Channel, Filtering, Grants, Hidden, Kept, KeptAct, Names, Newcomers, Question, Questions, Restrictions, Running,
+    Trail, Verdicts, in_role,
 };
 
 /// A channel's state at a place in its log.
@@ -49,6 +49,8 @@ pub struct Frozen {
     pub trail: Trail,
     /// Who has said something lately.
     pub newcomers: Newcomers,
+    /// What guests are called.
+    pub names: Names,
     /// Roles that were given and taken.
     pub grants: Grants,
     /// Who may not send.
@@ -167,6 +169,7 @@ impl Channel {
             taken: self.taken.as_ref().map(|(act, notice)| (*act, notice.into())),
             trail: self.trail.clone(),
             newcomers: self.newcomers.clone(),
+            names: self.names.clone(),
             grants: self.grants.clone(),
             restrictions: self.restrictions.clone(),
             running: self.running.clone(),
@@ -233,6 +236,7 @@ impl Channel {
             ),
             verdicts: frozen.verdicts.clone(),
             newcomers: frozen.newcomers.clone(),
+            names: frozen.names.clone(),
             grants: frozen.grants.clone(),
             restrictions: frozen.restrictions.clone(),
             running: frozen.running.clone(),

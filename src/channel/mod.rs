@@ -11,6 +11,7 @@ mod frozen;
 mod grants;
 mod hidden;
 mod modes;
+mod names;
 mod newcomers;
 mod notice;
 mod people;
@@ -44,6 +45,7 @@ pub use frozen::{Frozen, FrozenAct, FrozenLine, FrozenNotice, FrozenQuestion, Ma
 pub use grants::{Grant, Grants};
 pub use hidden::{By, Everything, Hidden};
 pub use modes::{Panic, Running};
+pub use names::Names;
 pub use newcomers::Newcomers;
 pub use questions::{Question, Questions};
 pub use restrictions::{Restriction, Restrictions};
@@ -118,6 +120,7 @@ pub struct Channel {
     questions: Questions,
     verdicts: Verdicts,
     newcomers: Newcomers,
+    names: Names,
     grants: Grants,
     restrictions: Restrictions,
     running: Running,
@@ -147,6 +150,7 @@ impl Channel {
             questions: Questions::default(),
             verdicts: Verdicts::default(),
             newcomers: Newcomers::default(),
+            names: Names::default(),
             grants: Grants::default(),
             restrictions: Restrictions::default(),
             running: Running::default(),
@@ -272,6 +276,7 @@ impl Channel {
             }
             Body::Announced(announcement) => self.announce(logged.seq, &logged.event, &announcement.cid),
             Body::Vote(vote) => self.apply_vote(logged.seq, &logged.event, vote),
+            Body::Named(naming) => self.apply_naming(*at, naming),
             Body::Act(act) => self.apply_act(logged.seq, &logged.event, act),
             Body::Lapsed { act } => self.lapse(logged.seq, &logged.event, *act),
             Body::Wiped { uid } => self.wipe(logged, uid),
@@ -327,6 +332,7 @@ impl Channel {
         self.window.forget_author(uid);
         self.authors.forget_author(uid);
         self.newcomers.forget(uid);
+        self.names.forget(uid);
         self.questions.forget_author(logged.seq, uid);
         self.running.slowed.remove(uid);
         self.verdicts.wipe(logged.seq, uid);

@@ -32,6 +32,10 @@ pub(super) struct AuthSection {
     pub(super) leeway_seconds: Option<u32>,
     pub(super) token_seconds: Option<u32>,
     pub(super) guests: Option<bool>,
+    pub(super) guest_proof: Option<String>,
+    pub(super) guest_work: Option<u32>,
+    pub(super) guest_title: Option<String>,
+    pub(super) guest_badge_url: Option<String>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
@@ -76,6 +80,7 @@ pub(super) struct LimitsSection {
     pub(super) acts_burst: Option<u32>,
     pub(super) questions_per_minute: Option<u32>,
     pub(super) whispers_per_minute: Option<u32>,
+    pub(super) guests_per_minute: Option<u32>,
     pub(super) messages_per_second: Option<u32>,
     pub(super) control_frames_per_second: Option<u32>,
     pub(super) connections: Option<usize>,

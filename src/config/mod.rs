@@ -124,7 +124,7 @@ impl Config {
             site_name: file.site.name.clone().unwrap_or_else(|| "madang".to_owned()),
             auth: rooms::auth(file, dev)?,
             gate: rooms::gate(file, dev)?,
-            node: rooms::node(file, dev),
+            node: rooms::node(file, dev)?,
             chat: rooms::chat(file),
             log: rooms::log(file),
         };
@@ -161,6 +161,7 @@ impl Config {
             ("limits.acts_per_second", wide(rules.acts.per_second), 1, 1_000),
             ("limits.acts_burst", wide(rules.acts.burst), 1, 10_000),
             ("limits.whispers_per_minute", wide(rules.whispers_per_minute), 1, 10_000),
+            ("limits.guests_per_minute", wide(rules.guests_per_minute.unwrap_or(1)), 1, 1_000_000),
             ("chat.members_listed", wide(rules.members_listed), 0, 1_000_000),
             ("chat.members_told", wide(self.node.members_told), 0, 10_000),
             ("limits.questions_per_minute", wide(rules.questions_per_minute), 1, 10_000),

@@ -7,7 +7,7 @@ use toml::{Table, Value};
 use super::{Config, rooms};
 
 /// Keys that take effect at once.
-const RELOADABLE: [&str; 22] = [
+const RELOADABLE: [&str; 23] = [
     "allowed_origins",
     "trusted_proxies",
     "chat.text_characters",
@@ -23,6 +23,7 @@ const RELOADABLE: [&str; 22] = [
     "limits.acts_burst",
     "limits.questions_per_minute",
     "limits.whispers_per_minute",
+    "limits.guests_per_minute",
     "chat.members_listed",
     "limits.connections",
     "limits.connections_per_address",

@@ -7,7 +7,7 @@ use crate::endpoints::chat;
 use crate::eventlog::sqlite;
 use crate::feed;
 use crate::gate::{self, Origin, Origins};
-use crate::node::{self, Rules};
+use crate::node::{self, Asked, GuestConfig, Rules};
 use crate::policy::rate::Rate;
 use crate::policy::text::Limits;
 use crate::ws;
@@ -17,6 +17,14 @@ use super::{Config, ConfigError, mistake};
 
 /// Questions of one user in a minute, on a gateway for trying things out.
 const DEV_QUESTIONS: u32 = 600;
+
+/// Fewest and most hashes of a guest's work that make sense.
+const MIN_WORK: u32 = 1_000;
+const MAX_WORK: u32 = 10_000_000;
+
+/// Longest title of guests in characters, and longest address of their badge in bytes.
+const LONGEST_TITLE: usize = 20;
+const LONGEST_BADGE_URL: usize = 500;
 
 const DAY: Duration = Duration::from_secs(86_400);
 
@@ -54,12 +62,13 @@ fn algorithm(name: &str) -> Result<Alg, ConfigError> {
         .ok_or_else(|| mistake("auth.algorithms", &format!("{name:?} is none of HS256, EdDSA, ES256, RS256")))
 }
 
-pub(super) fn node(file: &File, dev: bool) -> node::Config {
+pub(super) fn node(file: &File, dev: bool) -> Result<node::Config, ConfigError> {
     let usual = node::Config::default();
-    node::Config {
+    Ok(node::Config {
         dev,
         open_unknown: dev,
         guests: file.auth.guests.unwrap_or(dev),
+        guest: guest(&file.auth)?,
         token_seconds: file.auth.token_seconds.map_or(usual.token_seconds, i64::from),
         rules: rules(file, dev),
         feed: feed::Config {
@@ -68,7 +77,32 @@ pub(super) fn node(file: &File, dev: bool) -> node::Config {
         members_told: file.chat.members_told.unwrap_or(usual.members_told),
         idle: usual.idle,
         retention: file.log.retention_days.map(|days| DAY * days),
+    })
+}
+
+fn guest(section: &AuthSection) -> Result<GuestConfig, ConfigError> {
+    let usual = GuestConfig::default();
+    let asked = match section.guest_proof.as_deref() {
+        None => usual.asked,
+        Some(word) => Asked::parse(word)
+            .ok_or_else(|| mistake("auth.guest_proof", &format!("{word:?} is none of none, work, ticket")))?,
+    };
+    let work = section.guest_work.unwrap_or(usual.work);
+    if !(MIN_WORK..=MAX_WORK).contains(&work) {
+        return Err(mistake(
+            "auth.guest_work",
+            "hashes at most, from 1000 to 10000000: a phone does a million in some seconds",
+        ));
     }
+    let title = section.guest_title.clone().filter(|title| !title.is_empty());
+    if title.as_ref().is_some_and(|title| title.chars().count() > LONGEST_TITLE) {
+        return Err(mistake("auth.guest_title", "a title has 20 characters at most"));
+    }
+    let badge_url = section.guest_badge_url.clone().filter(|url| !url.is_empty());
+    if badge_url.as_ref().is_some_and(|url| url.len() > LONGEST_BADGE_URL) {
+        return Err(mistake("auth.guest_badge_url", "an address has 500 bytes at most"));
+    }
+    Ok(GuestConfig { asked, work, title, badge_url })
 }
 
 fn rules(file: &File, dev: bool) -> Rules {
@@ -88,6 +122,7 @@ fn rules(file: &File, dev: bool) -> Rules {
         recents: rate(usual.recents, section.recents_per_second, section.recents_burst),
         acts: rate(usual.acts, section.acts_per_second, section.acts_burst),
         whispers_per_minute: section.whispers_per_minute.unwrap_or(usual.whispers_per_minute),
+        guests_per_minute: section.guests_per_minute.or(usual.guests_per_minute.filter(|_| !dev)),
         members_listed: chat.members_listed.unwrap_or(usual.members_listed),
         questions_per_minute: section.questions_per_minute.unwrap_or(if dev {
             DEV_QUESTIONS
@@ -177,6 +212,10 @@ pub(super) fn written(config: &Config) -> File {
             leeway_seconds: u32::try_from(auth.leeway_seconds).ok(),
             token_seconds: u32::try_from(node.token_seconds).ok(),
             guests: Some(node.guests),
+            guest_proof: Some(node.guest.asked.word().to_owned()),
+            guest_work: Some(node.guest.work),
+            guest_title: node.guest.title.clone(),
+            guest_badge_url: node.guest.badge_url.clone(),
         },
         site: SiteSection { api_key: Some(masked(config.api_key.is_some())), name: Some(config.site_name.clone()) },
         chat: written_chat(config),
@@ -225,6 +264,7 @@ fn written_limits(config: &Config) -> LimitsSection {
         acts_burst: Some(rules.acts.burst),
         questions_per_minute: Some(rules.questions_per_minute),
         whispers_per_minute: Some(rules.whispers_per_minute),
+        guests_per_minute: rules.guests_per_minute,
         messages_per_second: Some(chat.messages_per_second),
         control_frames_per_second: Some(chat.control_frames_per_second),
         connections: config.connections,

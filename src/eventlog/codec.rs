@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::access::{ApiKey, Credential, Permission, Revoked};
 use crate::model::event::{Body, Event};
+use crate::model::guest::Naming;
 use crate::model::id::{AddressHash, ChannelId, Cid, EventId, Seq, UserId};
 use crate::model::message::{Author, Draft, Extras, Kind, Line, Os};
 use crate::model::mode::Known;
@@ -63,6 +64,12 @@ enum StoredBody {
         seq: u64,
     },
     Vote(Box<questions::StoredVote>),
+    Named {
+        uid: String,
+        nickname: String,
+        looks: String,
+        until: i64,
+    },
     Act(Box<acts::StoredAct>),
     Lapsed {
         act: u64,
@@ -198,6 +205,12 @@ pub fn encode(event: &Event) -> Vec<u8> {
         Body::Revoked { revoked, until } => StoredBody::Revoked(stored_revoked(revoked, *until)),
         Body::Announced(announcement) => StoredBody::Announced(Box::new(occasions::stored_announcement(announcement))),
         Body::Vote(vote) => StoredBody::Vote(Box::new(questions::stored(vote))),
+        Body::Named(naming) => StoredBody::Named {
+            uid: naming.uid.to_string(),
+            nickname: naming.nickname.clone(),
+            looks: naming.looks.clone(),
+            until: naming.until.0,
+        },
         Body::Act(act) => StoredBody::Act(Box::new(acts::stored(act))),
         Body::Lapsed { act } => StoredBody::Lapsed { act: act.0 },
         Body::Wiped { uid } => StoredBody::Wiped { uid: uid.to_string() },
@@ -319,6 +332,10 @@ fn read_body(body: StoredBody) -> Option<Body> {
         }
         StoredBody::Hidden { seq } => Body::Act(Arc::new(acts::hidden_by_the_site(Seq(seq))?)),
         StoredBody::Vote(vote) => Body::Vote(Arc::new(questions::read(*vote)?)),
+        StoredBody::Named { uid, nickname, looks, until } => {
+            let uid = UserId::parse(&uid)?;
+            Body::Named(Arc::new(Naming { uid, nickname, looks, until: Millis(until) }))
+        }
         StoredBody::Act(act) => Body::Act(Arc::new(acts::read(*act)?)),
         StoredBody::Lapsed { act } => Body::Lapsed { act: Seq(act) },
         StoredBody::Wiped { uid } => Body::Wiped { uid: UserId::parse(&uid)? },

@@ -210,14 +210,20 @@ impl Gate {
         Ok(UserSeat { gate: self.clone(), uid: uid.clone() })
     }
 
-    /// Takes a turn for an HTTP request of this visitor, or says in how many milliseconds it may come again.
-    pub fn admit_request<'a>(&self, visitor: &Visitor, forwarded: impl Iterator<Item = &'a str>) -> Result<(), u64> {
+    /// Takes a turn for an HTTP request of this visitor, or says in how many milliseconds it may come again. Where it comes
+    /// from, if anybody knows.
+    pub fn admit_request<'a>(
+        &self,
+        visitor: &Visitor,
+        forwarded: impl Iterator<Item = &'a str>,
+    ) -> Result<Option<AddressHash>, u64> {
         let config = self.config.load();
         let behind = || address::client(forwarded, |hop| config.trusts(hop)).map(|address| self.hasher.hash(address));
-        match (visitor.address.or_else(behind), config.requests) {
-            (Some(address), Some(rate)) => self.requests.take(&address, self.now(), rate),
-            _ => Ok(()),
+        let address = visitor.address.or_else(behind);
+        if let (Some(address), Some(rate)) = (address, config.requests) {
+            self.requests.take(&address, self.now(), rate)?;
         }
+        Ok(address)
     }
 
     /// Takes a turn for this visitor to be told what it missed. Not when too many of its address have been.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::access::{ApiKey, Revoked};
 use super::act::Act;
 use super::announcement::Announcement;
+use super::guest::Naming;
 use super::id::{ChannelId, Cid, EventId, Seq, UserId};
 use super::message::{Kind, Line};
 use super::question::Vote;
@@ -47,6 +48,8 @@ pub enum Body {
     Line(Arc<Line>),
     /// Somebody would like to hear the answer to a question, or no longer.
     Vote(Arc<Vote>),
+    /// A guest is called something.
+    Named(Arc<Naming>),
     /// The site's backend told everybody something.
     Announced(Arc<Announcement>),
     /// Staff did something.

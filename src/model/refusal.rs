@@ -115,6 +115,18 @@ pub enum Refusal {
     /// Who is here isn't told to everybody.
     #[error("who is here is told to staff, and in small channels to those who have logged in")]
     MembersHidden,
+    /// Another guest is called so here, or somebody whom the site knows.
+    #[error("this nickname is taken here{}", .0.as_ref().map_or_else(String::new, |other| format!(": {other} isn't")))]
+    NicknameTaken(Option<String>),
+    /// Guests hold too many names here.
+    #[error("no more nicknames can be chosen here now: come without one")]
+    NamesFull,
+    /// The site has no guests.
+    #[error("this site has no guests: log in first")]
+    NoGuests,
+    /// A guest has to prove something first.
+    #[error("{0}")]
+    ProofNeeded(&'static str),
     /// Nothing to see in the text.
     #[error("the text is empty")]
     EmptyText,

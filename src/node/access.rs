@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use crate::auth::{Grant, TokenError, guest};
-use crate::model::id::Cid;
+use crate::auth::{Asked, Grant, TokenError};
+use crate::model::id::{AddressHash, Cid};
 use crate::model::principal::{Principal, Standing};
 use crate::model::refusal::Refusal;
 
@@ -34,13 +34,21 @@ impl Node {
     }
 
     /// A chat access token for one broadcast: the login's own rights, never longer than the login; without a login a
-    /// guest's where the site has guests, else one that may only read. A login that holds in another channel gets none:
-    /// it would hold in two then.
-    pub fn chat_token(&self, login: Option<&Principal>, cid: &Cid) -> Result<String, Refusal> {
+    /// guest's where the site has guests and asks them for nothing, else one that may only read. A login that holds in
+    /// another channel gets none: it would hold in two then.
+    pub fn chat_token(
+        &self,
+        login: Option<&Principal>,
+        cid: &Cid,
+        address: Option<AddressHash>,
+    ) -> Result<String, Refusal> {
         let (tokens, seconds) = (&self.parts.tokens, self.parts.config.token_seconds);
         let Some(principal) = login else {
-            let guests = self.parts.config.guests;
-            return Ok(if guests { tokens.issue(&guest(seconds)) } else { tokens.issue_anonymous(seconds) });
+            if self.asked_of_guests() != Some(Asked::Nothing) {
+                return Ok(tokens.issue_anonymous(seconds));
+            }
+            self.pace_guests(address)?;
+            return Ok(self.passing_guest());
         };
         let channel = self.directory.owner(cid).unwrap_or_else(|| station::derived_channel(cid));
         if !principal.scope.covers(&channel, cid) {

@@ -191,6 +191,7 @@ impl State {
             | Body::Dropped { .. }
             | Body::Erased { .. }
             | Body::Vote(_)
+            | Body::Named(_)
             | Body::Announced(_)
             | Body::Unreadable { .. } => {}
             Body::Act(act) => return self.act(logged, act),

@@ -75,6 +75,16 @@ impl Node {
         }
     }
 
+    /// Refuses a name that the site's rules or the channel's don't leave as it is.
+    pub(super) fn passes_here(&self, live: &Live, name: &str) -> Result<(), Refusal> {
+        let held = live.state.lock().channel.filtering().rules.clone();
+        let sets: Vec<Arc<Rules>> = self.site_rules(Role::Viewer).into_iter().chain([held]).collect();
+        match slowly(|| rules::judge(&sets, name, &Extras::default())) {
+            Some(found) => Err(Refusal::Filtered(found.rule)),
+            None => Ok(()),
+        }
+    }
+
     /// The site's rules, for everybody but the site itself.
     fn site_rules(&self, role: Role) -> Option<Arc<Rules>> {
         (role < Role::SiteManager).then(|| self.directory.rules())

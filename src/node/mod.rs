@@ -12,6 +12,7 @@ mod announce;
 mod append;
 mod directory;
 mod filter;
+mod guests;
 mod history;
 mod hub;
 mod judging;
@@ -41,13 +42,13 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
-use crate::auth::{KeyDigest, Tokens};
+use crate::auth::{KeyDigest, Proofs, Tokens};
 use crate::bus::Bus;
 use crate::clock::Clock;
 use crate::eventlog::{EventLog, LogError};
 use crate::feed::{self, Encoders};
 use crate::metrics::Metrics;
-use crate::model::id::Epoch;
+use crate::model::id::{AddressHash, Epoch};
 use crate::model::message::Receipt;
 use crate::model::question::QuestionView;
 use crate::model::refusal::Refusal;
@@ -59,12 +60,14 @@ use directory::Directory;
 use hub::Hub;
 use ledger::Ledger;
 
-pub use crate::auth::Grant;
+pub use crate::auth::{Asked, Grant};
 pub use crate::channel::{Filtering, Grant as Appointed, Restriction, Running};
+pub use crate::policy::names::LONGEST as LONGEST_NICKNAME;
 pub use crate::policy::revoked::Revocation;
 pub use act::{Done, Restricted, Withheld};
 pub use append::Answer;
 pub use filter::{LONGEST_TRIAL_MINUTES, Trial};
+pub use guests::{GuestConfig, GuestWish, Welcomed};
 pub use history::HistoryQuery;
 pub use keys::Access;
 pub use ledger::{EndedBy, Farewell, FarewellQuery};
@@ -92,6 +95,8 @@ pub struct Rules {
     pub questions_per_minute: u32,
     /// Whispers of one user in a minute, in all their sessions together, all of which may come at once.
     pub whispers_per_minute: u32,
+    /// Guests of one address who get a token in a minute, all of whom may come at once. `None`: all.
+    pub guests_per_minute: Option<u32>,
     /// Everybody may ask who is here while there are so many users at most; staff always may.
     pub members_listed: u32,
 }
@@ -106,6 +111,7 @@ impl Default for Rules {
             acts: Rate { per_second: 20, burst: 100 },
             questions_per_minute: 6,
             whispers_per_minute: 20,
+            guests_per_minute: Some(60),
             members_listed: 500,
         }
     }
@@ -120,6 +126,8 @@ pub struct Config {
     pub open_unknown: bool,
     /// Whether somebody without a login gets a token that may send, as a guest.
     pub guests: bool,
+    /// What guests get and are asked for.
+    pub guest: GuestConfig,
     /// How long an access token holds that we issue, in seconds.
     pub token_seconds: i64,
     /// What may be said and how often.
@@ -140,6 +148,7 @@ impl Default for Config {
             dev: false,
             open_unknown: false,
             guests: false,
+            guest: GuestConfig::default(),
             token_seconds: 12 * 3_600,
             rules: Rules::default(),
             feed: feed::Config::default(),
@@ -198,6 +207,8 @@ pub struct Node {
     actors: Paces<String>,
     askers: Paces<String>,
     whisperers: Paces<String>,
+    guests: Paces<AddressHash>,
+    proofs: Arc<Proofs>,
     ledger: Ledger,
     turns: Arc<Semaphore>,
     /// Held by who tries rules.
@@ -224,6 +235,8 @@ impl Node {
             actors: Paces::default(),
             askers: Paces::default(),
             whisperers: Paces::default(),
+            guests: Paces::default(),
+            proofs: parts.tokens.proofs().clone(),
             ledger: Ledger::default(),
             turns: Arc::new(Semaphore::new(resume::AT_ONCE)),
             trying: AsyncMutex::default(),

@@ -139,7 +139,7 @@ impl Node {
     }
 
     async fn erase_payloads(&self, channel: &ChannelId, uid: &UserId, upto: Seq) -> Result<u64, LogError> {
-        let (log, mut after, mut places, mut votes) = (&self.parts.log, Seq::default(), Vec::new(), Vec::new());
+        let (log, mut after, mut places, mut others) = (&self.parts.log, Seq::default(), Vec::new(), Vec::new());
         loop {
             let page = log.read(channel, after, LARGEST_PAGE).await?;
             let theirs = |body: &Body| match body {
@@ -148,10 +148,14 @@ impl Node {
                 Body::Act(act) => act.by.uid == *uid && matches!(&act.deed, Deed::Pin(pin) if pin.is_text()),
                 _ => false,
             };
-            let voted = |body: &Body| matches!(body, Body::Vote(vote) if vote.uid == *uid);
+            let beside = |body: &Body| match body {
+                Body::Vote(vote) => vote.uid == *uid,
+                Body::Named(naming) => naming.uid == *uid,
+                _ => false,
+            };
             for logged in page.events.iter().filter(|logged| logged.seq <= upto) {
                 places.extend(theirs(&logged.event.body).then_some(logged.seq));
-                votes.extend(voted(&logged.event.body).then_some(logged.seq));
+                others.extend(beside(&logged.event.body).then_some(logged.seq));
             }
             match page.events.last() {
                 Some(last) if last.seq < upto && page.events.len() == LARGEST_PAGE => after = last.seq,
@@ -159,7 +163,7 @@ impl Node {
             }
         }
         // For nothing, too: an earlier attempt may have been cut off before the log was in order.
-        log.erase(channel, &[&places[..], &votes].concat()).await?;
+        log.erase(channel, &[&places[..], &others].concat()).await?;
         Ok(places.len() as u64)
     }
 }

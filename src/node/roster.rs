@@ -1,8 +1,7 @@
 //! Who is in a broadcast: users, how many sockets each has, and what they want to be told.
 
-use std::collections::BTreeMap;
-use std::collections::HashSet;
 use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, HashMap, HashSet, hash_map};
 use std::ops::Bound;
 use std::sync::Arc;
 
@@ -15,6 +14,7 @@ use crate::model::id::UserId;
 use crate::model::message::Author;
 use crate::model::refusal::Refusal;
 use crate::model::time::Millis;
+use crate::policy::names;
 
 /// Users from whom somebody takes no whispers, at most.
 const MOST_BLOCKED: usize = 1_000;
@@ -22,8 +22,17 @@ const MOST_BLOCKED: usize = 1_000;
 /// The members of one broadcast that are known by name. Anonymous readers are only counted, by the feed.
 #[derive(Debug)]
 pub(super) struct Roster {
-    present: Mutex<BTreeMap<UserId, Present>>,
+    users: Mutex<Users>,
     headcount: Arc<Headcount>,
+    /// Whether anybody asks who is called what.
+    names: bool,
+}
+
+#[derive(Debug, Default)]
+struct Users {
+    all: BTreeMap<UserId, Present>,
+    /// How many are called so, by their names' looks.
+    called: HashMap<String, u32>,
 }
 
 #[derive(Debug)]
@@ -34,6 +43,8 @@ struct Present {
     author: Author,
     credential: Credential,
     joined: Millis,
+    /// What of their name is seen at a glance; empty where nobody asks.
+    looks: String,
     /// Whether they take no whispers at all.
     deaf: bool,
     blocked: HashSet<UserId>,
@@ -46,82 +57,97 @@ impl Present {
 }
 
 impl Roster {
-    /// Nobody yet; how many there are is told to `headcount`.
-    pub(super) fn new(headcount: Arc<Headcount>) -> Self {
-        Self { present: Mutex::default(), headcount }
+    /// Nobody yet; how many there are is told to `headcount`. With `names` it can be asked who is called what.
+    pub(super) fn new(headcount: Arc<Headcount>, names: bool) -> Self {
+        Self { users: Mutex::default(), headcount, names }
     }
 
     /// One more socket of a user. Whether it is their first.
     pub(super) fn enter(&self, author: &Author, credential: Credential, now: Millis) -> bool {
-        let mut present = self.present.lock();
+        let looks = if self.names { names::looks(&author.profile.nickname) } else { String::new() };
+        let users = &mut *self.users.lock();
         let fresh = || Present {
             sockets: 0,
             away: 0,
             author: author.clone(),
             credential: credential.clone(),
             joined: now,
+            looks: String::new(),
             deaf: false,
             blocked: HashSet::new(),
         };
-        let entry = present.entry(author.uid.clone()).or_insert_with(fresh);
+        let entry = users.all.entry(author.uid.clone()).or_insert_with(fresh);
         entry.sockets += 1;
         (entry.author, entry.credential) = (author.clone(), credential);
         let first = entry.sockets == 1;
+        // They may have another name by now.
+        let before = std::mem::replace(&mut entry.looks, looks.clone());
+        uncall(&mut users.called, before);
+        if !looks.is_empty() {
+            *users.called.entry(looks).or_default() += 1;
+        }
         if first {
-            self.headcount.users_are(present.len());
+            self.headcount.users_are(users.all.len());
         }
         first
     }
 
     /// One socket less, at which nobody looked if it was `away`. Whether it was their last.
     pub(super) fn leave(&self, uid: &UserId, away: bool) -> bool {
-        let mut present = self.present.lock();
-        let Entry::Occupied(mut entry) = present.entry(uid.clone()) else { return false };
+        let users = &mut *self.users.lock();
+        let Entry::Occupied(mut entry) = users.all.entry(uid.clone()) else { return false };
         entry.get_mut().sockets -= 1;
         entry.get_mut().away -= u32::from(away);
         let last = entry.get().sockets == 0;
         if last {
-            entry.remove();
-            self.headcount.users_are(present.len());
+            uncall(&mut users.called, entry.remove().looks);
+            self.headcount.users_are(users.all.len());
         }
         last
     }
 
     /// At one socket of a user somebody looks again, or nobody any more.
     pub(super) fn look(&self, uid: &UserId, away: bool) {
-        if let Some(present) = self.present.lock().get_mut(uid) {
+        if let Some(present) = self.users.lock().all.get_mut(uid) {
             if away { present.away += 1 } else { present.away -= 1 }
         }
     }
 
+    /// Whether somebody else here is called so.
+    pub(super) fn is_called(&self, looks: &str, uid: &UserId) -> bool {
+        let users = self.users.lock();
+        let own = users.all.get(uid).is_some_and(|present| present.looks == looks);
+        users.called.get(looks).copied().unwrap_or_default() > u32::from(own)
+    }
+
     pub(super) fn find(&self, uid: &UserId) -> Option<Author> {
-        self.present.lock().get(uid).map(|present| present.author.clone())
+        self.users.lock().all.get(uid).map(|present| present.author.clone())
     }
 
     /// Who this is, and the token by which they are here.
     pub(super) fn member(&self, uid: &UserId) -> Option<Member> {
-        self.present.lock().get(uid).map(Present::member)
+        self.users.lock().all.get(uid).map(Present::member)
     }
 
     /// Up to `limit` members behind this one, by their names' order; with the tokens by which they are here.
     pub(super) fn page(&self, after: Option<&UserId>, limit: usize) -> Vec<(Member, Credential)> {
-        let present = self.present.lock();
+        let users = self.users.lock();
         let behind = after.map_or(Bound::Unbounded, Bound::Excluded);
-        let page = present.range::<UserId, _>((behind, Bound::Unbounded)).take(limit);
+        let page = users.all.range::<UserId, _>((behind, Bound::Unbounded)).take(limit);
         page.map(|(_, present)| (present.member(), present.credential.clone())).collect()
     }
 
     /// Takes whispers from now on, or no more.
     pub(super) fn hear_whispers(&self, uid: &UserId, hear: bool) {
-        if let Some(present) = self.present.lock().get_mut(uid) {
+        if let Some(present) = self.users.lock().all.get_mut(uid) {
             present.deaf = !hear;
         }
     }
 
     /// Takes no whispers of somebody from now on, or takes them again.
     pub(super) fn block(&self, uid: &UserId, other: &UserId, block: bool) -> Result<(), Refusal> {
-        let mut present = self.present.lock();
-        let Some(present) = present.get_mut(uid) else { return Ok(()) };
+        let mut users = self.users.lock();
+        let Some(present) = users.all.get_mut(uid) else { return Ok(()) };
         if !block {
             present.blocked.remove(other);
         } else if present.blocked.len() >= MOST_BLOCKED && !present.blocked.contains(other) {
@@ -134,15 +160,25 @@ impl Roster {
 
     /// Whether a member takes whispers of somebody; `None` when they aren't here.
     pub(super) fn takes_whispers(&self, uid: &UserId, from: &UserId) -> Option<bool> {
-        let present = self.present.lock();
-        present.get(uid).map(|present| !present.deaf && !present.blocked.contains(from))
+        let users = self.users.lock();
+        users.all.get(uid).map(|present| !present.deaf && !present.blocked.contains(from))
+    }
+}
+
+/// One less is called so.
+fn uncall(called: &mut HashMap<String, u32>, looks: String) {
+    if let hash_map::Entry::Occupied(mut entry) = called.entry(looks) {
+        *entry.get_mut() -= 1;
+        if *entry.get() == 0 {
+            entry.remove();
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::principal::Role;
+    use crate::model::principal::{Profile, Role};
 
     fn user(uid: &str) -> (UserId, Author) {
         let uid = UserId::parse(uid).unwrap();
@@ -152,7 +188,7 @@ mod tests {
     #[test]
     fn a_user_leaves_with_the_last_socket() {
         let headcount = Arc::new(Headcount::default());
-        let roster = Roster::new(headcount.clone());
+        let roster = Roster::new(headcount.clone(), false);
         let users = || headcount.now().users;
         let (uid, author) = user("a");
         assert!(roster.enter(&author, Credential::default(), Millis(1)));
@@ -166,7 +202,7 @@ mod tests {
 
     #[test]
     fn whoever_is_away_at_all_their_sockets_is_away() {
-        let roster = Roster::new(Arc::default());
+        let roster = Roster::new(Arc::default(), false);
         let (uid, author) = user("a");
         roster.enter(&author, Credential::default(), Millis(1));
         roster.enter(&author, Credential::default(), Millis(1));
@@ -179,8 +215,30 @@ mod tests {
     }
 
     #[test]
+    fn a_name_is_theirs_as_long_as_they_are_here() {
+        let roster = Roster::new(Arc::default(), true);
+        let called = |nickname: &str, uid: &str| {
+            let (_, author) = user(uid);
+            Author { profile: Arc::new(Profile { nickname: nickname.to_owned(), ..Profile::default() }), ..author }
+        };
+        let is_called = |name: &str, uid: &str| roster.is_called(&names::looks(name), &user(uid).0);
+        roster.enter(&called("Kim", "a"), Credential::default(), Millis(1));
+        roster.enter(&called("Kim", "a"), Credential::default(), Millis(1));
+        roster.enter(&called("kim", "b"), Credential::default(), Millis(1));
+        assert!(is_called("K1M", "c") && is_called("KIM", "a"));
+        roster.leave(&user("b").0, false);
+        assert!(is_called("kim", "b") && !is_called("kim", "a"), "that is their own");
+        roster.enter(&called("Lee", "a"), Credential::default(), Millis(1));
+        assert!(!is_called("kim", "b") && is_called("lee", "b"));
+        for _ in 0..3 {
+            roster.leave(&user("a").0, false);
+        }
+        assert!(!is_called("lee", "b") && roster.users.lock().called.is_empty());
+    }
+
+    #[test]
     fn members_come_in_pages() {
-        let roster = Roster::new(Arc::default());
+        let roster = Roster::new(Arc::default(), false);
         for uid in ["c", "a", "d", "b"] {
             roster.enter(&user(uid).1, Credential::default(), Millis(1));
         }
@@ -194,7 +252,7 @@ mod tests {
 
     #[test]
     fn nobody_blocks_without_bound() {
-        let roster = Roster::new(Arc::default());
+        let roster = Roster::new(Arc::default(), false);
         let (uid, author) = user("a");
         roster.enter(&author, Credential::default(), Millis(1));
         for number in 0..MOST_BLOCKED {

@@ -63,6 +63,9 @@ struct Stored {
     newcomers: [Vec<(String, i64)>; 2],
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     grants: Vec<people::StoredGrant>,
+    /// Looks of guests' names, with their holders, and until when.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    names: Vec<(String, String, i64)>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     restrictions: Vec<people::StoredRestriction>,
     #[serde(default)]
@@ -129,6 +132,7 @@ pub(super) fn take(frozen: &Frozen) -> Snapshot {
         trail: steps(frozen.trail.places()),
         newcomers: frozen.newcomers.parts().map(stored_newcomers),
         grants: people::stored_grants(&frozen.grants),
+        names: people::stored_names(&frozen.names),
         restrictions: people::stored_restrictions(&frozen.restrictions),
         running: people::stored_running(&frozen.running),
         rules: rules::stored(&frozen.filtering),
@@ -184,6 +188,7 @@ pub(super) fn read(snapshot: &Snapshot) -> Option<Frozen> {
         trail: Trail::new(places(stored.trail)?),
         newcomers: Newcomers::new(lately?, before?),
         grants: people::read_grants(stored.grants)?,
+        names: people::read_names(stored.names)?,
         restrictions: people::read_restrictions(stored.restrictions)?,
         running: people::read_running(stored.running)?,
         filtering: rules::read(stored.rules)?,
@@ -287,7 +292,7 @@ mod tests {
     use std::sync::Arc;
 
     use crate::channel::{
-        Everything, Filtering, FrozenAct, FrozenNotice, FrozenQuestion, Grant, Grants, Panic, Restriction,
+        Everything, Filtering, FrozenAct, FrozenNotice, FrozenQuestion, Grant, Grants, Names, Panic, Restriction,
         Restrictions, Running, Verdicts,
     };
     use crate::eventlog::memory::Memory;
@@ -381,6 +386,7 @@ mod tests {
         let revocation = |seq, revoked| Revocation { seq: Seq(seq), revoked, at: Millis(9), until: Millis(99) };
         Frozen {
             filtering: filtering(),
+            names: Names::new([("kim".to_owned(), user("g"), Millis(99))]),
             seq: Seq(70),
             broadcasts: vec![broadcast("one", Some(5)), broadcast("two", None)],
             revocations: vec![revocation(3, Revoked::User(user("u"))), revocation(4, Revoked::Token("t".to_owned()))],

@@ -31,7 +31,7 @@ impl Stage {
         let over = CancellationToken::new();
         tokio::spawn(run(feed.clone(), over.clone()));
         let told = parts.config.members_told;
-        Arc::new(Self { roster: Roster::new(feed.headcount().clone()), feed, told, over })
+        Arc::new(Self { roster: Roster::new(feed.headcount().clone(), parts.config.guests), feed, told, over })
     }
 
     /// One more socket of a user; who is here is told of a user who wasn't.

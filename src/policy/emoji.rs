@@ -67,7 +67,7 @@ fn is_flag_letter(character: &char) -> bool {
 /// Unicode's `Extended_Pictographic`, and skin colours, without what is a letter, a digit or a word in a frame, and
 /// without what is kept for later, but where new emojis come. Digits and the like, which can be
 /// emojis with a mark behind them, are none.
-fn is_pictograph(character: char) -> bool {
+pub(super) fn is_pictograph(character: char) -> bool {
     matches!(character,
         '\u{203c}' | '\u{2049}' | '\u{2194}'..='\u{2199}' | '\u{21a9}'..='\u{21aa}' | '\u{231a}'..='\u{231b}'
         | '\u{2328}' | '\u{23cf}' | '\u{23e9}'..='\u{23f3}' | '\u{23f8}'..='\u{23fa}' | '\u{25aa}'..='\u{25ab}'

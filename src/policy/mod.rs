@@ -2,6 +2,7 @@
 
 pub mod emoji;
 pub mod filter;
+pub mod names;
 pub mod pace;
 pub mod rate;
 pub mod revoked;

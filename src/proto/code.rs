@@ -56,11 +56,14 @@ impl Code {
             | Refusal::NotStaff
             | Refusal::WhispersOff
             | Refusal::MembersHidden
+            | Refusal::NoGuests
+            | Refusal::ProofNeeded(_)
             | Refusal::Outranked => Self::FORBIDDEN,
             Refusal::NoSuchLine | Refusal::NobodyThere => Self::NOT_FOUND,
             Refusal::NotJoined
             | Refusal::AlreadyJoined
             | Refusal::NothingToUndo
+            | Refusal::NicknameTaken(_)
             | Refusal::StaleQuestion(_)
             | Refusal::QuestionClosed(_) => Self::OUT_OF_TURN,
             Refusal::BroadcastEnded => Self::ENDED,
@@ -72,6 +75,7 @@ impl Code {
             | Refusal::TooManyConnections(_)
             | Refusal::TooManyOpen(_)
             | Refusal::VotesFull
+            | Refusal::NamesFull
             | Refusal::TooMany(_) => Self::TOO_MANY,
             Refusal::Fault => Self::INTERNAL,
             Refusal::DiskFull => Self::NO_ROOM,

@@ -136,7 +136,7 @@ async fn a_token_of_the_gateways_own_holds_right_after_a_revocation() {
     let mut anna = yard.guest();
     assert_eq!(anna.connect("demo", Some(&token)).await["bdy"]["auth"], "SEND");
     assert_eq!(anna.sends_and_hears("demo", "x").await["retCode"], 0);
-    let narrowed = yard.node.chat_token(Some(&login), &Cid::parse("demo").unwrap()).unwrap();
+    let narrowed = yard.node.chat_token(Some(&login), &Cid::parse("demo").unwrap(), None).unwrap();
     let mut old = yard.guest();
     assert_eq!(old.connect("demo", Some(&narrowed)).await["bdy"]["auth"], "READ", "as old as its login");
 }

@@ -320,6 +320,7 @@ fn the_api_describes_itself() {
         "POST /v1/channels/{channel}/users/{uid}/role",
         "POST /v1/channels/{channel}/users/{uid}/show",
         "POST /v1/filter",
+        "POST /v1/guest-tickets",
         "POST /v1/keys",
         "POST /v1/revocations",
         "POST /v1/tokens",

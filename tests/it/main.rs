@@ -19,6 +19,7 @@ mod ext;
 mod filters;
 mod flood;
 mod golden;
+mod guests;
 mod history;
 mod log_versions;
 mod manage;

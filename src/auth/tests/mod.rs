@@ -2,7 +2,7 @@ mod published;
 
 use super::*;
 use crate::clock::Manual;
-use crate::model::principal::{Profile, ViewerBadge};
+use crate::model::principal::{Profile, Role, ViewerBadge};
 use crate::model::time::Millis;
 
 const NOW: i64 = 1_790_000_000;

@@ -1,5 +1,6 @@
 mod acts;
 mod modes;
+mod names;
 mod people;
 mod questions;
 mod verdicts;

@@ -3,6 +3,7 @@
 //! HTTP 200 with the wrapper `{code, message, content}` whatever happens, since clients read the wrapper and not the
 //! status; bodies of GET requests are ignored, because one client sends them (facts, 4.1).
 
+mod guests;
 mod live;
 mod login;
 mod manage;
@@ -11,15 +12,16 @@ mod words;
 
 use std::sync::Arc;
 
-use axum::extract::{Path, Query, State};
+use axum::extract::{DefaultBodyLimit, Path, Query, State};
 use axum::http::HeaderMap;
 use axum::http::header::HOST;
 use axum::routing::{delete, get, patch, post, put};
-use axum::{Json, Router};
+use axum::{Extension, Json, Router};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::model::id::{ChannelId, Cid, UserId};
+use crate::model::id::{AddressHash, ChannelId, Cid, UserId};
+use crate::model::palette::{COLORS, Color};
 use crate::model::refusal::Refusal;
 use crate::node::{Node, Restriction, StationError};
 use crate::proto::profile::ProfileJson;
@@ -40,6 +42,11 @@ impl Chzzk {
         let mut router = Router::new()
             .route("/nng_main/v1/chats/access-token", get(access_token))
             .route("/nng_main/v1/user/getUserStatus", get(user_status))
+            .route(
+                "/guests",
+                get(guests::asked).post(guests::welcome).layer(DefaultBodyLimit::max(guests::LARGEST_WISH)),
+            )
+            .route("/guests/challenge", get(guests::challenge))
             .route("/nng_main/v1/chats/{cid}/users/{uid}/profile-card", get(profile_card))
             .route("/nng_main/v1/chats/notices", post(moderate::pin).delete(moderate::unpin))
             .route("/nng_main/v1/chats/blind-message", post(moderate::blind))
@@ -63,6 +70,9 @@ impl Chzzk {
                 put(words::edit).delete(words::remove),
             )
             .route("/routing/getRouting", get(routing));
+        for version in ["v1", "v2"] {
+            router = router.route(&format!("/service/{version}/nickname/color/codes"), get(color_codes));
+        }
         for version in ["v2", "v3", "v3.1"] {
             router = router.route(&format!("/polling/{version}/channels/{{channel}}/live-status"), get(live_status));
         }
@@ -114,12 +124,15 @@ fn refused(refusal: &Refusal) -> Answer {
         | Refusal::EmojiOnly
         | Refusal::RealNameOnly
         | Refusal::Outranked
+        | Refusal::NoGuests
+        | Refusal::ProofNeeded(_)
         | Refusal::Restricted { .. } => failure(403, &refusal.to_string()),
         Refusal::BadRequest(_) => failure(400, &refusal.to_string()),
-        Refusal::TooMany(_) | Refusal::NothingToUndo => failure(409, &refusal.to_string()),
+        Refusal::TooMany(_) | Refusal::NothingToUndo | Refusal::NicknameTaken(_) => failure(409, &refusal.to_string()),
         Refusal::TokenExpired | Refusal::TokenRevoked | Refusal::TokenRefused(_) => failure(401, &refusal.to_string()),
         Refusal::BroadcastEnded => failure(410, &refusal.to_string()),
-        Refusal::TooFast { .. } | Refusal::SlowMode { .. } => failure(429, &refusal.to_string()),
+        Refusal::EmptyText | Refusal::Filtered(_) => failure(422, &refusal.to_string()),
+        Refusal::TooFast { .. } | Refusal::SlowMode { .. } | Refusal::NamesFull => failure(429, &refusal.to_string()),
         Refusal::Busy { .. } | Refusal::Draining => failure(503, &refusal.to_string()),
         other => failure(500, &other.to_string()),
     }
@@ -156,7 +169,12 @@ struct TokenQuery {
 }
 
 /// Turns the site's own login into a chat access token for one broadcast.
-async fn access_token(State(chzzk): State<Arc<Chzzk>>, Query(query): Query<TokenQuery>, headers: HeaderMap) -> Answer {
+async fn access_token(
+    State(chzzk): State<Arc<Chzzk>>,
+    Query(query): Query<TokenQuery>,
+    address: Option<Extension<AddressHash>>,
+    headers: HeaderMap,
+) -> Answer {
     let Some(cid) = query.cid.as_deref().and_then(Cid::parse) else {
         return failure(400, "channelId is missing or can't be one");
     };
@@ -164,8 +182,10 @@ async fn access_token(State(chzzk): State<Arc<Chzzk>>, Query(query): Query<Token
         Ok(login) => login,
         Err(refusal) => return login_failure(&refusal),
     };
-    let token = match chzzk.node.chat_token(login.as_ref(), &cid) {
+    let address = address.map(|Extension(address)| address);
+    let token = match chzzk.node.chat_token(login.as_ref(), &cid, address) {
         Ok(token) => token,
+        Err(too_fast @ Refusal::TooFast { .. }) => return refused(&too_fast),
         Err(refusal) => return login_failure(&refusal),
     };
     let restriction = match &login {
@@ -188,6 +208,19 @@ async fn access_token(State(chzzk): State<Arc<Chzzk>>, Query(query): Query<Token
         "chatTime": null,
         "remainingChatTimeMs": null,
     }))
+}
+
+/// The table of nickname colours, in the form that published overlays read: for codes of this scope they look the colour up.
+async fn color_codes() -> Answer {
+    let color = |color: &Color| {
+        json!({
+            "code": color.code,
+            "availableScope": "CHEATKEY",
+            "lightRgbValue": color.light,
+            "darkRgbValue": color.dark,
+        })
+    };
+    content(json!({"codeList": COLORS.iter().map(color).collect::<Vec<_>>()}))
 }
 
 async fn user_status(State(chzzk): State<Arc<Chzzk>>, headers: HeaderMap) -> Answer {

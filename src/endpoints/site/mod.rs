@@ -146,6 +146,7 @@ fn paths() -> Paths {
         .routes(routes!(filters::change_site_filter))
         .routes(routes!(filters::undo_site_act))
         .routes(routes!(questions::mark_question));
+    let tokens = Paths::new().routes(routes!(people::make_token)).routes(routes!(people::make_ticket));
     let one = |route| Paths::new().routes(route);
     [
         (Permission::ReadChannels, reading),
@@ -157,7 +158,7 @@ fn paths() -> Paths {
         (Permission::ReadModeration, looking),
         (Permission::WriteModeration, moderating),
         (Permission::EraseMessages, one(routes!(lines::erase_messages))),
-        (Permission::WriteTokens, one(routes!(people::make_token))),
+        (Permission::WriteTokens, tokens),
         (Permission::ReadRevocations, one(routes!(access::list_revocations))),
         (Permission::WriteRevocations, one(routes!(access::revoke))),
         (Permission::WriteKeys, keys),

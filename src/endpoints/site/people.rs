@@ -284,3 +284,19 @@ pub(super) async fn send_message(
         site.node.say(&channel, SiteLine { author, known, draft, occasion: None, id }, &access).await?;
     Ok((StatusCode::CREATED, Json(MessageJson::new(&cid, receipt))))
 }
+
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct TicketJson {
+    /// What a guest sends as `proof`, once.
+    ticket: String,
+    expires_at: i64,
+}
+
+/// Makes a ticket for one guest, where `auth.guest_proof` asks for tickets. It is good for ten minutes.
+#[utoipa::path(post, path = "/guest-tickets", tag = "tokens", params(IdempotencyKey),
+    responses((status = 201, body = TicketJson), Failure))]
+pub(super) async fn make_ticket(State(site): State<Arc<Site>>) -> (StatusCode, Json<TicketJson>) {
+    let (ticket, until) = site.node.ticket();
+    (StatusCode::CREATED, Json(TicketJson { ticket, expires_at: until.0 }))
+}

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::channel::{Grant, Grants, Panic, Restriction, Restrictions, Running};
+use crate::channel::{Grant, Grants, Names, Panic, Restriction, Restrictions, Running};
 use crate::model::id::{AddressHash, Seq, UserId};
 use crate::model::mode::{Group, Modes};
 use crate::model::principal::Role;
@@ -16,6 +16,18 @@ pub(super) struct StoredGrant {
     at: i64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     before: Option<(u8, i64)>,
+}
+
+pub(super) fn stored_names(names: &Names) -> Vec<(String, String, i64)> {
+    let mut stored: Vec<_> =
+        names.all().map(|(looks, uid, until)| (looks.to_owned(), uid.to_string(), until.0)).collect();
+    stored.sort();
+    stored
+}
+
+pub(super) fn read_names(stored: Vec<(String, String, i64)>) -> Option<Names> {
+    let name = |(looks, uid, until): (String, String, i64)| Some((looks, UserId::parse(&uid)?, Millis(until)));
+    Some(Names::new(stored.into_iter().map(name).collect::<Option<Vec<_>>>()?))
 }
 
 #[derive(Serialize, Deserialize)]
