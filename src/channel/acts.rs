@@ -83,6 +83,7 @@ impl Channel {
                 Changed { modes, something: modes, ..Changed::default() }
             }
             Deed::Filter(change) => self.change_rules(seq, event.at, &by.profile.nickname, change),
+            Deed::Say(change) => self.set_own_lines(seq, change),
             Deed::Mark(place, status, _) => self.mark((seq, event.at), &by, *place, *status),
             Deed::Undo(place) => self.undo(seq, event.at, *place),
         };
@@ -181,7 +182,7 @@ impl Channel {
             Deed::Hide(Lines::Sweep { .. }) | Deed::Unpin => Ok(()),
             Deed::Pin(pin) => self.may_pin(pin),
             Deed::Kick(_) | Deed::Penalize(..) | Deed::Block(..) | Deed::Lift(_) | Deed::Appoint(..) => Ok(()),
-            Deed::Run(_) | Deed::Panic(..) | Deed::Calm => Ok(()),
+            Deed::Run(_) | Deed::Panic(..) | Deed::Calm | Deed::Say(_) => Ok(()),
             Deed::Filter(change) => rules::fits(self.filtering.rules.filter(), change),
             Deed::Mark(place, _, version) => self.may_mark(*place, *version),
             Deed::Undo(place) => self.may_undo(by, *place, at),
@@ -204,7 +205,7 @@ impl Channel {
         match restriction.max(self.hidden.rank_of(act)) {
             Some(rank) => outranks(by, Some(rank)),
             None if self.pinned_by(act) || self.runs_by(act) || self.filtering.is_due_to(act) => Ok(()),
-            None if self.questions.due_to(act).is_some() => Ok(()),
+            None if self.says_by(act) || self.questions.due_to(act).is_some() => Ok(()),
             None => Err(Refusal::NothingToUndo),
         }
     }
@@ -334,9 +335,9 @@ impl Channel {
         }
         let people = self.restrictions.undo(act, at).is_some() | self.grants.undo(act);
         let modes = self.run_as_before(act);
-        let filtered = self.filtering.undo(seq, act);
+        let (filtered, said) = (self.filtering.undo(seq, act), self.say_as_before(act));
         let question = self.mark_as_before(seq, act);
-        let something = shown || notice || people || modes || filtered || question.is_some();
+        let something = shown || notice || people || modes || filtered || said || question.is_some();
         Changed { lines, notice, modes, question, something }
     }
 

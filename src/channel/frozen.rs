@@ -19,7 +19,7 @@ use super::notice::Notice;
 use super::window::Window;
 use super::{
     Channel, Filtering, Grants, Hidden, Kept, KeptAct, Names, Newcomers, Question, Questions, Restrictions, Running,
-    Trail, Verdicts, in_role,
+    Saying, Trail, Verdicts, in_role,
 };
 
 /// A channel's state at a place in its log.
@@ -59,6 +59,8 @@ pub struct Frozen {
     pub running: Running,
     /// What a line may not say.
     pub filtering: Filtering,
+    /// What the channel says by itself.
+    pub saying: Saying,
     /// Lines that are withheld.
     pub hidden: Hidden,
     /// Everything up to here is dropped.
@@ -174,6 +176,7 @@ impl Channel {
             restrictions: self.restrictions.clone(),
             running: self.running.clone(),
             filtering: self.filtering.clone(),
+            saying: self.saying.clone(),
             hidden: self.hidden.clone(),
             dropped: self.dropped,
             asked: self.questions.asked(),
@@ -241,6 +244,7 @@ impl Channel {
             restrictions: frozen.restrictions.clone(),
             running: frozen.running.clone(),
             filtering: frozen.filtering.clone(),
+            saying: frozen.saying.clone(),
             dropped: frozen.dropped,
             revocations,
             unreadable: None,

@@ -14,6 +14,7 @@ mod modes;
 mod names;
 mod newcomers;
 mod notice;
+mod own_lines;
 mod people;
 mod questions;
 mod restrictions;
@@ -47,6 +48,7 @@ pub use hidden::{By, Everything, Hidden};
 pub use modes::{Panic, Running};
 pub use names::Names;
 pub use newcomers::Newcomers;
+pub use own_lines::Saying;
 pub use questions::{Question, Questions};
 pub use restrictions::{Restriction, Restrictions};
 pub use trail::Trail;
@@ -125,6 +127,7 @@ pub struct Channel {
     restrictions: Restrictions,
     running: Running,
     filtering: Filtering,
+    saying: Saying,
     /// Everything up to here is dropped.
     dropped: Seq,
     revocations: Revocations,
@@ -155,6 +158,7 @@ impl Channel {
             restrictions: Restrictions::default(),
             running: Running::default(),
             filtering: Filtering::default(),
+            saying: Saying::default(),
             dropped: Seq::default(),
             revocations: Revocations::default(),
             unreadable: None,

@@ -71,6 +71,11 @@ impl KeptAct {
         }
     }
 
+    /// Whether it says that this user has come, or has gone.
+    fn is_visit_of(&self, uid: &UserId) -> bool {
+        matches!(&self.event.body, Body::Announced(announcement) if announcement.is_visit_of(uid))
+    }
+
     /// Whether lines may be shown again by it: what they say is told then.
     pub(super) fn may_show(&self) -> bool {
         matches!(&self.event.body, Body::Act(act) if matches!(act.deed, Deed::Show(_) | Deed::Undo(_)))
@@ -185,9 +190,11 @@ impl Window {
         }
     }
 
-    /// Lets go of what one author said: nobody is owed it.
+    /// Lets go of what one author said, and of what the channel said of them: nobody is owed it.
     pub(super) fn forget_author(&mut self, uid: &UserId) {
         self.lines.retain(|kept| kept.line.author.uid != *uid);
+        self.acts.retain(|act| !act.is_visit_of(uid));
+        self.told = self.acts.iter().map(KeptAct::told).sum();
         let lines = &self.lines;
         self.shadowed.retain(|place| lines.binary_search_by_key(place, |kept| kept.seq).is_ok());
         self.bytes = self.lines.iter().map(bytes).sum();

@@ -66,6 +66,7 @@ pub(super) struct ChatSection {
     pub(super) sends_in_flight: Option<u32>,
     pub(super) members_listed: Option<u32>,
     pub(super) members_told: Option<u32>,
+    pub(super) visits_told: Option<u32>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]

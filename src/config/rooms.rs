@@ -75,6 +75,7 @@ pub(super) fn node(file: &File, dev: bool) -> Result<node::Config, ConfigError> 
             longest_window: file.feed.longest_window_ms.map_or(usual.feed.longest_window, Duration::from_millis),
         },
         members_told: file.chat.members_told.unwrap_or(usual.members_told),
+        visits_told: file.chat.visits_told.unwrap_or(usual.visits_told),
         idle: usual.idle,
         retention: file.log.retention_days.map(|days| DAY * days),
     })
@@ -249,6 +250,7 @@ fn written_chat(config: &Config) -> ChatSection {
         sends_in_flight: Some(chat.sends_in_flight),
         members_listed: Some(config.node.rules.members_listed),
         members_told: Some(config.node.members_told),
+        visits_told: Some(config.node.visits_told),
     }
 }
 

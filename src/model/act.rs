@@ -7,6 +7,7 @@ use super::filter::FilterChange;
 use super::id::{Cid, Seq, UserId};
 use super::message::{Author, Extras};
 use super::mode::ModeChange;
+use super::own_lines::OwnLinesChange;
 use super::principal::Role;
 use super::question::QuestionStatus;
 use super::time::Millis;
@@ -78,6 +79,8 @@ pub enum Deed {
     Calm,
     /// Lines are filtered otherwise.
     Filter(Arc<FilterChange>),
+    /// The channel says something else by itself.
+    Say(Arc<OwnLinesChange>),
     /// The question at this place stands otherwise, if nobody has changed it since it had this version.
     Mark(Seq, QuestionStatus, u64),
     /// What was done at this place is taken back.
@@ -101,6 +104,7 @@ impl Deed {
             | Self::Panic(..)
             | Self::Calm
             | Self::Filter(_)
+            | Self::Say(_)
             | Self::Mark(..)
             | Self::Undo(_) => None,
         }
@@ -122,6 +126,7 @@ impl Deed {
             Self::Panic(..) => "panic",
             Self::Calm => "calm",
             Self::Filter(_) => "filter",
+            Self::Say(_) => "own_lines",
             Self::Mark(..) => "mark",
             Self::Undo(_) => "undo",
         }
@@ -209,6 +214,8 @@ pub enum Wish {
     Calm,
     /// Lines shall be filtered otherwise.
     Filter(FilterChange),
+    /// The channel shall say something else by itself.
+    Say(OwnLinesChange),
     /// A question that has this version shall stand otherwise.
     Mark(Name, QuestionStatus, u64),
     /// What was done at this place shall be taken back.

@@ -1,7 +1,8 @@
-//! What the site tells everybody that no user has said: subscriptions given away, lines of the system, events.
+//! What everybody is told that no user has said: subscriptions given away, lines of the system, events, who comes and goes.
 
 use super::id::{Cid, UserId};
 use super::message::Author;
+use super::own_lines::Visit;
 
 /// Most receivers of one gift.
 pub const MOST_RECEIVERS: usize = 20;
@@ -12,15 +13,22 @@ pub const MOST_GIVEN: u32 = 1_000;
 /// Largest event in bytes of JSON.
 pub const LARGEST_EVENT: usize = 8 * 1_024;
 
-/// Something that the site's backend tells.
+/// Something that the site's backend tells, or the channel itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Announcement {
     /// The broadcast in which it is told.
     pub cid: Cid,
-    /// The API key with which the backend asked for it.
+    /// The API key with which the backend asked for it; empty when the channel itself tells it.
     pub key: String,
     /// What.
     pub news: News,
+}
+
+impl Announcement {
+    /// Whether it says that this user has come, or has gone.
+    pub fn is_visit_of(&self, uid: &UserId) -> bool {
+        matches!(&self.news, News::Visit(visit) if visit.uid == *uid)
+    }
 }
 
 /// What is told.
@@ -32,6 +40,8 @@ pub enum News {
     System(SystemLine),
     /// An event of the wire, as a JSON object of at most [`LARGEST_EVENT`] bytes.
     Event(String),
+    /// Somebody has come, or has gone.
+    Visit(Visit),
 }
 
 /// Subscriptions that somebody has given away.
@@ -89,6 +99,7 @@ impl News {
             }
             Self::System(line) => 6_144 + (line.title.len() + line.description.len()) * 2,
             Self::Event(json) => 256 + json.len(),
+            Self::Visit(visit) => 1_024 + visit.text.len() * 3,
         }
     }
 

@@ -2,6 +2,7 @@
 
 use super::id::{EventId, UserId};
 use super::message::{Author, Extras};
+use super::own_lines::OwnLine;
 use super::time::Millis;
 
 /// Something that is told beside the log.
@@ -13,6 +14,8 @@ pub enum Aside {
     Joined(Member),
     /// A user has gone.
     Left(UserId),
+    /// The channel says something by itself.
+    Line(OwnLine),
 }
 
 /// What one member says to another alone.

@@ -142,7 +142,7 @@ impl Item {
             View::Sanction(_) | View::Modes(_) | View::System(_) => matches!(lane, Lane::All | Lane::Quiet),
             View::Announced(announced) => match announced.announcement.news {
                 News::Gift(_) => matches!(lane, Lane::All | Lane::Overlay),
-                News::System(_) | News::Event(_) => lane == Lane::All,
+                News::System(_) | News::Event(_) | News::Visit(_) => lane == Lane::All,
             },
             View::Question(_) | View::Votes(_) => lane.shows_questions(),
         }

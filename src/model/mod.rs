@@ -16,6 +16,7 @@ pub mod item;
 pub mod message;
 pub mod mode;
 pub mod occasion;
+pub mod own_lines;
 pub mod palette;
 pub mod principal;
 pub mod question;

@@ -10,7 +10,7 @@ use crate::model::act::{Act, Asked, Deed, Lines, Name, Notice, Pin, PinContent, 
 use crate::model::event::{Body, Event, Logged};
 use crate::model::id::{ChannelId, Cid, EventId, Seq, UserId};
 use crate::model::item::{LineView, NoticeView};
-use crate::model::message::{Author, Receipt};
+use crate::model::message::{Author, Extras, Receipt};
 use crate::model::principal::{Principal, Profile, Role, Standing};
 use crate::model::refusal::Refusal;
 use crate::model::time::Millis;
@@ -315,6 +315,7 @@ impl Node {
             Wish::Panic(change, seconds) => Deed::Panic(change, now + i64::from(seconds) * 1_000),
             Wish::Calm => Deed::Calm,
             Wish::Filter(change) => Deed::Filter(Arc::new(change)),
+            Wish::Say(change) => Deed::Say(Arc::new(change)),
             Wish::Mark(name, status, version) => Deed::Mark(place_of_question(channel, &name)?, status, version),
             Wish::Kick(user) => Deed::Kick(whom(&state, &user)),
             Wish::Penalize(user, seconds) => Deed::Penalize(whom(&state, &user), now + i64::from(seconds) * 1_000),
@@ -365,6 +366,13 @@ impl Node {
                 held()?;
                 self.passes_site(staff.by.role, &says, &extras)?;
                 Ok(Wish::Pin(Notice::Text(says, extras), seconds))
+            }
+            Wish::Say(change) => {
+                held()?;
+                for text in change.texts() {
+                    self.passes_site(staff.by.role, text, &Extras::default())?;
+                }
+                Ok(Wish::Say(change))
             }
             other => Ok(other),
         }

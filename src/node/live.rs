@@ -13,16 +13,18 @@ use crate::channel::{Channel, KeptAct, Verdict};
 use crate::clock;
 use crate::eventlog::tail::{Tail, TailEnd};
 use crate::eventlog::{EventLog, LARGEST_PAGE, LogError};
+use crate::model::access::Credential;
 use crate::model::act::{Deed, Lines};
 use crate::model::event::{Body, Event, Logged};
 use crate::model::id::{ChannelId, Cid, Seq, UserId};
 use crate::model::item::Item;
-use crate::model::message::Receipt;
+use crate::model::message::{Author, Receipt};
 use crate::model::time::Millis;
 
 use super::append::{Waiters, WaitersOf};
 use super::judging::Queue;
 use super::stage::Stage;
+use super::visits::{self, Visits};
 use super::{Outcome, Parts, lapse, snapshot, whisper};
 
 /// Wait before a store that failed is asked again.
@@ -41,6 +43,8 @@ pub(super) struct Live {
     waiters: Waiters,
     /// Lines that wait to be judged.
     pub(super) judging: Queue,
+    /// Who has come and gone, where the channel says so.
+    visits: Arc<Visits>,
     /// When it was asked for last.
     used: Mutex<Instant>,
     /// Held for reading by whoever tells somebody what was revealed a moment ago; taken under the state's lock, so nobody
@@ -153,6 +157,7 @@ impl Live {
             }),
             waiters: Waiters::default(),
             judging: Queue::default(),
+            visits: Arc::default(),
             telling: RwLock::default(),
             roles: watch::channel(0).0,
             used: Mutex::new(clock::instant()),
@@ -163,6 +168,8 @@ impl Live {
         let whispers =
             whisper::hear(Arc::downgrade(&live), parts.bus.clone(), parts.bus.subscribe(&whisper::topic(id)));
         tokio::spawn(over.clone().run_until_cancelled_owned(whispers));
+        let telling = visits::tell(live.visits.clone(), Arc::downgrade(&live), parts.clone());
+        tokio::spawn(over.clone().run_until_cancelled_owned(telling));
         tokio::spawn(over.run_until_cancelled_owned(deliver(Arc::downgrade(&live), parts.clone(), tail)));
         parts.metrics.channels.inc();
         live.keep_if_due(parts);
@@ -262,6 +269,24 @@ impl Live {
             self.waiters.answer(event.id, || outcome(&event, seq, verdict));
         }
         stage
+    }
+
+    /// One more connection of a user.
+    pub(super) fn come(&self, stage: &Arc<Stage>, author: &Author, credential: Credential, now: Millis) {
+        if stage.enter(author, credential, now) && self.tells_visits() {
+            self.visits.note(stage, author, true);
+        }
+    }
+
+    /// One connection less of a user, at which nobody looked if it was `away`.
+    pub(super) fn go(&self, stage: &Arc<Stage>, author: &Author, away: bool) {
+        if stage.leave(&author.uid, away) && self.tells_visits() {
+            self.visits.note(stage, author, false);
+        }
+    }
+
+    fn tells_visits(&self) -> bool {
+        self.state.lock().channel.own_lines().tell_visits()
     }
 
     /// Notes down that somebody asked for it.

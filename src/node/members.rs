@@ -1,8 +1,9 @@
-//! Who is here, by name.
+//! Who is here, by name, and what whoever joins is told.
 
-use crate::model::aside::Member;
+use crate::model::aside::{Aside, Member};
 use crate::model::id::{ChannelId, UserId};
 use crate::model::message::Author;
+use crate::model::own_lines::{OwnLine, OwnLines};
 use crate::model::refusal::Refusal;
 
 use super::append::refusal;
@@ -48,6 +49,22 @@ impl Node {
         let live = self.hub.live(&view.id).await.map_err(|failure| refusal(&failure))?;
         let stage = live.state.lock().stage.clone();
         Ok(stage.map_or_else(Present::default, |stage| present(&live, &stage, after, limit)))
+    }
+
+    /// What the channel says to whoever joins, while something is said in it at all.
+    pub fn welcome_line(&self, seat: &Seat) -> Option<Aside> {
+        let state = seat.live.state.lock();
+        let here = state.is_newest(seat.stage.as_ref()) && state.channel.on_air().is_some();
+        let text = state.channel.own_lines().welcome.clone().filter(|_| here)?;
+        Some(Aside::Line(OwnLine { text, time: self.parts.clock.now(), members: seat.members() }))
+    }
+
+    /// What a channel says by itself.
+    pub async fn own_lines(&self, channel: &ChannelId) -> Result<OwnLines, StationError> {
+        let view = self.channel(channel).await?;
+        let live = self.hub.live(&view.id).await.map_err(|failure| refusal(&failure))?;
+        let state = live.state.lock();
+        Ok(state.channel.own_lines().clone())
     }
 
     /// Says of a session whether nobody looks at it.

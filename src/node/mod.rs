@@ -31,6 +31,7 @@ mod snapshot;
 mod stage;
 mod station;
 mod subscribe;
+mod visits;
 mod whisper;
 
 use std::sync::Arc;
@@ -134,8 +135,10 @@ pub struct Config {
     pub rules: Rules,
     /// Spacing of batches.
     pub feed: feed::Config,
-    /// Members are told who comes and goes while there are so many users at most; 0: never.
+    /// Members are told who comes and goes while there are so many connections at most; 0: never.
     pub members_told: u32,
+    /// A channel's own lines say who comes and goes while there are so many connections at most; 0: never.
+    pub visits_told: u32,
     /// How long a channel stays in memory that nobody uses.
     pub idle: Duration,
     /// How long events are kept; `None`: for ever.
@@ -153,6 +156,7 @@ impl Default for Config {
             rules: Rules::default(),
             feed: feed::Config::default(),
             members_told: 0,
+            visits_told: 200,
             idle: Duration::from_secs(300),
             retention: None,
         }

@@ -151,6 +151,7 @@ impl Node {
             let beside = |body: &Body| match body {
                 Body::Vote(vote) => vote.uid == *uid,
                 Body::Named(naming) => naming.uid == *uid,
+                Body::Announced(announcement) => announcement.is_visit_of(uid),
                 _ => false,
             };
             for logged in page.events.iter().filter(|logged| logged.seq <= upto) {

@@ -2,6 +2,7 @@
 
 mod acts;
 mod hidden;
+mod own_lines;
 mod people;
 mod questions;
 mod rules;
@@ -72,6 +73,8 @@ struct Stored {
     running: people::StoredRunning,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     rules: Option<rules::StoredRules>,
+    #[serde(default, skip_serializing_if = "own_lines::is_usual")]
+    own_lines: own_lines::StoredSaying,
     /// How many questions have been asked in the newest broadcast; missing before version 4.
     #[serde(default, skip_serializing_if = "is_zero")]
     asked: u64,
@@ -136,6 +139,7 @@ pub(super) fn take(frozen: &Frozen) -> Snapshot {
         restrictions: people::stored_restrictions(&frozen.restrictions),
         running: people::stored_running(&frozen.running),
         rules: rules::stored(&frozen.filtering),
+        own_lines: own_lines::stored(&frozen.saying),
         hidden_floor: frozen.hidden.floor().0,
         dropped: frozen.dropped.0,
         asked: frozen.asked,
@@ -192,6 +196,7 @@ pub(super) fn read(snapshot: &Snapshot) -> Option<Frozen> {
         restrictions: people::read_restrictions(stored.restrictions)?,
         running: people::read_running(stored.running)?,
         filtering: rules::read(stored.rules)?,
+        saying: own_lines::read(stored.own_lines),
         hidden,
         dropped: Seq(stored.dropped),
         asked: stored.asked,
@@ -293,13 +298,14 @@ mod tests {
 
     use crate::channel::{
         Everything, Filtering, FrozenAct, FrozenNotice, FrozenQuestion, Grant, Grants, Names, Panic, Restriction,
-        Restrictions, Running, Verdicts,
+        Restrictions, Running, Saying, Verdicts,
     };
     use crate::eventlog::memory::Memory;
     use crate::model::event::{Body, Event};
     use crate::model::filter::{FilterChange, Measure, Repeats};
     use crate::model::id::AddressHash;
     use crate::model::mode::{Group, Modes};
+    use crate::model::own_lines::OwnLines;
     use crate::model::question::{QuestionChange, QuestionStatus};
 
     use super::*;
@@ -330,6 +336,12 @@ mod tests {
             filtering.change(Seq(40), Millis(3), "지기", &first) && filtering.change(Seq(41), Millis(4), "", &second)
         );
         filtering
+    }
+
+    fn saying() -> Saying {
+        let text = |text: &str| Some(text.to_owned());
+        let lines = OwnLines { welcome: text("hi"), joined: text("{nickname}"), left: text("bye"), kept: true };
+        Saying { lines, before: Some((Seq(42), OwnLines { left: text("gone"), ..OwnLines::default() })) }
     }
 
     fn frozen() -> Frozen {
@@ -386,6 +398,7 @@ mod tests {
         let revocation = |seq, revoked| Revocation { seq: Seq(seq), revoked, at: Millis(9), until: Millis(99) };
         Frozen {
             filtering: filtering(),
+            saying: saying(),
             names: Names::new([("kim".to_owned(), user("g"), Millis(99))]),
             seq: Seq(70),
             broadcasts: vec![broadcast("one", Some(5)), broadcast("two", None)],

@@ -18,7 +18,7 @@ use super::roster::Roster;
 pub(super) struct Stage {
     pub(super) feed: Arc<Feed>,
     pub(super) roster: Roster,
-    /// Members are told who comes and goes while there are so many users at most.
+    /// Members are told who comes and goes while there are so many connections at most.
     told: u32,
     over: CancellationToken,
 }
@@ -34,25 +34,27 @@ impl Stage {
         Arc::new(Self { roster: Roster::new(feed.headcount().clone(), parts.config.guests), feed, told, over })
     }
 
-    /// One more socket of a user; who is here is told of a user who wasn't.
-    pub(super) fn enter(&self, author: &Author, credential: Credential, now: Millis) {
-        if self.roster.enter(author, credential, now)
-            && let Some(member) = self.roster.member(&author.uid).filter(|_| self.tells())
-        {
+    /// One more socket of a user; who is here is told of a user who wasn't. Whether it is their first.
+    pub(super) fn enter(&self, author: &Author, credential: Credential, now: Millis) -> bool {
+        let first = self.roster.enter(author, credential, now);
+        if first && let Some(member) = self.roster.member(&author.uid).filter(|_| self.tells()) {
             self.feed.tell_aside(&Aside::Joined(member), None);
         }
+        first
     }
 
-    /// One socket less, at which nobody looked if it was `away`.
-    pub(super) fn leave(&self, user: &UserId, away: bool) {
-        let tells = self.tells();
-        if self.roster.leave(user, away) && tells {
+    /// One socket less, at which nobody looked if it was `away`. Whether it was the last.
+    pub(super) fn leave(&self, user: &UserId, away: bool) -> bool {
+        let last = self.roster.leave(user, away);
+        if last && self.tells() {
             self.feed.tell_aside(&Aside::Left(user.clone()), None);
         }
+        last
     }
 
+    /// Each is told to every connection at once, of those who only read, too.
     fn tells(&self) -> bool {
-        self.feed.headcount().now().users <= self.told
+        self.feed.headcount().now().sockets <= self.told
     }
 }
 

@@ -129,10 +129,10 @@ impl Drop for Seat {
         if let Some(place) = self.place {
             stage.feed.leave(place);
         }
-        stage.feed.headcount().go();
-        if let Some(user) = self.user() {
-            stage.leave(user, self.away);
+        if let Some(principal) = &self.principal {
+            self.live.go(stage, &Author::from(&**principal), self.away);
         }
+        stage.feed.headcount().go();
     }
 }
 
@@ -147,7 +147,7 @@ impl Node {
             stage.feed.headcount().come();
             let now = self.parts.clock.now();
             if let Some(principal) = &principal {
-                stage.enter(&Author::from(&**principal), principal.credential(), now);
+                live.come(stage, &Author::from(&**principal), principal.credential(), now);
             }
         }
         self.parts.metrics.joins.inc();
@@ -169,12 +169,12 @@ impl Node {
             return Err(Refusal::OtherAccount);
         }
         if let Some(stage) = &seat.stage {
-            stage.enter(&Author::from(&*principal), principal.credential(), self.parts.clock.now());
+            seat.live.come(stage, &Author::from(&*principal), principal.credential(), self.parts.clock.now());
             if seat.away {
                 stage.roster.look(&principal.uid, true);
             }
-            if let Some(user) = seat.user() {
-                stage.leave(user, seat.away);
+            if let Some(before) = &seat.principal {
+                seat.live.go(stage, &Author::from(&**before), seat.away);
             }
         }
         seat.principal = Some(principal);

@@ -1,5 +1,5 @@
-//! What is told beside the log, on our own layer: WHISPER (93301), JOIN (94001), QUIT (94002), and the answers to WHISPER
-//! (13301) and MEMBERS (15201).
+//! What is told beside the log: WHISPER (93301), JOIN (94001), QUIT (94002) on our own layer, lines of the channel's own
+//! (93102) on both; and the answers to WHISPER (13301) and MEMBERS (15201).
 
 use serde::Serialize;
 
@@ -11,6 +11,7 @@ use super::cmd::Cmd;
 use super::profile::{json, profile_string, role_code};
 use super::push::event_of;
 use super::reply::{Address, success};
+use super::special;
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -64,6 +65,7 @@ pub fn push(cid: &Cid, aside: &Aside) -> String {
     let (cmd, body) = match aside {
         Aside::Whisper(whisper) => (Cmd::WHISPERED, json(&whisper_json(cid, whisper))),
         Aside::Joined(member) => (Cmd::JOINED, json(&MemberJson::from(member))),
+        Aside::Line(line) => (Cmd::SPECIAL, special::own_line(cid, line)),
         Aside::Left(user) => (Cmd::LEFT, json(&LeftJson { user_id: user.as_str() })),
     };
     event_of(cmd, cid, &body, "")

@@ -29,7 +29,7 @@ pub(super) const SYSTEM: &str = "SYSTEM_MESSAGE";
 
 /// Which lines of the system these are (facts, 2.6): about a restriction, about how the chat is run, about slow mode.
 const RESTRICTION: u8 = 3;
-const MODE_CHANGE: u8 = 1;
+pub(super) const MODE_CHANGE: u8 = 1;
 const SLOW_MODE: u8 = 5;
 
 /// `msgTypeCode` of the system's lines.
@@ -239,6 +239,7 @@ fn words(system: &SystemView) -> (&'static str, String) {
         | Deed::Pin(_)
         | Deed::Unpin
         | Deed::Filter(_)
+        | Deed::Say(_)
         | Deed::Mark(..)
         | Deed::Undo(_) => ("", String::new()),
     }

@@ -4,15 +4,16 @@
 use serde::Serialize;
 
 use crate::model::announcement::{Gift, News, Receiver, SystemLine};
-use crate::model::id::ChannelId;
+use crate::model::id::{ChannelId, Cid};
 use crate::model::item::{AnnouncedView, LineView};
 use crate::model::message::Author;
 use crate::model::occasion::{
     Donation, Mission, MissionGroup, MissionStatus, Occasion, Party, Purpose, Rank, Subscribed,
 };
+use crate::model::own_lines::OwnLine;
 
 use super::cmd::Cmd;
-use super::people::{self, SYSTEM, SYSTEM_TYPE, korean_time};
+use super::people::{self, MODE_CHANGE, SYSTEM, SYSTEM_TYPE, korean_time};
 use super::profile::{ExtrasJson, extras_json, extras_string, json, profile_string};
 use super::push::{ChatItem, Place};
 use super::word::{Dialect, SERVICE};
@@ -220,6 +221,9 @@ pub(super) fn announced(place: &Place<'_>, view: &AnnouncedView) -> Vec<(Cmd, St
     match &view.announcement.news {
         News::Event(json) => vec![(Cmd::EVENT, json.clone())],
         News::System(line) => vec![(Cmd::SPECIAL, system(place, view, line))],
+        News::Visit(visit) => {
+            vec![(Cmd::SPECIAL, json(&[own_item(&visit.text, item(place, view, SYSTEM_TYPE, SYSTEM))]))]
+        }
         News::Gift(gift) => gifts(place, view, gift),
     }
 }
@@ -264,6 +268,40 @@ fn system(place: &Place<'_>, view: &AnnouncedView, line: &SystemLine) -> String 
         extras,
         ..item(place, view, SYSTEM_TYPE, SYSTEM)
     }])
+}
+
+/// A line of the channel's own that stands in no log, as the one item of its message.
+pub(super) fn own_line(cid: &Cid, line: &OwnLine) -> String {
+    let OwnLine { text, time, members } = line;
+    let blank = ChatItem {
+        service: SERVICE,
+        cid: cid.as_str(),
+        members: *members,
+        uid: SYSTEM,
+        profile: None,
+        msg: "",
+        msg_type_code: SYSTEM_TYPE,
+        msg_status_type: "NORMAL",
+        extras: String::new(),
+        ctime: time.0,
+        utime: time.0,
+        msg_tid: None,
+        cuid: None,
+        msg_time: time.0,
+        msg_id: None,
+        seq: None,
+        question_no: None,
+        version: None,
+        votes: None,
+        change_seq: None,
+    };
+    json(&[own_item(text, blank)])
+}
+
+/// What the channel says by itself, as a line of the system for all.
+fn own_item<'a>(text: &'a str, blank: ChatItem<'a>) -> ChatItem<'a> {
+    let extras = people::system_extras(text.to_owned(), MODE_CHANGE, false, None);
+    ChatItem { profile: Some("{}".to_owned()), msg: text, extras, ..blank }
 }
 
 /// What is said of a gift, in its line and in its event.

@@ -24,6 +24,7 @@ mod history;
 mod log_versions;
 mod manage;
 mod members;
+mod own_lines;
 mod people;
 mod proxies;
 mod questions;

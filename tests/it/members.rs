@@ -205,7 +205,7 @@ async fn a_long_list_of_members_comes_in_pages_within_their_bytes() {
 
 #[tokio::test]
 async fn who_comes_and_goes_is_told_once_for_each_user_where_that_is_switched_on() {
-    let yard = Yard::over(Arc::new(Memory::new(Arc::default())), Config { members_told: 3, ..open_yard() }).await;
+    let yard = Yard::over(Arc::new(Memory::new(Arc::default())), Config { members_told: 4, ..open_yard() }).await;
     let mut watcher = ext(&yard, "w", Role::Viewer).await;
     let mut plain = yard.reader("demo").await;
     let one = joins(&yard, "a", Role::Viewer).await;

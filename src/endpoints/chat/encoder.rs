@@ -37,9 +37,13 @@ impl Encoder for ChatEncoder {
     }
 
     fn encode_aside(&self, cid: &Cid, aside: &Aside, group: &Group) -> Frames {
-        let whisper = matches!(aside, Aside::Whisper(_));
-        // Who is spoken to alone hears it whatever they want to see.
-        if group.layer != Layer::Ext || (group.lane != Lane::All && !whisper) {
+        let has_word = match aside {
+            // Who is spoken to alone hears it whatever they want to see.
+            Aside::Whisper(_) => group.layer == Layer::Ext,
+            Aside::Joined(_) | Aside::Left(_) => group.layer == Layer::Ext && group.lane == Lane::All,
+            Aside::Line(_) => group.lane == Lane::All,
+        };
+        if !has_word {
             return Frames::default();
         }
         Frames::text(&asides::push(cid, aside))

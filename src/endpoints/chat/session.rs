@@ -303,10 +303,15 @@ impl Session {
         let (group, changes) = joined.group(&self.node, &self.config);
         joined.staff = changes;
         let seat = &mut joined.seat;
+        let lane = joined.ext.as_ref().map_or(Lane::All, |ext| ext.lane);
         let ext = joined.ext.as_ref().map(|ext| ext.connected(self.node.arrive(seat, ext.resume)));
         let (uuid, sid) = (self.connection.to_string(), fresh_sid());
         let connected = Connected { writes: seat.principal().is_some(), uuid: &uuid, sid: &sid, ext };
         self.push(&reply::connected(&address(envelope, seat), connected));
+        // Whoever comes back and is told what was missed has been welcomed.
+        if lane == Lane::All && ext.and_then(|ext| ext.recovered) != Some(Ok(())) {
+            self.tell_welcome(seat);
+        }
         if joined.ext.is_none() {
             seat.listen(group, self.outbox.clone());
         }

@@ -23,6 +23,7 @@ use super::Site;
 use super::ask::{Answer, Asked, Body, BodyIfAny, IdempotencyKey, PageQuery, RequestEvent, channel_id};
 use super::filters::FilterChangeJson;
 use super::lines::{Why, carry_out};
+use super::own_lines::OwnLinesChangeJson;
 use super::people::PersonJson;
 use super::problem::{Failure, Problem};
 
@@ -211,6 +212,9 @@ struct AboutJson {
     /// What is otherwise in what lines may not say.
     #[serde(skip_serializing_if = "Option::is_none")]
     filter: Option<FilterChangeJson>,
+    /// What the channel says otherwise by itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    own_lines: Option<OwnLinesChangeJson>,
     /// The role that the user has since then.
     #[serde(skip_serializing_if = "Option::is_none")]
     given_role: Option<&'static str>,
@@ -296,6 +300,7 @@ fn about(deed: &Deed) -> AboutJson {
         }
         Deed::Unpin | Deed::Calm => blank,
         Deed::Run(change) => AboutJson { modes: Some(ModesChangeJson::from(change)), ..blank },
+        Deed::Say(change) => AboutJson { own_lines: Some(OwnLinesChangeJson::from(&**change)), ..blank },
         Deed::Filter(change) => AboutJson { filter: Some(FilterChangeJson::from(&**change)), ..blank },
         Deed::Panic(change, until) => {
             AboutJson { modes: Some(ModesChangeJson::from(change)), expires_at: Some(until.0), ..blank }

@@ -12,6 +12,7 @@ mod idempotency;
 mod lines;
 mod members;
 mod modes;
+mod own_lines;
 mod people;
 mod problem;
 mod questions;
@@ -111,6 +112,7 @@ fn paths() -> Paths {
         .routes(routes!(users::list_restrictions))
         .routes(routes!(users::list_roles))
         .routes(routes!(modes::read_modes))
+        .routes(routes!(own_lines::read_own_lines))
         .routes(routes!(filters::read_filter))
         .routes(routes!(filters::list_words))
         .routes(routes!(filters::read_site_filter))
@@ -142,6 +144,7 @@ fn paths() -> Paths {
         .routes(routes!(modes::change_modes))
         .routes(routes!(modes::panic))
         .routes(routes!(modes::end_panic))
+        .routes(routes!(own_lines::change_own_lines))
         .routes(routes!(filters::change_filter))
         .routes(routes!(filters::change_site_filter))
         .routes(routes!(filters::undo_site_act))

@@ -9,6 +9,7 @@ use crate::model::act::{Act, Deed, Lines, Pin, PinContent};
 use crate::model::id::{Cid, Seq, UserId};
 use crate::model::message::{Author, Extras};
 use crate::model::mode::{Group, ModeChange};
+use crate::model::own_lines::OwnLinesChange;
 use crate::model::principal::{Profile, Role};
 use crate::model::question::QuestionStatus;
 use crate::model::time::Millis;
@@ -66,6 +67,7 @@ enum StoredDeed {
     },
     Calm,
     Filter(StoredFilterChange),
+    OwnLines(StoredOwnLines),
     Mark {
         question: u64,
         status: String,
@@ -104,6 +106,20 @@ struct StoredModes {
     emoji_only: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     real_name: Option<bool>,
+}
+
+/// What is said otherwise; an empty text is one that is said no more.
+#[derive(Default, Serialize, Deserialize)]
+#[serde(default)]
+struct StoredOwnLines {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    welcome: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    joined: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    left: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kept: Option<bool>,
 }
 
 const GROUPS: [(Group, &str); 4] = [
@@ -151,6 +167,7 @@ pub(super) fn stored(act: &Act) -> StoredAct {
             Deed::Panic(change, until) => StoredDeed::Panic { modes: stored_modes(change), until: until.0 },
             Deed::Calm => StoredDeed::Calm,
             Deed::Filter(change) => StoredDeed::Filter(stored_change(change)),
+            Deed::Say(change) => StoredDeed::OwnLines(stored_own_lines(change)),
             Deed::Mark(question, status, version) => {
                 StoredDeed::Mark { question: question.0, status: status.word().to_owned(), version: *version }
             }
@@ -183,6 +200,18 @@ fn read_modes(stored: StoredModes) -> Option<ModeChange> {
         emoji_only: stored.emoji_only,
         real_name: stored.real_name,
     })
+}
+
+fn stored_own_lines(change: &OwnLinesChange) -> StoredOwnLines {
+    let text = |text: &Option<Option<String>>| text.clone().map(Option::unwrap_or_default);
+    let OwnLinesChange { welcome, joined, left, kept } = change;
+    StoredOwnLines { welcome: text(welcome), joined: text(joined), left: text(left), kept: *kept }
+}
+
+fn read_own_lines(stored: StoredOwnLines) -> OwnLinesChange {
+    let text = |text: Option<String>| text.map(|text| Some(text).filter(|text| !text.is_empty()));
+    let StoredOwnLines { welcome, joined, left, kept } = stored;
+    OwnLinesChange { welcome: text(welcome), joined: text(joined), left: text(left), kept }
 }
 
 pub(super) fn stored_person(author: &Author) -> StoredPerson {
@@ -244,6 +273,7 @@ pub(super) fn read(stored: StoredAct) -> Option<Act> {
             StoredDeed::Panic { modes, until } => Deed::Panic(read_modes(modes)?, Millis(until)),
             StoredDeed::Calm => Deed::Calm,
             StoredDeed::Filter(change) => Deed::Filter(Arc::new(read_change(change)?)),
+            StoredDeed::OwnLines(change) => Deed::Say(Arc::new(read_own_lines(change))),
             StoredDeed::Mark { question, status, version } => {
                 Deed::Mark(Seq(question), QuestionStatus::parse(&status)?, version)
             }
@@ -310,6 +340,12 @@ mod tests {
             marks: Some(None),
             directions: Some(Some(Measure::Refuse)),
         };
+        let own_lines = OwnLinesChange {
+            welcome: Some(Some("hi".to_owned())),
+            joined: Some(None),
+            left: Some(Some("{nickname}".to_owned())),
+            kept: Some(true),
+        };
         for deed in [
             Deed::Hide(Lines::One(Seq(7))),
             Deed::Hide(Lines::Of(user.clone())),
@@ -331,6 +367,8 @@ mod tests {
             Deed::Calm,
             Deed::Filter(Arc::new(FilterChange::default())),
             Deed::Mark(Seq(7), QuestionStatus::Selected, 3),
+            Deed::Say(Arc::new(OwnLinesChange::default())),
+            Deed::Say(Arc::new(own_lines)),
             Deed::Filter(Arc::new(filtered)),
             Deed::Undo(Seq(9)),
         ] {

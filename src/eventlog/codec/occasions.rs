@@ -7,6 +7,7 @@ use crate::model::id::{Cid, UserId};
 use crate::model::occasion::{
     Donation, Mission, MissionGroup, MissionStatus, Occasion, Party, Purpose, Rank, Subscribed,
 };
+use crate::model::own_lines::Visit;
 use crate::model::time::Millis;
 
 use super::acts::{StoredPerson, read_person, stored_person};
@@ -176,6 +177,7 @@ enum StoredNews {
     Gift(Box<StoredGift>),
     System(Box<StoredSystem>),
     Event(String),
+    Visit { uid: String, text: String },
 }
 
 #[derive(Serialize, Deserialize)]
@@ -206,6 +208,7 @@ pub(super) fn stored_announcement(announcement: &Announcement) -> StoredAnnounce
     let receiver = |receiver: &Receiver| (receiver.uid.to_string(), receiver.nickname.clone(), receiver.verified);
     let news = match news {
         News::Event(json) => StoredNews::Event(json.clone()),
+        News::Visit(visit) => StoredNews::Visit { uid: visit.uid.to_string(), text: visit.text.clone() },
         News::Gift(gift) => StoredNews::Gift(Box::new(StoredGift {
             id: gift.id.clone(),
             giver: gift.giver.as_ref().map(stored_person),
@@ -232,6 +235,7 @@ pub(super) fn read_announcement(stored: StoredAnnouncement) -> Option<Announceme
     };
     let news = match stored.news {
         StoredNews::Event(json) => News::Event(json),
+        StoredNews::Visit { uid, text } => News::Visit(Visit { uid: UserId::parse(&uid)?, text }),
         StoredNews::Gift(gift) => News::Gift(Gift {
             id: gift.id,
             giver: match gift.giver {
@@ -348,6 +352,7 @@ mod tests {
             News::System(system(None)),
             News::System(system(Some((someone(), someone())))),
             News::Event(r#"{"type":"X"}"#.to_owned()),
+            News::Visit(Visit { uid: UserId::parse("u").unwrap(), text: "u has come".to_owned() }),
         ] {
             let announcement = Announcement { cid: Cid::parse("c").unwrap(), key: "k".to_owned(), news };
             comes_back(Body::Announced(Arc::new(announcement)));

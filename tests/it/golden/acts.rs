@@ -129,6 +129,7 @@ pub(super) fn asked_again(cmd: u64, envelope: &Envelope<'_>, example: &Value) ->
             again["version"] = version.into();
             named(again, name)
         }
+        Wish::Say(_) => unreachable!("no request of the socket asks for it"),
         Wish::Undo(Seq(place)) => {
             again["undo"] = place.into();
             again

@@ -105,7 +105,13 @@ impl Manners {
             Deed::Calm => self.panic = None,
             Deed::Filter(change) => self.filter(seq, change),
             Deed::Undo(act) => self.undo(act.0, seq, at),
-            Deed::Hide(_) | Deed::Show(_) | Deed::Pin(_) | Deed::Unpin | Deed::Kick(_) | Deed::Mark(..) => {}
+            Deed::Hide(_)
+            | Deed::Show(_)
+            | Deed::Pin(_)
+            | Deed::Unpin
+            | Deed::Kick(_)
+            | Deed::Mark(..)
+            | Deed::Say(_) => {}
         }
     }
 

@@ -260,6 +260,7 @@ impl Truth {
             Deed::Lift(_)
             | Deed::Run(_)
             | Deed::Filter(_)
+            | Deed::Say(_)
             | Deed::Kick(_)
             | Deed::Block(..)
             | Deed::Appoint(..)

@@ -1,6 +1,7 @@
 //! What goes beside the log over the socket: whispers, and who is here.
 
 use crate::model::refusal::Refusal;
+use crate::node::Seat;
 use crate::proto::asides;
 use crate::proto::cmd::Cmd;
 use crate::proto::envelope::Envelope;
@@ -29,6 +30,13 @@ impl Session {
             Whispering::Block(user, block) => self.node.block_whispers(seat, &user, block)?,
         }
         Ok(asides::takes_whispers(&to))
+    }
+
+    /// Says what the channel says to whoever joins.
+    pub(super) fn tell_welcome(&self, seat: &Seat) {
+        if let Some(line) = self.node.welcome_line(seat) {
+            self.push(&asides::push(seat.cid(), &line));
+        }
     }
 
     /// Says who is here, and takes note of whether anybody looks at this session.
