@@ -37,6 +37,7 @@ impl World {
             }
         }
         self.judge_told(&mut wrong);
+        self.judge_names(&mut wrong);
         self.judge_strangers(&mut wrong);
         self.judge_machines(&mut wrong);
         self.wrong = wrong;
@@ -93,6 +94,7 @@ impl World {
         }
         if lane == "all" {
             self.judge_events(uid, cid, reader, wrong);
+            self.judge_visits(uid, cid, reader, wrong);
         }
         for ((after, upto), left) in &reader.lefts {
             let there = self.truth.lines.range(after + 1..=*upto).filter(|(_, line)| line.cid == cid && !line.shadowed);

@@ -8,6 +8,7 @@
 //! every time.
 
 mod crowd;
+mod guests;
 mod judge;
 mod ledger;
 mod manners;
@@ -114,6 +115,8 @@ fn every_planted_fault_is_noticed() {
         Planted::LosesMarks,
         Planted::Miscounts,
         Planted::LosesNews,
+        Planted::LosesVisits,
+        Planted::SharesNames,
         Planted::SpellsOut,
         Planted::RetriesBecomeLines,
         Planted::LosesAcked,

@@ -27,6 +27,10 @@ pub(super) enum Planted {
     Miscounts,
     /// What the site tells is told to nobody.
     LosesNews,
+    /// What the channel says of those who come and go is told to nobody.
+    LosesVisits,
+    /// Two guests are called the same.
+    SharesNames,
     /// What was shown again says what it is when it is hidden.
     SpellsOut,
     /// A retry is a line of its own.
@@ -57,6 +61,9 @@ impl World {
         }
         if self.planted == Some(Planted::LosesNews) && message["bdy"]["type"] == "SIMULATED" {
             message["bdy"] = json!({});
+        }
+        if self.planted == Some(Planted::LosesVisits) && message["bdy"][0]["msgTypeCode"] == 30 {
+            message["bdy"] = json!([{}]);
         }
         if self.planted == Some(Planted::SpellsOut) && message["bdy"]["blindType"] == "HIDDEN" {
             let told = message["bdy"]["seqs"][0].as_u64().and_then(|seq| self.truth.lines.get(&seq));
@@ -110,6 +117,8 @@ impl World {
             | Planted::LosesMarks
             | Planted::Miscounts
             | Planted::LosesNews
+            | Planted::LosesVisits
+            | Planted::SharesNames
             | Planted::SpellsOut
             | Planted::RetriesBecomeLines
             | Planted::LosesAcked

@@ -21,6 +21,10 @@ pub(super) enum Op {
     Ask { viewer: usize },
     /// The site tells of a donation, or of an event when it is 0.
     Tell { machine: usize, paid: u64 },
+    /// The channel says who comes and goes, kept when it is 2, not kept when it is 1, or no longer.
+    Greet { machine: usize, how: usize },
+    /// A guest chooses a name.
+    Name { machine: usize, name: usize },
     /// A viewer votes for a question, or takes that back when it is 0.
     Vote { viewer: usize, question: usize, up: u64 },
     /// A question gets a status, by the version that it has or, when that is 0, by the one before.
@@ -152,7 +156,8 @@ fn draw(chance: &mut StdRng) -> Op {
         69..73 => Op::Slow { viewer, bytes: chance.random_range(0..3_000) },
         73..76 => Op::Quick { viewer },
         76..84 => Op::Turn { machine, turns: chance.random_range(0..6) },
-        84..92 => Op::Run { machine, millis: chance.random_range(0..400) },
+        84..91 => Op::Run { machine, millis: chance.random_range(0..400) },
+        91..92 => draw_guest(chance, machine),
         92..94 => draw_question(chance, machine, viewer),
         94..96 => Op::Wait { seconds: chance.random_range(1..20) },
         96..98 => Op::Lag,
@@ -167,6 +172,13 @@ fn draw_question(chance: &mut StdRng, machine: usize, viewer: usize) -> Op {
         5..7 => Op::Tell { machine, paid: seen % 2 },
         1..3 => Op::Vote { viewer, question, up: u64::from(seen > 0) },
         _ => Op::Mark { machine, question, status: chance.random_range(0..4), seen },
+    }
+}
+
+fn draw_guest(chance: &mut StdRng, machine: usize) -> Op {
+    match chance.random_range(0..2) {
+        0 => Op::Greet { machine, how: [0, 1, 2, 2, 2][chance.random_range(0..5)] },
+        _ => Op::Name { machine, name: chance.random_range(0..3) },
     }
 }
 
@@ -200,6 +212,8 @@ impl fmt::Display for Op {
             Self::Send { viewer } => write!(f, "send {viewer}"),
             Self::Ask { viewer } => write!(f, "ask {viewer}"),
             Self::Tell { machine, paid } => write!(f, "tell {machine} {paid}"),
+            Self::Greet { machine, how } => write!(f, "greet {machine} {how}"),
+            Self::Name { machine, name } => write!(f, "name {machine} {name}"),
             Self::Vote { viewer, question, up } => write!(f, "vote {viewer} {question} {up}"),
             Self::Mark { machine, question, status, seen } => write!(f, "mark {machine} {question} {status} {seen}"),
             Self::Burst { viewer } => write!(f, "burst {viewer}"),
@@ -251,6 +265,8 @@ impl FromStr for Op {
             "send" => Self::Send { viewer: number()? },
             "ask" => Self::Ask { viewer: number()? },
             "tell" => Self::Tell { machine: number()?, paid: number()? as u64 },
+            "greet" => Self::Greet { machine: number()?, how: number()? },
+            "name" => Self::Name { machine: number()?, name: number()? },
             "vote" => Self::Vote { viewer: number()?, question: number()?, up: number()? as u64 },
             "mark" => Self::Mark { machine: number()?, question: number()?, status: number()?, seen: number()? as u64 },
             "burst" => Self::Burst { viewer: number()? },

@@ -9,6 +9,7 @@ use madang::model::filter::Measure;
 use madang::model::message::{Kind, Line};
 use madang::model::question::Vote;
 
+use super::guests::Guests;
 use super::ledger::Ledger;
 use super::manners::Manners;
 
@@ -78,6 +79,7 @@ pub(super) struct Truth {
     pub(super) acts: Vec<u64>,
     manners: Manners,
     pub(super) ledger: Ledger,
+    pub(super) guests: Guests,
     /// Events that the site has told, by place: their broadcasts and numbers.
     pub(super) told: BTreeMap<u64, (String, u64)>,
     /// The time of each author's last line.
@@ -109,11 +111,13 @@ impl Truth {
             Body::Closed { cid } if self.on_air.as_deref() == Some(cid.as_str()) => self.on_air = None,
             Body::Line(line) => self.line(seq, logged.event.at.0, line),
             Body::Announced(announcement) if self.on_air.as_deref() == Some(announcement.cid.as_str()) => {
+                self.guests.visit(seq, announcement);
                 let News::Event(json) = &announcement.news else { return };
                 let event: serde_json::Value = serde_json::from_str(json).unwrap();
                 self.told.insert(seq, (announcement.cid.to_string(), event["number"].as_u64().unwrap()));
             }
             Body::Vote(vote) => self.vote(seq, logged.event.at.0, vote),
+            Body::Named(naming) => self.guests.name(naming),
             Body::Act(act) => self.act(seq, logged.event.at.0, &act.deed),
             Body::Lapsed { act } => {
                 self.manners.lapse(act.0, logged.event.at.0);
@@ -128,6 +132,7 @@ impl Truth {
                 self.lines.values_mut().filter(|line| line.uid == uid.as_str()).for_each(|line| line.erased = true);
                 self.forget_notices();
                 self.manners.wipe(uid.as_str());
+                self.guests.wipe(seq, uid.as_str());
                 let lines = &self.lines;
                 self.ledger.wipe(uid.as_str(), |place| lines[&place].uid == uid.as_str());
                 self.last.remove(uid.as_str());

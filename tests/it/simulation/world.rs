@@ -126,6 +126,8 @@ pub(super) struct World {
     next_told: u64,
     /// What the site was told that it has told: places and numbers.
     pub(super) told: Vec<(u64, u64)>,
+    /// Guests who were told what they are called: who, and what.
+    pub(super) welcomed: Vec<(String, String)>,
     /// What has happened to the log for which a push may tell of a gap.
     pub(super) scars: Scars,
     pub(super) truth: Truth,
@@ -143,7 +145,7 @@ fn machine(log: &Memory, seed: u64, now: i64, hidden: HashMap<u64, u64>) -> Mach
     let faults = Faults { full: 0.02, failed: 0.04, lost_acks: 0.06, doubled: 0.06, delay: Duration::from_millis(40) };
     let flaky = Flaky::new(log.clone(), faults, seed);
     let rules = Rules { sends: None, questions_per_minute: 1_000, ..Rules::default() };
-    let config = Config { rules, idle: Duration::from_millis(300), ..Config::default() };
+    let config = Config { rules, guests: true, idle: Duration::from_millis(300), ..Config::default() };
     let yard = runtime.block_on(Yard::over(Arc::new(flaky), config));
     yard.clock.advance(now);
     Machine { runtime, yard, hidden, strangers: Vec::new() }
@@ -191,6 +193,7 @@ impl World {
             next_send: 0,
             next_told: 0,
             told: Vec::new(),
+            welcomed: Vec::new(),
             scars: Scars::default(),
             truth: Truth::default(),
             seen: Seq::default(),
@@ -230,6 +233,8 @@ impl World {
             Op::Ask { viewer } => self.send(viewer % VIEWERS, false, 40, ""),
             Op::Curse { viewer } => self.send(viewer % VIEWERS, false, if viewer % 2 == 0 { 1 } else { 40 }, CURSE),
             Op::Tell { machine, paid } => self.tell(machine % MACHINES, paid > 0),
+            Op::Greet { machine, how } => self.greet(machine % MACHINES, how),
+            Op::Name { machine, name } => self.name(machine % MACHINES, name),
             Op::Vote { viewer, question, up } => self.vote(viewer % VIEWERS, question, up > 0),
             Op::Mark { machine, question, status, seen } => {
                 let status = QuestionStatus::ALL[status % 4];
@@ -487,7 +492,7 @@ impl World {
         (!places.is_empty()).then(|| Name::Place(Seq(places[line % places.len()])))
     }
 
-    fn act(&mut self, machine: usize, wish: Option<Wish>) {
+    pub(super) fn act(&mut self, machine: usize, wish: Option<Wish>) {
         let Some(wish) = wish else { return };
         self.scars.acted = true;
         self.scars.shown_again |= matches!(wish, Wish::Show(_) | Wish::Undo(_));

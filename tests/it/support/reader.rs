@@ -31,6 +31,8 @@ pub(crate) struct Reader {
     pub(crate) lefts: Vec<((u64, u64), u64)>,
     /// Numbers of events that the site has told.
     pub(crate) events: Vec<u64>,
+    /// What the channel has said of those who come and go, by place.
+    pub(crate) visits: BTreeMap<u64, String>,
     /// The newest count of members.
     pub(crate) members: Option<(u64, u64)>,
 }
@@ -142,6 +144,13 @@ impl Reader {
     fn hear_act(&mut self, message: &Value) {
         let body = &message["bdy"];
         self.events.extend(body["number"].as_u64().filter(|_| body["type"] == "SIMULATED"));
+        // Lines of the system that aren't for staff.
+        let for_all = |item: &Value| item["extras"].as_str().is_some_and(|extras| extras.contains("COMMON_USER"));
+        if let (93102, Some(seq), true) =
+            (message["cmd"].as_u64().unwrap_or_default(), body[0]["seq"].as_u64(), for_all(&body[0]))
+        {
+            self.visits.insert(seq, body[0]["msg"].as_str().unwrap().to_owned());
+        }
         if message["cmd"] == 94010 {
             self.notice = body.clone();
         }
