@@ -55,8 +55,9 @@ def check(holds, what):
 class Gateway:
     """A gateway in a process of its own, on a socket that this process listens on."""
 
-    def __init__(self, folder, listener=None):
+    def __init__(self, folder, listener=None, settings=None):
         self.folder = folder
+        self.settings = settings or {}
         self.listener = listener or socket.create_server(("127.0.0.1", 0), backlog=1024)
         self.address = "127.0.0.1:%d" % self.listener.getsockname()[1]
         self.process = None
@@ -67,6 +68,7 @@ class Gateway:
         environment["MADANG_CHAT__EMOJI_URL_PREFIXES"] = EMOJIS
         # A crowd of one address.
         environment["MADANG_LIMITS__CONNECTIONS_PER_ADDRESS"] = "5000"
+        environment.update(self.settings)
         # As systemd passes a socket: file 3, and the process's own id beside it.
         script = 'exec 3<&0 </dev/null; LISTEN_FDS=1 LISTEN_PID=$$ exec "$0" serve --admin-listen 127.0.0.1:0 --data "$1"'
         self.process = await asyncio.create_subprocess_exec(
@@ -104,6 +106,17 @@ class Gateway:
         )
         answer = await asyncio.to_thread(lambda: urllib.request.urlopen(request, timeout=PATIENCE).read())
         return json.loads(answer)
+
+    async def guest(self, cid, nickname):
+        """Makes somebody a guest, as a page would ask for it."""
+        request = urllib.request.Request(
+            f"http://{self.address}/guests",
+            data=json.dumps(dict(channelId=cid, nickname=nickname)).encode(),
+            headers={"Content-Type": "application/json"},
+        )
+        answer = json.loads(await asyncio.to_thread(lambda: urllib.request.urlopen(request, timeout=PATIENCE).read()))
+        check(answer["code"] == 200, f"{nickname} is a guest: {answer}")
+        return answer["content"]
 
     async def on_air(self):
         """Opens a channel with a broadcast; gives its cid."""
@@ -520,6 +533,45 @@ async def specials_arrive(library, gateway, clients):
     await late.hears("recent", text=f"line {between}")
 
 
+async def the_channel_speaks(library, gateway, clients):
+    """Whoever joins is welcomed; who comes and goes is told, kept or not; nothing is thrown, and no line is lost."""
+    cid = await gateway.on_air()
+    texts = dict(welcome="어서 오세요", joined="{nickname} came", left="{nickname} left")
+    await gateway.site(f"/channels/{CHANNEL}/own-lines", dict(texts, kept=False))
+    watcher = await (await clients(library, cid=cid)).connected()
+    welcome = await watcher.hears("system", title="어서 오세요")
+    check((welcome["description"], welcome["roles"], welcome["target"]) == ("어서 오세요", 5, None), f"a welcome: {welcome}")
+    first = await RawSender(gateway, cid, gateway.login("u-mina", "Mina")).start()
+    await watcher.hears("system", title="Mina came")
+    first.send("hello")
+    await watcher.hears("chat", text="hello")
+    await gateway.site(f"/channels/{CHANNEL}/own-lines", dict(kept=True))
+    await RawSender(gateway, cid, gateway.login("u-jisu", "Jisu")).start()
+    await watcher.hears("system", title="Jisu came")
+    first.writer.close()
+    await watcher.hears("system", title="Mina left", patience=25)
+    late = await (await clients(library, cid=cid)).connected()
+    await late.hears("system", title="어서 오세요")
+    late.do("recent", count=50)
+    await late.hears("recent", text="hello")
+
+
+async def guests_have_names(library, gateway, clients):
+    """A guest chooses a name, and talks by a library that takes the guest's token for a login; others see name, colour and title."""
+    cid = await gateway.on_air()
+    guest = await gateway.guest(cid, "졸린 고양이")
+    watcher = await (await clients(library, cid=cid)).connected()
+    talker = await (await clients(library, cid=cid, login=guest["accessToken"])).connected()
+    talker.do("send", text="야옹")
+    line = await watcher.hears("chat", text="야옹")
+    expected = dict(uid=guest["userIdHash"], nickname="졸린 고양이", color=guest["colorCode"])
+    check(all(line[key] == value for key, value in expected.items()), f"{expected}, not {line}")
+    await talker.hears("chat", text="야옹")
+
+
+guests_have_names.settings = dict(MADANG_AUTH__GUESTS="true", MADANG_AUTH__GUEST_TITLE="손님")
+
+
 async def moderates(library, gateway, clients):
     """A bot moderates a room of a thousand that types, by its library's own calls."""
     cid = await gateway.on_air()
@@ -679,12 +731,16 @@ async def restart(library, gateway, clients):
         await again.kill()
 
 
-SCENARIOS = [anonymous_read, login_and_send, recent_chat, profile_extras_emojis, ten_thousand_lines, too_fast, moderation_is_heard, specials_arrive, moderates, words_are_prohibited, refused_at_the_gate, unknown_channel, restart]
+SCENARIOS = [
+    anonymous_read, login_and_send, recent_chat, profile_extras_emojis, ten_thousand_lines, too_fast, moderation_is_heard,
+    specials_arrive, the_channel_speaks, guests_have_names, moderates, words_are_prohibited, refused_at_the_gate,
+    unknown_channel, restart,
+]
 
 
 async def run(library, scenario):
     folder = tempfile.mkdtemp(prefix="madang-clients-")
-    gateway, started = Gateway(folder), []
+    gateway, started = Gateway(folder, settings=getattr(scenario, "settings", None)), []
 
     async def clients(library, **asked):
         client = Client(library, gateway, **asked)

@@ -12,7 +12,7 @@ use madang::bus::local::Local;
 use madang::eventlog::EventLog;
 use madang::eventlog::memory::Memory;
 use madang::model::act::Wish;
-use madang::model::id::{ChannelId, Seq, UserId};
+use madang::model::id::{ChannelId, Cid, Seq, UserId};
 use madang::model::principal::Role;
 use madang::node::{Config, Rules};
 
@@ -249,4 +249,38 @@ fn the_sites_backend_is_told_who_is_here() {
     assert!(!member["nickname"].as_str().unwrap().is_empty() && member["joinedAt"].is_i64());
     assert_eq!(gateway.site("GET", "/v1/channels/demo/members?cursor=%20", "").0, 400);
     assert_eq!(gateway.site("GET", "/v1/channels/demo/members?limit=x", "").0, 400);
+}
+
+#[tokio::test]
+async fn nineteen_thousand_members_are_listed_page_by_page_and_to_staff_alone() {
+    const MANY: usize = 19_000;
+    let yard = Yard::new().await;
+    let mut viewer = joins(&yard, "a-viewer", Role::Viewer).await;
+    let mut staff = joins(&yard, "m", Role::ChatManager).await;
+    let cid = Cid::parse("demo").unwrap();
+    let mut crowd = Vec::with_capacity(MANY);
+    for number in 2..MANY {
+        let token = yard.token(&format!("u{number:05}"), Role::Viewer);
+        let standing = yard.node.check_token(&token).await.unwrap();
+        crowd.push(yard.node.enter(&cid, standing, None).await.unwrap());
+    }
+    assert_eq!(asks(&mut viewer, 5201, json!({})).await["retCode"], 403, "there are too many for everybody to know");
+    let (mut all, mut cursor, mut pages) = (Vec::with_capacity(MANY), Value::Null, 0);
+    loop {
+        yard.clock.advance(500);
+        let mut body = json!({"size": 100});
+        if cursor.is_string() {
+            body["cursor"] = cursor;
+        }
+        let page = asks(&mut staff, 5201, body).await;
+        assert_eq!((&page["retCode"], &page["bdy"]["userCnt"]), (&json!(0), &json!(MANY)));
+        assert!(page.to_string().len() <= 61_440);
+        all.extend(names(&page).iter().map(|name| (*name).to_owned()));
+        (cursor, pages) = (page["bdy"]["nextCursor"].clone(), pages + 1);
+        if cursor.is_null() {
+            break;
+        }
+    }
+    assert_eq!((all.len(), pages), (MANY, MANY / 100 + 1));
+    assert!(all.is_sorted() && all.windows(2).all(|pair| pair[0] != pair[1]));
 }

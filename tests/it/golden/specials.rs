@@ -7,12 +7,15 @@ use time::macros::{format_description, offset};
 use time::{Date, PrimitiveDateTime, Time};
 
 use madang::model::announcement::{Announcement, Gift, News, Receiver, SystemLine};
+use madang::model::aside::Aside;
 use madang::model::id::{ChannelId, Cid, EventId, Seq, UserId};
 use madang::model::item::{AnnouncedView, LineView, View};
 use madang::model::message::{Author, Draft, Kind, Line, Status};
 use madang::model::occasion::{Donation, Mission, Occasion, Purpose, Rank, Subscribed};
+use madang::model::own_lines::OwnLine;
 use madang::model::principal::Role;
 use madang::model::time::Millis;
+use madang::proto::asides;
 use madang::proto::request::events;
 use madang::proto::special::{mission_group, mission_status};
 
@@ -32,6 +35,13 @@ pub(super) fn special_again(example: &Value) -> String {
             announced(example, News::Gift(gift), with.get("receiverUserIdHash").is_some())
         }
         _ if with.get("params").is_some() => system_again(example),
+        // What the channel says by itself is as short as it is long.
+        _ if item["msg"] == with["description"] => {
+            let cid = Cid::parse(&text(&example["cid"])).unwrap();
+            let members = item["mbrCnt"].as_u64().unwrap().try_into().unwrap();
+            let time = Millis(item["msgTime"].as_i64().unwrap());
+            asides::push(&cid, &Aside::Line(OwnLine { text: text(&item["msg"]), time, members }))
+        }
         _ => {
             let line = SystemLine {
                 title: text(&item["msg"]),

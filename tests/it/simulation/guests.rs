@@ -59,9 +59,10 @@ impl Guests {
 impl World {
     /// The channel says who comes and goes, kept or not, or no longer.
     pub(super) fn greet(&mut self, machine: usize, how: usize) {
-        let text = |text: &str| (how % 3 > 0).then(|| text.to_owned());
+        let (tells, kept) = [(false, false), (true, false), (true, true)][how % 3];
+        let text = |text: &str| tells.then(|| text.to_owned());
         let (joined, left) = (Some(text("{nickname} came")), Some(text("{nickname} left")));
-        let change = OwnLinesChange { welcome: Some(text("hello")), joined, left, kept: Some(how % 3 == 2) };
+        let change = OwnLinesChange { welcome: Some(text("hello")), joined, left, kept: Some(kept) };
         self.act(machine, Some(Wish::Say(change)));
     }
 
