@@ -110,7 +110,9 @@ async fn next_line(typed: &mut Option<Lines<BufReader<Stdin>>>) -> Option<String
 
 fn show(heard: &Heard, waiting: &mut HashSet<String>) {
     for line in &heard.lines {
-        println!("[{}] {}: {}", line.members, shown(&line.nickname), shown(&line.text));
+        // Nobody's lines: the system's, and the channel's own.
+        let by = if line.nickname.is_empty() { "*".to_owned() } else { format!("{}:", shown(&line.nickname)) };
+        println!("[{}] {by} {}", line.members, shown(&line.text));
     }
     let ours = heard.tid.as_ref().is_some_and(|tid| heard.cmd == Some(Cmd::SEND_CHAT.reply()) && waiting.remove(tid));
     if ours && heard.code != 0 {

@@ -15,6 +15,9 @@ const LONGEST_CODES: usize = 30;
 /// What the names begin with that guests get who choose none.
 pub const GIVEN: &str = "guest-";
 
+/// Looks after the first: one is enough for every single character.
+const MOST_LOOKS: usize = 3;
+
 /// Numbers that are tried behind a name that is taken.
 const TRIED: std::ops::RangeInclusive<u32> = 2..=99;
 
@@ -53,6 +56,19 @@ pub fn clean(wish: &str) -> Result<String, &'static str> {
 /// What of a name is seen at a glance: names with the same looks are the same to whoever reads them. Look-alikes as one of
 /// them (UTS 39), Latin letters without case, no marks, blanks and punctuation; `i`, `l` and `1` are one, `o` and `0` another.
 pub fn looks(name: &str) -> String {
+    let mut seen = one_look(name);
+    for _ in 0..MOST_LOOKS {
+        let again = one_look(&seen);
+        if again == seen {
+            break;
+        }
+        seen = again;
+    }
+    seen
+}
+
+/// What something looks like may look like something else again.
+fn one_look(name: &str) -> String {
     // As it is written first: what a capital looks like, its small letter often doesn't.
     let written: String = skeleton(&name.nfkc().collect::<String>()).collect();
     let bones: String = skeleton(&written.to_lowercase()).filter(|character| !is_accent(*character)).collect();
@@ -107,7 +123,7 @@ mod tests {
 
     #[test]
     fn names_that_look_the_same_have_the_same_looks() {
-        let groups: [&[&str]; 9] = [
+        let groups: [&[&str]; 10] = [
             &[
                 "paypal",
                 "PayPal",
@@ -126,6 +142,7 @@ mod tests {
             &["admin", "ADMIN", "аdmin", "adm1n", "𝐚𝐝𝐦𝐢𝐧"],
             &["스트리머Kim", "스트리머Кіm", "스트리머 ΚΙΜ"],
             &["modern", "rnodern"],
+            &["10", "⏨", "lo"],
             &["ㅋㅋ", "ㅋ ㅋ"],
             &["🐶", "🐶!"],
         ];

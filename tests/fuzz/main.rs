@@ -24,15 +24,16 @@ use madang::eventlog::{EventLog, Snapshot, codec};
 use madang::feed::Encoder;
 use madang::model::event::Body;
 use madang::model::filter::{Entry, Filter, Measure, Repeats};
-use madang::model::id::{ChannelId, EventId, Seq, UserId};
+use madang::model::id::{ChannelId, Cid, EventId, Seq, UserId};
 use madang::model::message::Extras;
 use madang::model::principal::Standing;
 use madang::model::time::Millis;
 use madang::node::{Config as NodeConfig, Node, Parts};
 use madang::policy::filter::{self, Engine};
+use madang::policy::names;
 use madang::proto::envelope::Envelope;
 use madang::proto::heard;
-use madang::proto::request::{self, acts, filters};
+use madang::proto::request::{self, acts, asides, filters, questions};
 
 const SECRET: &str = "a secret for fuzzing that is long enough";
 
@@ -120,12 +121,19 @@ fn a_message() {
         if let Ok(asked) = request::recent_chat(envelope.body) {
             assert!((1..=200).contains(&asked.count));
         }
-        let acts = [acts::hide, acts::kick, acts::block, acts::penalty, acts::role, acts::modes, filters::filter];
+        let people = [acts::kick, acts::block, acts::penalty, acts::role];
+        let acts = people.into_iter().chain([acts::hide, acts::modes, filters::filter, questions::mark]);
         let pin = acts::pin(envelope.body, 4_096);
-        for asked in acts.map(|read| read(envelope.body)).into_iter().chain([pin]).flatten() {
+        for asked in acts.map(|read| read(envelope.body)).chain([pin]).flatten() {
             assert!(asked.reason.chars().count() <= 200);
         }
         let _ = acts::hidden_line(envelope.body);
+        let _ = questions::vote(envelope.body);
+        let _ = questions::list(envelope.body, &Cid::parse("demo").unwrap());
+        let _ = asides::whisper(envelope.body, 4_096);
+        if let Ok(asked) = asides::members(envelope.body) {
+            assert!((1..=100).contains(&asked.size));
+        }
     });
 }
 
@@ -170,7 +178,8 @@ fn a_snapshot() {
         runtime.block_on(async {
             let log = Memory::new(Arc::default());
             let channel = ChannelId::parse("c").unwrap();
-            let snapshot = Snapshot { seq: Seq(70), version: 2, bytes: bytes.into() };
+            // The one that is written now: an older one is folded from the log again where that has it all.
+            let snapshot = Snapshot { seq: Seq(70), version: 4, bytes: bytes.into() };
             log.put_snapshot(&channel, snapshot).await.unwrap();
             let clock = Arc::new(Manual::at(Millis(1_790_000_100_000)));
             let encoders: Vec<Arc<dyn Encoder>> = vec![Arc::new(ChatEncoder)];
@@ -211,6 +220,22 @@ fn settings() {
             let told = config.masked();
             assert!(toml::from_str::<toml::Value>(&told).is_ok(), "{told}");
         }
+    });
+}
+
+#[test]
+fn a_name() {
+    let corpus = corpus("name");
+    check!().for_each(|choices: &[u8]| {
+        let wish = String::from_utf8_lossy(&twisted(&corpus, choices)).into_owned();
+        let looks = names::looks(&wish);
+        assert_eq!(names::looks(&looks), looks, "what it looks like looks like itself");
+        let Ok(name) = names::clean(&wish) else { return };
+        assert_eq!(names::clean(&name).as_deref(), Ok(&*name), "what is shown can be chosen");
+        assert!(name.chars().count() <= 30 && !names::looks(&name).is_empty());
+        let taken = names::looks(&name);
+        let other = names::suggest(&name, |looks| looks == taken).expect("98 numbers");
+        assert!(names::clean(&other).is_ok() && names::looks(&other) != taken, "{other} for {name}");
     });
 }
 
