@@ -16,7 +16,7 @@ use crate::model::time::Millis;
 use super::cmd::Cmd;
 use super::profile::{json, profile_string, role_code};
 use super::push::{ChatItem, Place};
-use super::word::{Dialect, SERVICE, group_name};
+use super::word::group_name;
 
 /// Times without a zone on this wire are Korean.
 const KOREA: UtcOffset = offset!(+9);
@@ -150,29 +150,9 @@ pub(super) fn system_extras(
 pub(super) fn system(place: &Place<'_>, system: &SystemView) -> String {
     let (title, description) = words(system);
     let extras = system_extras(description, style(&system.deed), true, Some((&system.by, &system.target)));
-    let ext = place.dialect() == Dialect::Ext;
-    json(&[ChatItem {
-        service: SERVICE,
-        cid: place.cid.as_str(),
-        members: place.members,
-        uid: SYSTEM,
-        profile: Some("{}".to_owned()),
-        msg: title,
-        msg_type_code: SYSTEM_TYPE,
-        msg_status_type: "NORMAL",
-        extras,
-        ctime: system.time.0,
-        utime: system.time.0,
-        msg_tid: None,
-        cuid: None,
-        msg_time: system.time.0,
-        msg_id: ext.then(|| system.id.to_string()),
-        seq: ext.then_some(system.seq.0),
-        question_no: None,
-        version: None,
-        votes: None,
-        change_seq: None,
-    }])
+    let blank = ChatItem::blank(place.cid, place.members, system.time, (SYSTEM_TYPE, SYSTEM));
+    let placed = blank.placed(place, system.id, system.seq);
+    json(&[ChatItem { profile: Some("{}".to_owned()), msg: title, extras, ..placed }])
 }
 
 fn style(deed: &Deed) -> u8 {

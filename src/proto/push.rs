@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::model::id::{ChannelId, Cid, Epoch, Seq};
+use crate::model::id::{ChannelId, Cid, Epoch, EventId, Seq};
 use crate::model::item::{Item, LineView, View};
 use crate::model::time::Millis;
 
@@ -80,6 +80,40 @@ pub(super) struct ChatItem<'a> {
     pub(super) votes: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) change_seq: Option<u64>,
+}
+
+impl<'a> ChatItem<'a> {
+    /// One that says nothing yet, of this type and by this identity.
+    pub(super) fn blank(cid: &'a Cid, members: u32, time: Millis, (code, uid): (u8, &'a str)) -> Self {
+        Self {
+            service: SERVICE,
+            cid: cid.as_str(),
+            members,
+            uid,
+            profile: None,
+            msg: "",
+            msg_type_code: code,
+            msg_status_type: "NORMAL",
+            extras: String::new(),
+            ctime: time.0,
+            utime: time.0,
+            msg_tid: None,
+            cuid: None,
+            msg_time: time.0,
+            msg_id: None,
+            seq: None,
+            question_no: None,
+            version: None,
+            votes: None,
+            change_seq: None,
+        }
+    }
+
+    /// The same with its place in the log, for those who are told places.
+    pub(super) fn placed(self, place: &Place<'_>, id: EventId, seq: Seq) -> Self {
+        let ext = place.dialect() == Dialect::Ext;
+        Self { msg_id: ext.then(|| id.to_string()), seq: ext.then_some(seq.0), ..self }
+    }
 }
 
 /// Encodes `items` as as few messages as stay within `limit` bytes each, and hands each to `message`: lines together in
@@ -226,27 +260,17 @@ impl Stretch {
 fn chat_item<'a>(line: &'a LineView, place: &Place<'a>) -> ChatItem<'a> {
     let dialect = place.dialect();
     let question = line.question().filter(|_| dialect == Dialect::Ext);
+    let by = (dialect.kind(line.kind()), line.author().uid.as_str());
     ChatItem {
-        service: SERVICE,
-        cid: line.cid().as_str(),
-        members: place.members,
-        uid: line.author().uid.as_str(),
         profile: special::profile(line.author()),
         msg: line.text(),
-        msg_type_code: dialect.kind(line.kind()),
         msg_status_type: dialect.status(line.kind(), line.status(), line.question()),
         extras: special::extras(line, place.channel),
-        ctime: line.time().0,
-        utime: line.time().0,
-        msg_tid: None,
-        cuid: None,
-        msg_time: line.time().0,
-        msg_id: (dialect == Dialect::Ext).then(|| line.id().to_string()),
-        seq: (dialect == Dialect::Ext).then(|| line.seq().0),
         question_no: question.map(|question| question.number),
         version: question.map(|question| question.version),
         votes: question.map(|question| question.votes),
         change_seq: question.map(|question| question.changed.0),
+        ..ChatItem::blank(line.cid(), place.members, line.time(), by).placed(place, line.id(), line.seq())
     }
 }
 

@@ -16,7 +16,6 @@ use super::cmd::Cmd;
 use super::people::{self, MODE_CHANGE, SYSTEM, SYSTEM_TYPE, korean_time};
 use super::profile::{ExtrasJson, extras_json, extras_string, json, profile_string};
 use super::push::{ChatItem, Place};
-use super::word::{Dialect, SERVICE};
 
 /// Who gave what has no giver who wants to be named (facts, 2.3).
 const ANONYMOUS: &str = "anonymous";
@@ -230,29 +229,7 @@ pub(super) fn announced(place: &Place<'_>, view: &AnnouncedView) -> Vec<(Cmd, St
 
 /// A special item with no other author than the wire's own.
 fn item<'a>(place: &Place<'a>, view: &AnnouncedView, code: u8, uid: &'a str) -> ChatItem<'a> {
-    let ext = place.dialect() == Dialect::Ext;
-    ChatItem {
-        service: SERVICE,
-        cid: place.cid.as_str(),
-        members: place.members,
-        uid,
-        profile: None,
-        msg: "",
-        msg_type_code: code,
-        msg_status_type: "NORMAL",
-        extras: String::new(),
-        ctime: view.time.0,
-        utime: view.time.0,
-        msg_tid: None,
-        cuid: None,
-        msg_time: view.time.0,
-        msg_id: ext.then(|| view.id.to_string()),
-        seq: ext.then_some(view.seq.0),
-        question_no: None,
-        version: None,
-        votes: None,
-        change_seq: None,
-    }
+    ChatItem::blank(place.cid, place.members, view.time, (code, uid)).placed(place, view.id, view.seq)
 }
 
 fn system(place: &Place<'_>, view: &AnnouncedView, line: &SystemLine) -> String {
@@ -273,29 +250,7 @@ fn system(place: &Place<'_>, view: &AnnouncedView, line: &SystemLine) -> String 
 /// A line of the channel's own that stands in no log, as the one item of its message.
 pub(super) fn own_line(cid: &Cid, line: &OwnLine) -> String {
     let OwnLine { text, time, members } = line;
-    let blank = ChatItem {
-        service: SERVICE,
-        cid: cid.as_str(),
-        members: *members,
-        uid: SYSTEM,
-        profile: None,
-        msg: "",
-        msg_type_code: SYSTEM_TYPE,
-        msg_status_type: "NORMAL",
-        extras: String::new(),
-        ctime: time.0,
-        utime: time.0,
-        msg_tid: None,
-        cuid: None,
-        msg_time: time.0,
-        msg_id: None,
-        seq: None,
-        question_no: None,
-        version: None,
-        votes: None,
-        change_seq: None,
-    };
-    json(&[own_item(text, blank)])
+    json(&[own_item(text, ChatItem::blank(cid, *members, *time, (SYSTEM_TYPE, SYSTEM)))])
 }
 
 /// What the channel says by itself, as a line of the system for all.
