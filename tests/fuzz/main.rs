@@ -1,7 +1,7 @@
 //! Whatever a stranger sends or a disk gives back: nothing panics, and what can be read is read the same again.
 //!
 //! Real messages, claims, events, snapshots, settings and lines (`corpus/`) are cut, joined and twisted by random bytes.
-//! `cargo test` does it for a moment, `make test` for a minute each, `make fuzz MINUTES=60` for as long as you like. An
+//! `cargo test` does it for a moment, `make test` for two minutes, `make fuzz MINUTES=60` for as long as you like. An
 //! input that breaks something is kept in `corpus/`, under a name that says what it broke.
 
 #![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
