@@ -151,6 +151,18 @@ impl Proofs {
         self.spent.lock().add(name, ends, now.seconds())
     }
 
+    /// What was taken for nothing counts again.
+    pub fn give_back(&self, asked: Asked, given: Option<&str>) {
+        let read = given.and_then(|given| match asked {
+            Asked::Nothing => None,
+            Asked::Work => self.read_work(given),
+            Asked::Ticket => self.read_ticket(given),
+        });
+        if let Some((name, _)) = read {
+            self.spent.lock().all.remove(&name);
+        }
+    }
+
     /// The challenge that was worked on, and until when it counts.
     fn read_work(&self, given: &str) -> Option<(String, i64)> {
         let solution: Solution = serde_json::from_slice(&STANDARD.decode(given).ok()?).ok()?;
@@ -282,6 +294,8 @@ mod tests {
         assert_eq!(show(&ticket, NOW + 61_000), Err(ProofError::Over));
         assert_eq!(show(&ticket, NOW), Ok(()));
         assert_eq!(show(&ticket, NOW), Err(ProofError::Over));
+        proofs.give_back(Asked::Ticket, Some(&ticket));
+        assert_eq!((show(&ticket, NOW), show(&ticket, NOW)), (Ok(()), Err(ProofError::Over)));
         let longer = proofs.ticket(NOW + 60_000).replacen("ticket.1", "ticket.2", 1);
         for wrong in ["", "ticket", "ticket.1.2.3", &longer, &Proofs::new(b"other").ticket(NOW + 60_000)] {
             assert_eq!(show(wrong, NOW), Err(ProofError::Wrong), "{wrong}");

@@ -25,6 +25,7 @@ mod window;
 
 use std::sync::Arc;
 
+use crate::model::access::Revoked;
 use crate::model::broadcast::Broadcast;
 use crate::model::event::{Body, Event, Logged};
 use crate::model::id::{ChannelId, Cid, EventId, Seq, UserId};
@@ -46,7 +47,7 @@ pub use frozen::{Frozen, FrozenAct, FrozenLine, FrozenNotice, FrozenQuestion, Ma
 pub use grants::{Grant, Grants};
 pub use hidden::{By, Everything, Hidden};
 pub use modes::{Panic, Running};
-pub use names::Names;
+pub use names::{HeldName, Names};
 pub use newcomers::Newcomers;
 pub use own_lines::Saying;
 pub use questions::{Question, Questions};
@@ -275,6 +276,9 @@ impl Channel {
             }
             Body::Revoked { revoked, until } => {
                 let (seq, revoked) = (logged.seq, revoked.clone());
+                if let Revoked::User(uid) = &revoked {
+                    self.names.forget(uid);
+                }
                 self.revocations.add(Revocation { seq, revoked, at: *at, until: *until });
                 Verdict::Nothing
             }

@@ -1,71 +1,134 @@
 //! Which nicknames guests hold here.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::model::guest::Naming;
-use crate::model::id::UserId;
+use crate::model::id::{AddressHash, UserId};
 use crate::model::refusal::Refusal;
 use crate::model::time::Millis;
 
 use super::{Channel, Verdict};
 
-/// Names that are held at once in a channel, at most: about 300 bytes each.
+/// Names that are held at once in a channel, at most: about 500 bytes each.
 const MOST_HELD: usize = 20_000;
 
-/// Names by their looks, each with its holder.
+/// Names that one guest holds at once, at most: as long as a token says a name, nobody else has it.
+const MOST_OF_ONE: usize = 3;
+
+/// Names that guests of one address hold at once, at most: nobody takes all there are.
+const MOST_OF_ADDRESS: usize = 200;
+
+/// A name that is held.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HeldName {
+    /// By whom.
+    pub uid: UserId,
+    /// What of it is seen at a glance.
+    pub looks: Vec<String>,
+    /// Where they come from, as far as anybody knows.
+    pub address: Option<AddressHash>,
+    /// Until when.
+    pub until: Millis,
+}
+
+impl HeldName {
+    /// What it is found by: when it ends, and a look that nobody else's has.
+    fn key(&self) -> Key {
+        (self.until, self.looks.first().cloned().unwrap_or_default())
+    }
+}
+
+type Key = (Millis, String);
+
+/// Names with their holders.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Names {
-    held: HashMap<String, (UserId, Millis)>,
-    of: HashMap<UserId, String>,
-    /// By the time until when they are held.
-    ends: BTreeSet<(Millis, String)>,
+    held: BTreeMap<Key, HeldName>,
+    by_look: HashMap<String, Key>,
+    of: HashMap<UserId, BTreeSet<Key>>,
+    of_address: HashMap<AddressHash, BTreeSet<Key>>,
 }
 
 impl Names {
-    /// Those that were held once: looks, holder, until when.
-    pub fn new(held: impl IntoIterator<Item = (String, UserId, Millis)>) -> Self {
+    /// Those that were held once.
+    pub fn new(held: impl IntoIterator<Item = HeldName>) -> Self {
         let mut names = Self::default();
-        for (looks, uid, until) in held {
-            names.hold(looks, uid, until);
-        }
+        held.into_iter().for_each(|name| names.hold(name));
         names
     }
 
-    /// All of them, in no order.
-    pub fn all(&self) -> impl Iterator<Item = (&str, &UserId, Millis)> {
-        self.held.iter().map(|(looks, (uid, until))| (&**looks, uid, *until))
+    /// All of them, the first to end first.
+    pub fn all(&self) -> impl Iterator<Item = &HeldName> {
+        self.held.values()
+    }
+
+    /// Whether somebody is called anything here.
+    pub(super) fn are_held_by(&self, uid: &UserId) -> bool {
+        self.of.contains_key(uid)
+    }
+
+    fn holder(&self, look: &str) -> Option<&HeldName> {
+        self.by_look.get(look).and_then(|key| self.held.get(key))
     }
 
     /// Whether somebody else is called so.
-    fn is_taken(&self, looks: &str, uid: &UserId, at: Millis) -> bool {
-        self.held.get(looks).is_some_and(|(holder, until)| holder != uid && *until >= at)
+    fn is_taken(&self, looks: &[String], uid: &UserId, at: Millis) -> bool {
+        let others = |look: &String| self.holder(look).is_some_and(|name| name.uid != *uid && name.until >= at);
+        looks.iter().any(others)
     }
 
-    fn hold(&mut self, looks: String, uid: UserId, until: Millis) {
-        self.ends.insert((until, looks.clone()));
-        self.of.insert(uid.clone(), looks.clone());
-        self.held.insert(looks, (uid, until));
+    fn have_room(&self, naming: &Naming, now: Millis) -> bool {
+        let counting = |keys: Option<&BTreeSet<Key>>| keys.map_or(0, |keys| keys.range((now, String::new())..).count());
+        let again = naming.looks.iter().any(|look| self.holder(look).is_some_and(|name| name.uid == naming.uid));
+        let there = self.held.len() < MOST_HELD || self.held.keys().next().is_some_and(|(until, _)| *until < now);
+        let of_address = naming.address.as_ref().and_then(|address| self.of_address.get(address));
+        again || there && counting(self.of.get(&naming.uid)) < MOST_OF_ONE && counting(of_address) < MOST_OF_ADDRESS
     }
 
-    fn forget_looks(&mut self, looks: &str) {
-        if let Some((uid, until)) = self.held.remove(looks) {
-            self.of.remove(&uid);
-            self.ends.remove(&(until, looks.to_owned()));
+    fn hold(&mut self, name: HeldName) {
+        // What looks the same is the holder's own, or over.
+        for look in &name.looks {
+            if let Some(key) = self.by_look.get(look).cloned() {
+                self.let_go(&key);
+            }
+        }
+        let key = name.key();
+        self.by_look.extend(name.looks.iter().map(|look| (look.clone(), key.clone())));
+        self.of.entry(name.uid.clone()).or_default().insert(key.clone());
+        if let Some(address) = name.address {
+            self.of_address.entry(address).or_default().insert(key.clone());
+        }
+        self.held.insert(key, name);
+    }
+
+    fn let_go(&mut self, key: &Key) {
+        let Some(name) = self.held.remove(key) else { return };
+        name.looks.iter().for_each(|look| drop(self.by_look.remove(look)));
+        leave(&mut self.of, &name.uid, key);
+        if let Some(address) = &name.address {
+            leave(&mut self.of_address, address, key);
         }
     }
 
     fn forget_ended(&mut self, at: Millis) {
-        while self.ends.first().is_some_and(|(until, _)| *until < at) {
-            if let Some((_, looks)) = self.ends.pop_first() {
-                self.forget_looks(&looks);
-            }
+        while let Some(key) = self.held.keys().next().filter(|(until, _)| *until < at).cloned() {
+            self.let_go(&key);
         }
     }
 
-    /// The name of somebody whose lines are erased is nobody's.
+    /// The names of somebody who is erased, or whose tokens say nothing any more, are nobody's.
     pub(super) fn forget(&mut self, uid: &UserId) {
-        if let Some(looks) = self.of.get(uid).cloned() {
-            self.forget_looks(&looks);
+        for key in self.of.get(uid).cloned().unwrap_or_default() {
+            self.let_go(&key);
+        }
+    }
+}
+
+fn leave<K: std::hash::Hash + Eq>(keys: &mut HashMap<K, BTreeSet<Key>>, of: &K, key: &Key) {
+    if let Some(theirs) = keys.get_mut(of) {
+        theirs.remove(key);
+        if theirs.is_empty() {
+            keys.remove(of);
         }
     }
 }
@@ -79,30 +142,34 @@ impl Channel {
         if self.is_name_taken(&naming.looks, &naming.uid, now) {
             return Err(Refusal::NicknameTaken(None));
         }
-        let over = self.names.ends.iter().take_while(|(until, _)| *until < now).take(1).count();
-        let more = !self.names.of.contains_key(&naming.uid);
-        if more && self.names.held.len() - over >= MOST_HELD { Err(Refusal::NamesFull) } else { Ok(()) }
+        if self.names.have_room(naming, now) { Ok(()) } else { Err(Refusal::NamesFull) }
     }
 
     /// Whether another guest holds a name of these looks.
-    pub fn is_name_taken(&self, looks: &str, uid: &UserId, now: Millis) -> bool {
+    pub fn is_name_taken(&self, looks: &[String], uid: &UserId, now: Millis) -> bool {
         self.names.is_taken(looks, uid, now)
     }
 
     /// Whether this guest holds a name of these looks.
-    pub fn holds_name(&self, looks: &str, uid: &UserId) -> bool {
-        self.names.of.get(uid).is_some_and(|held| held == looks)
+    pub fn holds_name(&self, looks: &[String], uid: &UserId) -> bool {
+        looks.iter().all(|look| self.names.holder(look).is_some_and(|name| name.uid == *uid))
     }
 
-    /// Who is first in the log is called so; whoever changes their name lets go of the other.
+    /// Whether somebody is a guest who has chosen a name.
+    pub fn has_named(&self, uid: &UserId) -> bool {
+        self.names.are_held_by(uid)
+    }
+
+    /// Who is first in the log is called so, until no token says it any more.
     pub(super) fn apply_naming(&mut self, at: Millis, naming: &Naming) -> Verdict {
-        let Naming { uid, looks, until, .. } = naming;
+        let Naming { uid, looks, until, address, .. } = naming;
         self.names.forget_ended(at);
         if self.names.is_taken(looks, uid, at) {
             return Verdict::Rejected(Refusal::NicknameTaken(None));
         }
-        self.names.forget(uid);
-        self.names.hold(looks.clone(), uid.clone(), *until);
+        let theirs = looks.iter().filter_map(|look| self.names.holder(look)).map(|name| name.until).max();
+        let until = theirs.map_or(*until, |before| before.max(*until));
+        self.names.hold(HeldName { uid: uid.clone(), looks: looks.clone(), address: *address, until });
         Verdict::Nothing
     }
 }

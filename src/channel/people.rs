@@ -5,6 +5,7 @@ use crate::model::act::Deed;
 use crate::model::event::Body;
 use crate::model::id::{AddressHash, Seq, UserId};
 use crate::model::message::Author;
+use crate::model::mode::Group;
 use crate::model::principal::Role;
 use crate::model::refusal::Refusal;
 use crate::model::time::Millis;
@@ -46,6 +47,12 @@ impl Channel {
         let Some(restriction) = self.restrictions.binding(user, address, role, at) else { return Ok(()) };
         let for_ms = restriction.until.map(|until| until.0.saturating_sub(at.0).unsigned_abs());
         Err(Refusal::Restricted { for_ms })
+    }
+
+    /// Whether everybody may be told that somebody has come or gone: nobody who may not send has lines of their name.
+    pub fn may_be_told_of(&self, user: &UserId, address: Option<AddressHash>, at: Millis) -> bool {
+        let open = self.running.panic.is_none_or(|panic| panic.until <= at) && self.running.modes.group == Group::All;
+        open && self.may_send(user, address, Role::Viewer, at).is_ok()
     }
 
     /// Whether `by`, who acts with the role that they have here, may do that to a user.

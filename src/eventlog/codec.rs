@@ -67,7 +67,9 @@ enum StoredBody {
     Named {
         uid: String,
         nickname: String,
-        looks: String,
+        looks: Vec<String>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        address: Option<String>,
         until: i64,
     },
     Act(Box<acts::StoredAct>),
@@ -209,6 +211,7 @@ pub fn encode(event: &Event) -> Vec<u8> {
             uid: naming.uid.to_string(),
             nickname: naming.nickname.clone(),
             looks: naming.looks.clone(),
+            address: naming.address.map(|address| address.to_string()),
             until: naming.until.0,
         },
         Body::Act(act) => StoredBody::Act(Box::new(acts::stored(act))),
@@ -332,9 +335,13 @@ fn read_body(body: StoredBody) -> Option<Body> {
         }
         StoredBody::Hidden { seq } => Body::Act(Arc::new(acts::hidden_by_the_site(Seq(seq))?)),
         StoredBody::Vote(vote) => Body::Vote(Arc::new(questions::read(*vote)?)),
-        StoredBody::Named { uid, nickname, looks, until } => {
+        StoredBody::Named { uid, nickname, looks, address, until } => {
             let uid = UserId::parse(&uid)?;
-            Body::Named(Arc::new(Naming { uid, nickname, looks, until: Millis(until) }))
+            let address = match address {
+                Some(digits) => Some(AddressHash::parse(&digits)?),
+                None => None,
+            };
+            Body::Named(Arc::new(Naming { uid, nickname, looks, address, until: Millis(until) }))
         }
         StoredBody::Act(act) => Body::Act(Arc::new(acts::read(*act)?)),
         StoredBody::Lapsed { act } => Body::Lapsed { act: Seq(act) },

@@ -118,8 +118,8 @@ pub enum Refusal {
     /// Another guest is called so here, or somebody whom the site knows.
     #[error("this nickname is taken here{}", .0.as_ref().map_or_else(String::new, |other| format!(": {other} isn't")))]
     NicknameTaken(Option<String>),
-    /// Guests hold too many names here.
-    #[error("no more nicknames can be chosen here now: come without one")]
+    /// Guests hold too many names here, or this one does, or those of an address.
+    #[error("no more nicknames can be chosen now: go on with one that is yours, or come without one")]
     NamesFull,
     /// The site has no guests.
     #[error("this site has no guests: log in first")]

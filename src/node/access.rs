@@ -34,7 +34,8 @@ impl Node {
     }
 
     /// A chat access token for one broadcast: the login's own rights, never longer than the login; without a login a
-    /// guest's where the site has guests and asks them for nothing, else one that may only read. A login that holds in
+    /// guest's where the site has guests and asks them for nothing, as many a minute as an address may have; else one that may
+    /// only read. A login that holds in
     /// another channel gets none: it would hold in two then.
     pub fn chat_token(
         &self,
@@ -44,11 +45,9 @@ impl Node {
     ) -> Result<String, Refusal> {
         let (tokens, seconds) = (&self.parts.tokens, self.parts.config.token_seconds);
         let Some(principal) = login else {
-            if self.asked_of_guests() != Some(Asked::Nothing) {
-                return Ok(tokens.issue_anonymous(seconds));
-            }
-            self.pace_guests(address)?;
-            return Ok(self.passing_guest());
+            // Whoever only wants to read asks here, too: nobody is refused.
+            let may = self.asked_of_guests() == Some(Asked::Nothing) && self.pace_guests(address).is_ok();
+            return Ok(if may { self.passing_guest() } else { tokens.issue_anonymous(seconds) });
         };
         let channel = self.directory.owner(cid).unwrap_or_else(|| station::derived_channel(cid));
         if !principal.scope.covers(&channel, cid) {

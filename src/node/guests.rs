@@ -26,6 +26,9 @@ const GIVEN_LETTERS: usize = 8;
 /// Lengths of the secret by which a guest comes back as the same, in characters.
 const SECRETS: std::ops::RangeInclusive<usize> = 16..=64;
 
+/// How long it may take from asking for a name until there is a token that says it.
+const MAKING_MS: i64 = 30_000;
+
 /// How long a ticket is good.
 const TICKET_MS: i64 = 600_000;
 
@@ -100,26 +103,28 @@ impl Node {
         self.pace_guests(wish.address)?;
         let live = self.channel_of(cid).await?;
         let uid = self.guest_of(&live, wish.secret)?;
-        let seconds = self.parts.config.token_seconds;
-        let until = self.parts.clock.now() + seconds * 1_000;
         let nickname = match wish.nickname {
             None => {
                 self.spend(asked, wish.proof)?;
                 given_name(&uid)
             }
             Some(nickname) => {
-                let naming = self.chosen(&live, cid, (&uid, nickname), until)?;
-                // A name that can't be had costs nobody the proof.
+                let naming = self.chosen(&live, (&uid, nickname), wish.address)?;
                 self.spend(asked, wish.proof)?;
                 let nickname = naming.nickname.clone();
-                self.claim(&live, cid, naming).await?;
+                if let Err(refusal) = self.claim(&live, naming).await {
+                    // A name that can't be had costs nobody the proof.
+                    self.proofs.give_back(asked, wish.proof);
+                    return Err(refusal);
+                }
                 nickname
             }
         };
         let place = Scope::Only(live.id().to_string());
+        let (now, seconds) = (self.parts.clock.now(), self.parts.config.token_seconds);
         let token = self.parts.tokens.issue(&self.guest_grant(&uid, &nickname, place));
         let color = Color::of(&uid);
-        Ok(Welcomed { token, uid, nickname, color, until })
+        Ok(Welcomed { token, uid, nickname, color, until: now + seconds * 1_000 })
     }
 
     /// A token for a guest who chooses nothing, good everywhere.
@@ -128,7 +133,7 @@ impl Node {
         self.parts.tokens.issue(&self.guest_grant(&uid, &given_name(&uid), Scope::Everywhere))
     }
 
-    /// Takes a turn for one more guest of an address.
+    /// Takes a turn for one more who would like to be a guest, of an address. Where nobody knows it nobody is held back.
     pub(super) fn pace_guests(&self, address: Option<AddressHash>) -> Result<(), Refusal> {
         let (Some(address), Some(most)) = (address, self.rules().guests_per_minute) else { return Ok(()) };
         let paced = self.guests.take(&address, self.parts.clock.now(), PerMinute(most));
@@ -161,42 +166,56 @@ impl Node {
     }
 
     /// A name that somebody chooses, if they may have it as things stand.
-    fn chosen(&self, live: &Live, cid: &Cid, (uid, wish): (&UserId, &str), until: Millis) -> Result<Naming, Refusal> {
+    fn chosen(
+        &self,
+        live: &Live,
+        (uid, wish): (&UserId, &str),
+        address: Option<AddressHash>,
+    ) -> Result<Naming, Refusal> {
         let nickname = names::clean(wish).map_err(|why| Refusal::BadRequest(why.to_owned()))?;
-        let naming = Naming { uid: uid.clone(), looks: names::looks(&nickname), nickname, until };
-        if self.is_taken(live, cid, &naming.looks, uid) {
-            return Err(self.taken(live, cid, &naming));
+        let now = self.parts.clock.now();
+        // Until no token counts any more that says it, however long it takes to make one.
+        let until = now + self.parts.config.token_seconds * 1_000 + self.parts.tokens.leeway_ms() + MAKING_MS;
+        // Where nobody is held back by their address, nor are their names counted.
+        let address = address.filter(|_| self.rules().guests_per_minute.is_some());
+        let naming = Naming { uid: uid.clone(), looks: names::looks(&nickname), nickname, address, until };
+        if self.taken_names(live, uid)(&naming.looks) {
+            return Err(self.taken(live, &naming));
         }
         self.passes_here(live, &naming.nickname)?;
-        live.state.lock().channel.admit_name(&naming, self.parts.clock.now())?;
+        live.state.lock().channel.admit_name(&naming, now)?;
         Ok(naming)
     }
 
     /// Makes it theirs: of two who ask at once, the first in the log has it.
-    async fn claim(&self, live: &Arc<Live>, cid: &Cid, naming: Naming) -> Result<(), Refusal> {
+    async fn claim(&self, live: &Arc<Live>, naming: Naming) -> Result<(), Refusal> {
         let naming = Arc::new(naming);
         let event = Event { id: EventId::fresh(), at: self.parts.clock.now(), body: Body::Named(Arc::clone(&naming)) };
         let (answer, told) = super::append::waited_for();
         self.append(live.id(), event, Arc::clone(live), answer);
         match told.await {
-            Outcome::Refused(Refusal::NicknameTaken(_)) => Err(self.taken(live, cid, &naming)),
+            Outcome::Refused(Refusal::NicknameTaken(_)) => Err(self.taken(live, &naming)),
             Outcome::Refused(refusal) => Err(refusal),
             _ if live.state.lock().channel.holds_name(&naming.looks, &naming.uid) => Ok(()),
-            _ => Err(self.taken(live, cid, &naming)),
+            _ => Err(self.taken(live, &naming)),
         }
     }
 
-    fn taken(&self, live: &Live, cid: &Cid, naming: &Naming) -> Refusal {
-        let other = names::suggest(&naming.nickname, |looks| self.is_taken(live, cid, looks, &naming.uid));
+    fn taken(&self, live: &Live, naming: &Naming) -> Refusal {
+        let other = names::suggest(&naming.nickname, self.taken_names(live, &naming.uid));
         Refusal::NicknameTaken(other)
     }
 
-    /// Whether somebody else is called so: the streamer, somebody who is here, or a guest who holds the name.
-    fn is_taken(&self, live: &Live, cid: &Cid, looks: &str, uid: &UserId) -> bool {
-        let streamer = self.directory.listing(live.id()).is_some_and(|listing| names::looks(&listing.name) == looks);
-        let here = || live.stage_of(cid).is_some_and(|stage| stage.roster.is_called(looks, uid));
-        let held = || live.state.lock().channel.is_name_taken(looks, uid, self.parts.clock.now());
-        streamer || here() || held()
+    /// Whether somebody else is called so: the streamer, somebody who is in the newest broadcast, or a guest who holds the
+    /// name.
+    fn taken_names<'a>(&'a self, live: &'a Live, uid: &'a UserId) -> impl Fn(&[String]) -> bool + 'a {
+        let streamer = self.directory.listing(live.id()).map(|listing| names::looks(&listing.name)).unwrap_or_default();
+        let stage = live.state.lock().stage.clone();
+        move |looks| {
+            let here = || stage.as_ref().is_some_and(|stage| stage.roster.is_called(looks, uid));
+            let held = || live.state.lock().channel.is_name_taken(looks, uid, self.parts.clock.now());
+            looks.iter().any(|look| streamer.contains(look)) || here() || held()
+        }
     }
 
     fn guest_grant(&self, uid: &UserId, nickname: &str, scope: Scope) -> Grant {

@@ -13,12 +13,12 @@ use crate::channel::{Channel, KeptAct, Verdict};
 use crate::clock;
 use crate::eventlog::tail::{Tail, TailEnd};
 use crate::eventlog::{EventLog, LARGEST_PAGE, LogError};
-use crate::model::access::Credential;
 use crate::model::act::{Deed, Lines};
 use crate::model::event::{Body, Event, Logged};
-use crate::model::id::{ChannelId, Cid, Seq, UserId};
+use crate::model::id::{AddressHash, ChannelId, Cid, Seq, UserId};
 use crate::model::item::Item;
 use crate::model::message::{Author, Receipt};
+use crate::model::principal::Principal;
 use crate::model::time::Millis;
 
 use super::append::{Waiters, WaitersOf};
@@ -143,6 +143,7 @@ impl Live {
         let (channel, covered) = read(id, parts).await?;
         let tail = parts.log.follow(id, channel.seq());
         let stage = channel.broadcasts().last().map(|broadcast| Stage::set_up(parts, id, &broadcast.cid));
+        let visits = Arc::new(Visits::new(channel.on_air().is_some()));
         let over = over.child_token();
         let live = Arc::new(Self {
             id: id.clone(),
@@ -157,7 +158,7 @@ impl Live {
             }),
             waiters: Waiters::default(),
             judging: Queue::default(),
-            visits: Arc::default(),
+            visits,
             telling: RwLock::default(),
             roles: watch::channel(0).0,
             used: Mutex::new(clock::instant()),
@@ -249,6 +250,9 @@ impl Live {
                 }
                 Verdict::Opened(cid) => state.change_stage(Stage::set_up(parts, &self.id, cid)),
                 Verdict::Act(act) | Verdict::Wiped(_, act) | Verdict::Dropped(_, act) => {
+                    if let Verdict::Wiped(uid, _) = &verdict {
+                        self.visits.forget(uid);
+                    }
                     state.reveal_again(&verdict, act);
                 }
                 Verdict::Rejected(_)
@@ -271,22 +275,23 @@ impl Live {
         stage
     }
 
-    /// One more connection of a user.
-    pub(super) fn come(&self, stage: &Arc<Stage>, author: &Author, credential: Credential, now: Millis) {
-        if stage.enter(author, credential, now) && self.tells_visits() {
-            self.visits.note(stage, author, true);
+    /// One more connection of a user; of a guest with the address.
+    pub(super) fn come(&self, stage: &Arc<Stage>, who: &Principal, address: Option<AddressHash>, now: Millis) {
+        if stage.enter(&Author::from(who), who.credential(), now) && self.tells_visits(stage) {
+            self.visits.note(stage, who, address, true);
         }
     }
 
     /// One connection less of a user, at which nobody looked if it was `away`.
-    pub(super) fn go(&self, stage: &Arc<Stage>, author: &Author, away: bool) {
-        if stage.leave(&author.uid, away) && self.tells_visits() {
-            self.visits.note(stage, author, false);
+    pub(super) fn go(&self, stage: &Arc<Stage>, who: &Principal, address: Option<AddressHash>, away: bool) {
+        if stage.leave(&who.uid, away) && self.tells_visits(stage) {
+            self.visits.note(stage, who, address, false);
         }
     }
 
-    fn tells_visits(&self) -> bool {
-        self.state.lock().channel.own_lines().tell_visits()
+    /// Whether the channel's own lines tell who comes and goes where so many are.
+    fn tells_visits(&self, stage: &Stage) -> bool {
+        stage.tells_visits() && self.state.lock().channel.own_lines().tell_visits()
     }
 
     /// Notes down that somebody asked for it.

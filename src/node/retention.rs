@@ -10,6 +10,7 @@ use std::time::Duration;
 use tracing::{error, info};
 
 use crate::eventlog::{LARGEST_PAGE, LogError};
+use crate::model::access::Revoked;
 use crate::model::act::Deed;
 use crate::model::event::{Body, Event};
 use crate::model::id::{ChannelId, EventId, Seq, UserId};
@@ -129,6 +130,11 @@ impl Node {
     async fn erase_now(&self, channel: &ChannelId, uid: &UserId) -> Result<u64, StationError> {
         let id = self.channel(channel).await?.id;
         let live = self.hub.live(&id).await.map_err(|failure| refusal(&failure))?;
+        let named = live.state.lock().channel.has_named(uid);
+        if named {
+            // Their name is anybody's then: no token may say it any more.
+            self.revoke_everywhere(&Revoked::User(uid.clone())).await?;
+        }
         let event = Event::new(self.parts.clock.now(), Body::Wiped { uid: uid.clone() });
         let upto = self.append_once(&live, event).await?;
         live.told().await;

@@ -41,7 +41,8 @@ impl Node {
         revoking.await.unwrap_or(Err(Refusal::Fault.into()))
     }
 
-    async fn revoke_everywhere(&self, revoked: &Revoked) -> Result<Revocation, StationError> {
+    /// The same by whoever sees to it that it goes on.
+    pub(super) async fn revoke_everywhere(&self, revoked: &Revoked) -> Result<Revocation, StationError> {
         let now = self.parts.clock.now();
         let until = now + self.parts.tokens.leeway_ms();
         let event = Event::new(now, Body::Revoked { revoked: revoked.clone(), until });

@@ -44,7 +44,7 @@ struct Present {
     credential: Credential,
     joined: Millis,
     /// What of their name is seen at a glance; empty where nobody asks.
-    looks: String,
+    looks: Vec<String>,
     /// Whether they take no whispers at all.
     deaf: bool,
     blocked: HashSet<UserId>,
@@ -62,9 +62,14 @@ impl Roster {
         Self { users: Mutex::default(), headcount, names }
     }
 
-    /// One more socket of a user. Whether it is their first.
-    pub(super) fn enter(&self, author: &Author, credential: Credential, now: Millis) -> bool {
-        let looks = if self.names { names::looks(&author.profile.nickname) } else { String::new() };
+    /// One more socket of a user; with their first, `come` is told before anybody else comes or goes. Whether it is that.
+    pub(super) fn enter(
+        &self,
+        author: &Author,
+        credential: Credential,
+        now: Millis,
+        come: impl FnOnce(&dyn Fn() -> Member),
+    ) -> bool {
         let users = &mut *self.users.lock();
         let fresh = || Present {
             sockets: 0,
@@ -72,38 +77,47 @@ impl Roster {
             author: author.clone(),
             credential: credential.clone(),
             joined: now,
-            looks: String::new(),
+            looks: Vec::new(),
             deaf: false,
             blocked: HashSet::new(),
         };
         let entry = users.all.entry(author.uid.clone()).or_insert_with(fresh);
         entry.sockets += 1;
-        (entry.author, entry.credential) = (author.clone(), credential);
         let first = entry.sockets == 1;
         // They may have another name by now.
-        let before = std::mem::replace(&mut entry.looks, looks.clone());
-        uncall(&mut users.called, before);
-        if !looks.is_empty() {
-            *users.called.entry(looks).or_default() += 1;
+        if self.names && (first || entry.author.profile.nickname != author.profile.nickname) {
+            let looks = names::looks(&author.profile.nickname);
+            let before = std::mem::replace(&mut entry.looks, looks.clone());
+            uncall(&mut users.called, &before);
+            looks.into_iter().for_each(|look| *users.called.entry(look).or_default() += 1);
         }
+        (entry.author, entry.credential) = (author.clone(), credential);
         if first {
+            come(&|| entry.member());
             self.headcount.users_are(users.all.len());
         }
         first
     }
 
-    /// One socket less, at which nobody looked if it was `away`. Whether it was their last.
-    pub(super) fn leave(&self, uid: &UserId, away: bool) -> bool {
+    /// One socket less, at which nobody looked if it was `away`; with the last, `go` is told before anybody else comes or
+    /// goes. Whether it was that.
+    pub(super) fn leave(&self, uid: &UserId, away: bool, go: impl FnOnce()) -> bool {
         let users = &mut *self.users.lock();
         let Entry::Occupied(mut entry) = users.all.entry(uid.clone()) else { return false };
         entry.get_mut().sockets -= 1;
         entry.get_mut().away -= u32::from(away);
         let last = entry.get().sockets == 0;
         if last {
-            uncall(&mut users.called, entry.remove().looks);
+            uncall(&mut users.called, &entry.remove().looks);
+            go();
             self.headcount.users_are(users.all.len());
         }
         last
+    }
+
+    /// Whether a user is here.
+    pub(super) fn has(&self, uid: &UserId) -> bool {
+        self.users.lock().all.contains_key(uid)
     }
 
     /// At one socket of a user somebody looks again, or nobody any more.
@@ -113,20 +127,16 @@ impl Roster {
         }
     }
 
-    /// Whether somebody else here is called so.
-    pub(super) fn is_called(&self, looks: &str, uid: &UserId) -> bool {
+    /// Whether somebody else here has a look in common.
+    pub(super) fn is_called(&self, looks: &[String], uid: &UserId) -> bool {
         let users = self.users.lock();
-        let own = users.all.get(uid).is_some_and(|present| present.looks == looks);
-        users.called.get(looks).copied().unwrap_or_default() > u32::from(own)
+        let own = users.all.get(uid).map_or(&[][..], |present| &present.looks);
+        let called = |look: &String| users.called.get(look).copied().unwrap_or_default();
+        looks.iter().any(|look| called(look) > u32::from(own.contains(look)))
     }
 
     pub(super) fn find(&self, uid: &UserId) -> Option<Author> {
         self.users.lock().all.get(uid).map(|present| present.author.clone())
-    }
-
-    /// Who this is, and the token by which they are here.
-    pub(super) fn member(&self, uid: &UserId) -> Option<Member> {
-        self.users.lock().all.get(uid).map(Present::member)
     }
 
     /// Up to `limit` members behind this one, by their names' order; with the tokens by which they are here.
@@ -166,11 +176,13 @@ impl Roster {
 }
 
 /// One less is called so.
-fn uncall(called: &mut HashMap<String, u32>, looks: String) {
-    if let hash_map::Entry::Occupied(mut entry) = called.entry(looks) {
-        *entry.get_mut() -= 1;
-        if *entry.get() == 0 {
-            entry.remove();
+fn uncall(called: &mut HashMap<String, u32>, looks: &[String]) {
+    for look in looks {
+        if let hash_map::Entry::Occupied(mut entry) = called.entry(look.clone()) {
+            *entry.get_mut() -= 1;
+            if *entry.get() == 0 {
+                entry.remove();
+            }
         }
     }
 }
@@ -191,12 +203,12 @@ mod tests {
         let roster = Roster::new(headcount.clone(), false);
         let users = || headcount.now().users;
         let (uid, author) = user("a");
-        assert!(roster.enter(&author, Credential::default(), Millis(1)));
-        assert!(!roster.enter(&author, Credential::default(), Millis(2)));
-        assert!(!roster.leave(&uid, false));
+        assert!(roster.enter(&author, Credential::default(), Millis(1), |_| ()));
+        assert!(!roster.enter(&author, Credential::default(), Millis(2), |_| ()));
+        assert!(!roster.leave(&uid, false, || ()));
         assert_eq!((roster.find(&uid), users()), (Some(author), 1));
-        assert_eq!(roster.member(&uid).unwrap().joined, Millis(1));
-        assert!(roster.leave(&uid, false) && !roster.leave(&uid, false));
+        assert_eq!(roster.page(None, 1)[0].0.joined, Millis(1));
+        assert!(roster.leave(&uid, false, || ()) && !roster.leave(&uid, false, || ()));
         assert_eq!((roster.find(&uid), users()), (None, 0));
     }
 
@@ -204,14 +216,14 @@ mod tests {
     fn whoever_is_away_at_all_their_sockets_is_away() {
         let roster = Roster::new(Arc::default(), false);
         let (uid, author) = user("a");
-        roster.enter(&author, Credential::default(), Millis(1));
-        roster.enter(&author, Credential::default(), Millis(1));
+        roster.enter(&author, Credential::default(), Millis(1), |_| ());
+        roster.enter(&author, Credential::default(), Millis(1), |_| ());
         roster.look(&uid, true);
-        assert!(!roster.member(&uid).unwrap().away);
-        roster.leave(&uid, false);
-        assert!(roster.member(&uid).unwrap().away);
+        assert!(!roster.page(None, 1)[0].0.away);
+        roster.leave(&uid, false, || ());
+        assert!(roster.page(None, 1)[0].0.away);
         roster.look(&uid, false);
-        assert!(!roster.member(&uid).unwrap().away);
+        assert!(!roster.page(None, 1)[0].0.away);
     }
 
     #[test]
@@ -222,16 +234,16 @@ mod tests {
             Author { profile: Arc::new(Profile { nickname: nickname.to_owned(), ..Profile::default() }), ..author }
         };
         let is_called = |name: &str, uid: &str| roster.is_called(&names::looks(name), &user(uid).0);
-        roster.enter(&called("Kim", "a"), Credential::default(), Millis(1));
-        roster.enter(&called("Kim", "a"), Credential::default(), Millis(1));
-        roster.enter(&called("kim", "b"), Credential::default(), Millis(1));
+        roster.enter(&called("Kim", "a"), Credential::default(), Millis(1), |_| ());
+        roster.enter(&called("Kim", "a"), Credential::default(), Millis(1), |_| ());
+        roster.enter(&called("kim", "b"), Credential::default(), Millis(1), |_| ());
         assert!(is_called("K1M", "c") && is_called("KIM", "a"));
-        roster.leave(&user("b").0, false);
+        roster.leave(&user("b").0, false, || ());
         assert!(is_called("kim", "b") && !is_called("kim", "a"), "that is their own");
-        roster.enter(&called("Lee", "a"), Credential::default(), Millis(1));
+        roster.enter(&called("Lee", "a"), Credential::default(), Millis(1), |_| ());
         assert!(!is_called("kim", "b") && is_called("lee", "b"));
         for _ in 0..3 {
-            roster.leave(&user("a").0, false);
+            roster.leave(&user("a").0, false, || ());
         }
         assert!(!is_called("lee", "b") && roster.users.lock().called.is_empty());
     }
@@ -240,7 +252,7 @@ mod tests {
     fn members_come_in_pages() {
         let roster = Roster::new(Arc::default(), false);
         for uid in ["c", "a", "d", "b"] {
-            roster.enter(&user(uid).1, Credential::default(), Millis(1));
+            roster.enter(&user(uid).1, Credential::default(), Millis(1), |_| ());
         }
         let page = |after: Option<&str>| {
             let after = after.map(|uid| user(uid).0);
@@ -254,7 +266,7 @@ mod tests {
     fn nobody_blocks_without_bound() {
         let roster = Roster::new(Arc::default(), false);
         let (uid, author) = user("a");
-        roster.enter(&author, Credential::default(), Millis(1));
+        roster.enter(&author, Credential::default(), Millis(1), |_| ());
         for number in 0..MOST_BLOCKED {
             assert_eq!(roster.block(&uid, &user(&format!("u{number}")).0, true), Ok(()));
         }

@@ -64,9 +64,8 @@ struct Stored {
     newcomers: [Vec<(String, i64)>; 2],
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     grants: Vec<people::StoredGrant>,
-    /// Looks of guests' names, with their holders, and until when.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    names: Vec<(String, String, i64)>,
+    names: Vec<people::StoredName>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     restrictions: Vec<people::StoredRestriction>,
     #[serde(default)]
@@ -297,8 +296,8 @@ mod tests {
     use std::sync::Arc;
 
     use crate::channel::{
-        Everything, Filtering, FrozenAct, FrozenNotice, FrozenQuestion, Grant, Grants, Names, Panic, Restriction,
-        Restrictions, Running, Saying, Verdicts,
+        Everything, Filtering, FrozenAct, FrozenNotice, FrozenQuestion, Grant, Grants, HeldName, Names, Panic,
+        Restriction, Restrictions, Running, Saying, Verdicts,
     };
     use crate::eventlog::memory::Memory;
     use crate::model::event::{Body, Event};
@@ -395,11 +394,15 @@ mod tests {
             change,
             changed: Seq(60),
         };
+        let name = |look: &str, address| {
+            let looks = vec![look.to_owned(), look.to_uppercase()];
+            HeldName { uid: user("g"), looks, address, until: Millis(99) }
+        };
         let revocation = |seq, revoked| Revocation { seq: Seq(seq), revoked, at: Millis(9), until: Millis(99) };
         Frozen {
             filtering: filtering(),
             saying: saying(),
-            names: Names::new([("kim".to_owned(), user("g"), Millis(99))]),
+            names: Names::new([name("kim", None), name("lee", Some(AddressHash([8; 16])))]),
             seq: Seq(70),
             broadcasts: vec![broadcast("one", Some(5)), broadcast("two", None)],
             revocations: vec![revocation(3, Revoked::User(user("u"))), revocation(4, Revoked::Token("t".to_owned()))],

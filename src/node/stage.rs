@@ -20,6 +20,8 @@ pub(super) struct Stage {
     pub(super) roster: Roster,
     /// Members are told who comes and goes while there are so many connections at most.
     told: u32,
+    /// The same for lines of the channel's own.
+    visits_told: u32,
     over: CancellationToken,
 }
 
@@ -30,26 +32,37 @@ impl Stage {
         let feed = Arc::new(Feed::new(about, parts.encoders.clone(), parts.config.feed, parts.metrics.clone()));
         let over = CancellationToken::new();
         tokio::spawn(run(feed.clone(), over.clone()));
-        let told = parts.config.members_told;
-        Arc::new(Self { roster: Roster::new(feed.headcount().clone(), parts.config.guests), feed, told, over })
+        let (told, visits_told) = (parts.config.members_told, parts.config.visits_told);
+        Arc::new(Self {
+            roster: Roster::new(feed.headcount().clone(), parts.config.guests),
+            feed,
+            told,
+            visits_told,
+            over,
+        })
     }
 
     /// One more socket of a user; who is here is told of a user who wasn't. Whether it is their first.
     pub(super) fn enter(&self, author: &Author, credential: Credential, now: Millis) -> bool {
-        let first = self.roster.enter(author, credential, now);
-        if first && let Some(member) = self.roster.member(&author.uid).filter(|_| self.tells()) {
-            self.feed.tell_aside(&Aside::Joined(member), None);
-        }
-        first
+        self.roster.enter(author, credential, now, |member| {
+            if self.tells() {
+                self.feed.tell_aside(&Aside::Joined(member()), None);
+            }
+        })
     }
 
     /// One socket less, at which nobody looked if it was `away`. Whether it was the last.
     pub(super) fn leave(&self, user: &UserId, away: bool) -> bool {
-        let last = self.roster.leave(user, away);
-        if last && self.tells() {
-            self.feed.tell_aside(&Aside::Left(user.clone()), None);
-        }
-        last
+        self.roster.leave(user, away, || {
+            if self.tells() {
+                self.feed.tell_aside(&Aside::Left(user.clone()), None);
+            }
+        })
+    }
+
+    /// Whether lines of the channel's own may say who comes and goes.
+    pub(super) fn tells_visits(&self) -> bool {
+        self.feed.headcount().now().sockets <= self.visits_told
     }
 
     /// Each is told to every connection at once, of those who only read, too.

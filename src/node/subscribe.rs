@@ -86,7 +86,12 @@ impl Seat {
 
     /// What a line of its holder says of them.
     pub(super) fn known(&self, principal: &Principal) -> Known {
-        Known { address: self.address.filter(|_| principal.guest), ..principal.known }
+        Known { address: self.guest_address(principal), ..principal.known }
+    }
+
+    /// Where a guest comes from; of others nobody asks.
+    fn guest_address(&self, principal: &Principal) -> Option<AddressHash> {
+        self.address.filter(|_| principal.guest)
     }
 
     /// What its holder may do here now.
@@ -130,7 +135,7 @@ impl Drop for Seat {
             stage.feed.leave(place);
         }
         if let Some(principal) = &self.principal {
-            self.live.go(stage, &Author::from(&**principal), self.away);
+            self.live.go(stage, principal, self.guest_address(principal), self.away);
         }
         stage.feed.headcount().go();
     }
@@ -147,7 +152,7 @@ impl Node {
             stage.feed.headcount().come();
             let now = self.parts.clock.now();
             if let Some(principal) = &principal {
-                live.come(stage, &Author::from(&**principal), principal.credential(), now);
+                live.come(stage, principal, address.filter(|_| principal.guest), now);
             }
         }
         self.parts.metrics.joins.inc();
@@ -169,12 +174,12 @@ impl Node {
             return Err(Refusal::OtherAccount);
         }
         if let Some(stage) = &seat.stage {
-            seat.live.come(stage, &Author::from(&*principal), principal.credential(), self.parts.clock.now());
+            seat.live.come(stage, &principal, seat.guest_address(&principal), self.parts.clock.now());
             if seat.away {
                 stage.roster.look(&principal.uid, true);
             }
             if let Some(before) = &seat.principal {
-                seat.live.go(stage, &Author::from(&**before), seat.away);
+                seat.live.go(stage, before, seat.guest_address(before), seat.away);
             }
         }
         seat.principal = Some(principal);

@@ -13,9 +13,9 @@ use crate::clock;
 use crate::model::announcement::{Announcement, News};
 use crate::model::aside::Aside;
 use crate::model::event::{Body, Event};
-use crate::model::id::UserId;
-use crate::model::message::Author;
+use crate::model::id::{AddressHash, UserId};
 use crate::model::own_lines::{OwnLine, Visit};
+use crate::model::principal::Principal;
 use crate::policy::rate::{Pace, Rate};
 
 use super::Parts;
@@ -25,6 +25,9 @@ use super::stage::Stage;
 /// How long somebody has to be away before they have left: a page that is loaded anew is no visit.
 const AWAY: Duration = Duration::from_secs(10);
 
+/// How long nothing is said of those who come after a broadcast that was on before has been read: they were here.
+const COMING_BACK: Duration = Duration::from_secs(30);
+
 /// Those who have gone and may come back, and those who wait to be told of, at most; of one more nothing is said.
 const MOST_WAITING: usize = 1_024;
 
@@ -32,109 +35,127 @@ const MOST_WAITING: usize = 1_024;
 const RATE: Rate = Rate { per_second: 1, burst: 10 };
 
 /// Who has come and gone and isn't told of yet.
-#[derive(Default)]
 pub(super) struct Visits {
-    waiting: Mutex<VecDeque<Step>>,
+    waiting: Mutex<Waiting>,
     some: Notify,
+    /// Whoever comes before that was here.
+    settled: Instant,
+}
+
+#[derive(Default)]
+struct Waiting {
+    steps: VecDeque<Step>,
+    /// Who may come back, the first to be given up first.
+    gone: VecDeque<Step>,
 }
 
 struct Step {
     stage: Weak<Stage>,
     uid: UserId,
     nickname: String,
+    /// Where a guest comes from.
+    address: Option<AddressHash>,
     comes: bool,
     at: Instant,
 }
 
 impl Visits {
+    /// Nobody yet, in a channel that has just been read; `on_air` when a broadcast was on by then.
+    pub(super) fn new(on_air: bool) -> Self {
+        let settled = clock::instant() + if on_air { COMING_BACK } else { Duration::ZERO };
+        Self { waiting: Mutex::default(), some: Notify::new(), settled }
+    }
+
     /// Somebody has come with their first connection, or gone with their last.
-    pub(super) fn note(&self, stage: &Arc<Stage>, author: &Author, comes: bool) {
+    pub(super) fn note(&self, stage: &Arc<Stage>, who: &Principal, address: Option<AddressHash>, comes: bool) {
+        let at = clock::instant();
+        if comes && at < self.settled {
+            return;
+        }
+        let (uid, nickname) = (who.uid.clone(), who.profile.nickname.clone());
+        let step = Step { stage: Arc::downgrade(stage), uid, nickname, address, comes, at };
         let mut waiting = self.waiting.lock();
-        if waiting.len() < MOST_WAITING {
-            let (uid, nickname) = (author.uid.clone(), author.profile.nickname.clone());
-            waiting.push_back(Step { stage: Arc::downgrade(stage), uid, nickname, comes, at: clock::instant() });
+        if waiting.steps.len() < MOST_WAITING {
+            waiting.steps.push_back(step);
         }
         drop(waiting);
         self.some.notify_one();
+    }
+
+    /// Nothing is said any more of what somebody has done by now.
+    pub(super) fn forget(&self, uid: &UserId) {
+        let mut waiting = self.waiting.lock();
+        waiting.steps.retain(|step| step.uid != *uid);
+        waiting.gone.retain(|step| step.uid != *uid);
+    }
+
+    /// When the next of those who have gone is given up.
+    fn next(&self) -> Option<Instant> {
+        self.waiting.lock().gone.front().map(|step| step.at + AWAY)
+    }
+
+    /// What is to be said now.
+    fn due(&self) -> Option<Step> {
+        let waiting = &mut *self.waiting.lock();
+        while let Some(step) = waiting.steps.pop_front() {
+            if !step.comes {
+                if waiting.gone.len() < MOST_WAITING {
+                    waiting.gone.push_back(step);
+                }
+                continue;
+            }
+            let back = |other: &Step| other.uid == step.uid && other.stage.ptr_eq(&step.stage);
+            match waiting.gone.iter().position(back) {
+                Some(index) => _ = waiting.gone.remove(index),
+                None => return Some(step),
+            }
+        }
+        let now = clock::instant();
+        waiting.gone.pop_front_if(|step| step.at + AWAY <= now)
     }
 }
 
 /// Tells of them, for as long as anybody holds the channel.
 pub(super) async fn tell(visits: Arc<Visits>, live: Weak<Live>, parts: Arc<Parts>) {
-    let mut teller = Teller { live, parts, gone: VecDeque::new(), pace: Pace::default() };
+    let pace = Pace::default();
     loop {
+        let next = visits.next();
         tokio::select! {
             () = visits.some.notified() => {}
-            () = sleep_until(teller.next().unwrap_or_else(clock::instant)), if teller.next().is_some() => {}
+            () = sleep_until(next.unwrap_or_else(clock::instant)), if next.is_some() => {}
         }
-        let steps = std::mem::take(&mut *visits.waiting.lock());
-        for step in steps {
-            teller.take(step).await;
+        while let Some(step) = visits.due() {
+            let Some(live) = live.upgrade() else { return };
+            say(&live, &step, &pace, &parts).await;
         }
-        teller.tell_gone().await;
     }
 }
 
-struct Teller {
-    live: Weak<Live>,
-    parts: Arc<Parts>,
-    /// Who may come back, the first to be given up first.
-    gone: VecDeque<Step>,
-    pace: Pace,
-}
-
-impl Teller {
-    /// When the next of those who have gone is given up.
-    fn next(&self) -> Option<Instant> {
-        self.gone.front().map(|step| step.at + AWAY)
+/// Says it as the channel wants it now, if it is still so, and isn't more than anybody would read.
+async fn say(live: &Live, step: &Step, pace: &Pace, parts: &Parts) {
+    let Some(stage) = step.stage.upgrade() else { return };
+    let (now, members) = (parts.clock.now(), stage.feed.headcount().now().sockets);
+    // Two of their connections may have come and gone at the same moment, noted in another order.
+    if members > parts.config.visits_told || stage.roster.has(&step.uid) != step.comes {
+        return;
     }
-
-    async fn take(&mut self, step: Step) {
-        if !step.comes {
-            if self.gone.len() < MOST_WAITING {
-                self.gone.push_back(step);
-            }
-            return;
-        }
-        let back = |other: &Step| other.uid == step.uid && other.stage.ptr_eq(&step.stage);
-        match self.gone.iter().position(back) {
-            Some(index) => _ = self.gone.remove(index),
-            None => self.say(&step).await,
-        }
+    let (text, kept) = {
+        let state = live.state.lock();
+        let here = state.is_newest(Some(&stage)) && state.channel.on_air().is_some();
+        let told = here && state.channel.may_be_told_of(&step.uid, step.address, now);
+        let lines = state.channel.own_lines();
+        (lines.of_visit(&step.nickname, step.comes).filter(|_| told), lines.kept)
+    };
+    let Some(text) = text.filter(|_| pace.take(now, RATE).is_ok()) else { return };
+    if !kept {
+        stage.feed.tell_aside(&Aside::Line(OwnLine { text, time: now, members }), None);
+        return;
     }
-
-    async fn tell_gone(&mut self) {
-        let now = clock::instant();
-        while let Some(step) = self.gone.pop_front_if(|step| step.at + AWAY <= now) {
-            self.say(&step).await;
-        }
-    }
-
-    /// Says it as the channel wants it now, if that isn't more than anybody would read.
-    async fn say(&self, step: &Step) {
-        let (Some(live), Some(stage)) = (self.live.upgrade(), step.stage.upgrade()) else { return };
-        let (text, kept) = {
-            let state = live.state.lock();
-            let lines = state.channel.own_lines();
-            let here = state.is_newest(Some(&stage)) && state.channel.on_air().is_some();
-            let text = lines.of_visit(&step.nickname, step.comes).filter(|_| here);
-            (text, lines.kept)
-        };
-        let Some(text) = text else { return };
-        let (now, members) = (self.parts.clock.now(), stage.feed.headcount().now().sockets);
-        if members > self.parts.config.visits_told || self.pace.take(now, RATE).is_err() {
-            return;
-        }
-        if !kept {
-            stage.feed.tell_aside(&Aside::Line(OwnLine { text, time: now, members }), None);
-            return;
-        }
-        let news = News::Visit(Visit { uid: step.uid.clone(), text });
-        let announcement = Announcement { cid: stage.feed.cid().clone(), key: String::new(), news };
-        let event = Event::new(now, Body::Announced(Arc::new(announcement)));
-        // Nobody waits for it: what fails is not said.
-        if let Err(failure) = self.parts.log.append(live.id(), Arc::new(event)).await {
-            warn!(%failure, channel = %live.id(), "who comes and goes could not be written down");
-        }
+    let news = News::Visit(Visit { uid: step.uid.clone(), text });
+    let announcement = Announcement { cid: stage.feed.cid().clone(), key: String::new(), news };
+    let event = Event::new(now, Body::Announced(Arc::new(announcement)));
+    // Nobody waits for it: what fails is not said.
+    if let Err(failure) = parts.log.append(live.id(), Arc::new(event)).await {
+        warn!(%failure, channel = %live.id(), "who comes and goes could not be written down");
     }
 }

@@ -229,13 +229,16 @@ fn a_name() {
     check!().for_each(|choices: &[u8]| {
         let wish = String::from_utf8_lossy(&twisted(&corpus, choices)).into_owned();
         let looks = names::looks(&wish);
-        assert_eq!(names::looks(&looks), looks, "what it looks like looks like itself");
+        for look in &looks {
+            assert!(names::looks(look).contains(look), "what it looks like looks like itself");
+        }
         let Ok(name) = names::clean(&wish) else { return };
         assert_eq!(names::clean(&name).as_deref(), Ok(&*name), "what is shown can be chosen");
-        assert!(name.chars().count() <= 30 && !names::looks(&name).is_empty());
+        assert!(name.chars().count() <= 30);
         let taken = names::looks(&name);
-        let other = names::suggest(&name, |looks| looks == taken).expect("98 numbers");
-        assert!(names::clean(&other).is_ok() && names::looks(&other) != taken, "{other} for {name}");
+        let is_taken = |looks: &[String]| looks.iter().any(|look| taken.contains(look));
+        let other = names::suggest(&name, is_taken).expect("98 numbers");
+        assert!(names::clean(&other).is_ok() && !is_taken(&names::looks(&other)), "{other} for {name}");
     });
 }
 

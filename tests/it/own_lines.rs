@@ -12,6 +12,7 @@ use madang::eventlog::memory::Memory;
 use madang::model::act::Wish;
 use madang::model::filter::{FilterChange, Measure};
 use madang::model::id::{ChannelId, Cid, Seq, UserId};
+use madang::model::mode::ModeChange;
 use madang::model::own_lines::OwnLinesChange;
 use madang::model::principal::Role;
 use madang::model::refusal::Refusal;
@@ -132,8 +133,11 @@ async fn what_is_kept_is_told_again_to_who_comes_back_and_goes_with_an_erased_us
     let connected = away.connect_ext("demo", None, json!({"ext": 1})).await;
     let place = json!({"epoch": connected["bdy"]["epoch"], "seq": connected["bdy"]["seq"]});
     drop(away);
-    drop(joins(&yard, "mina", Role::Viewer).await);
-    drop(joins(&yard, "bad", Role::Viewer).await);
+    for uid in ["mina", "bad"] {
+        let here = joins(&yard, uid, Role::Viewer).await;
+        sleep(SOON).await;
+        drop(here);
+    }
     sleep(AWAY).await;
     let back = async |yard: &Yard| {
         let mut guest = yard.guest();
@@ -159,8 +163,9 @@ async fn what_is_kept_is_told_again_to_who_comes_back_and_goes_with_an_erased_us
 async fn ten_thousand_who_come_at_once_are_ten_lines_and_many_are_none() {
     let yard = yard_that_says(visits(false)).await;
     let mut watcher = yard.reader("demo").await;
+    let mut crowd = Vec::new();
     for number in 0..150 {
-        drop(joins(&yard, &format!("u{number}"), Role::Viewer).await);
+        crowd.push(joins(&yard, &format!("u{number}"), Role::Viewer).await);
     }
     assert_eq!(said_to(&mut watcher).await.len(), 10);
     yard.clock.advance(3_000);
@@ -173,6 +178,90 @@ async fn ten_thousand_who_come_at_once_are_ten_lines_and_many_are_none() {
     sleep(SOON).await;
     let _more = joins(&few, "b", Role::Viewer).await;
     assert_eq!(said_to(&mut watcher).await, ["a님이 들어왔어요"], "four connections are too many");
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_said_of_those_who_may_not_speak() {
+    let yard = yard_that_says(visits(false)).await;
+    let mut watcher = yard.reader("demo").await;
+    let bad = UserId::parse("bad").unwrap();
+    yard.moderates(&demo(), Wish::Block(bad.clone(), None)).await.unwrap();
+    let one = joins(&yard, "bad", Role::Viewer).await;
+    drop(one);
+    sleep(AWAY).await;
+    assert!(said_to(&mut watcher).await.is_empty(), "blocked");
+    yard.moderates(&demo(), Wish::Lift(bad)).await.unwrap();
+    yard.moderates(&demo(), Wish::Panic(ModeChange::default(), 60)).await.unwrap();
+    drop(joins(&yard, "calm", Role::Viewer).await);
+    sleep(AWAY).await;
+    assert!(said_to(&mut watcher).await.is_empty(), "panic");
+    yard.moderates(&demo(), Wish::Calm).await.unwrap();
+    let _back = joins(&yard, "bad", Role::Viewer).await;
+    assert_eq!(said_to(&mut watcher).await, ["bad님이 들어왔어요"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_is_erased_a_moment_after_leaving_is_not_spoken_of() {
+    let log = Memory::new(Arc::default());
+    let yard = Yard::over(Arc::new(log.clone()), open_yard()).await;
+    let mut watcher = yard.reader("demo").await;
+    let left = OwnLinesChange { joined: Some(None), ..visits(true) };
+    yard.moderates(&demo(), Wish::Say(left)).await.unwrap();
+    drop(joins(&yard, "mina", Role::Viewer).await);
+    sleep(SOON).await;
+    yard.node.erase(&demo(), &UserId::parse("mina").unwrap()).await.unwrap();
+    sleep(AWAY).await;
+    assert!(said_to(&mut watcher).await.is_empty());
+    let page = log.read(&demo(), Seq(0), 1_000).await.unwrap();
+    assert!(!format!("{:?}", page.events).contains("mina님이"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_was_here_before_a_restart_has_not_come() {
+    let log = Memory::new(Arc::default());
+    let yard = Yard::over(Arc::new(log.clone()), open_yard()).await;
+    yard.reader("demo").await;
+    yard.moderates(&demo(), Wish::Say(visits(true))).await.unwrap();
+    let next = Yard::over(Arc::new(log.clone()), open_yard()).await;
+    let mut watcher = next.reader("demo").await;
+    let _here = joins(&next, "mina", Role::Viewer).await;
+    sleep(SOON).await;
+    assert!(said_to(&mut watcher).await.is_empty());
+    sleep(Duration::from_secs(30)).await;
+    let _new = joins(&next, "other", Role::Viewer).await;
+    assert_eq!(said_to(&mut watcher).await, ["other님이 들어왔어요"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_is_here_has_not_left_however_their_connections_cross() {
+    let told = Config { members_told: 100, ..open_yard() };
+    let yard = Arc::new(Yard::over(Arc::new(Memory::new(Arc::default())), told).await);
+    let mut watcher = yard.guest();
+    watcher.connect_ext("demo", None, json!({"ext": 1})).await;
+    let cid = Cid::parse("demo").unwrap();
+    let enters = async |yard: &Yard, uid: &str| {
+        let standing = yard.node.check_token(&yard.token(uid, Role::Viewer)).await.unwrap();
+        yard.node.enter(&cid, standing, None).await.unwrap()
+    };
+    for _ in 0..300 {
+        let old = enters(&yard, "mina").await;
+        let (leaving, coming) = (tokio::task::spawn_blocking(move || drop(old)), enters(&yard, "mina"));
+        let here = coming.await;
+        leaving.await.unwrap();
+        let mut is_here = false;
+        for message in watcher.heard_by_now() {
+            match message["cmd"].as_u64() {
+                Some(94_001) => is_here = true,
+                Some(94_002) => is_here = false,
+                _ => continue,
+            }
+        }
+        // Whether they were ever away depends; the last word says how it is.
+        let listed = yard.node.members_for_site(&demo(), None, 10).await.unwrap().users;
+        assert_eq!((is_here, listed), (true, 1));
+        drop(here);
+        assert_eq!(watcher.hears(94_002).await["bdy"]["userId"], "mina");
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::channel::{Grant, Grants, Names, Panic, Restriction, Restrictions, Running};
+use crate::channel::{Grant, Grants, HeldName, Names, Panic, Restriction, Restrictions, Running};
 use crate::model::id::{AddressHash, Seq, UserId};
 use crate::model::mode::{Group, Modes};
 use crate::model::principal::Role;
@@ -18,16 +18,35 @@ pub(super) struct StoredGrant {
     before: Option<(u8, i64)>,
 }
 
-pub(super) fn stored_names(names: &Names) -> Vec<(String, String, i64)> {
-    let mut stored: Vec<_> =
-        names.all().map(|(looks, uid, until)| (looks.to_owned(), uid.to_string(), until.0)).collect();
-    stored.sort();
-    stored
+/// A guest's name: who holds it, what of it is seen at a glance, until when.
+#[derive(Serialize, Deserialize)]
+pub(super) struct StoredName {
+    uid: String,
+    looks: Vec<String>,
+    until: i64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    address: Option<String>,
 }
 
-pub(super) fn read_names(stored: Vec<(String, String, i64)>) -> Option<Names> {
-    let name = |(looks, uid, until): (String, String, i64)| Some((looks, UserId::parse(&uid)?, Millis(until)));
-    Some(Names::new(stored.into_iter().map(name).collect::<Option<Vec<_>>>()?))
+pub(super) fn stored_names(names: &Names) -> Vec<StoredName> {
+    let stored = |name: &HeldName| StoredName {
+        uid: name.uid.to_string(),
+        looks: name.looks.clone(),
+        until: name.until.0,
+        address: name.address.map(|address| address.to_string()),
+    };
+    names.all().map(stored).collect()
+}
+
+pub(super) fn read_names(stored: Vec<StoredName>) -> Option<Names> {
+    let read = |StoredName { uid, looks, until, address }: StoredName| {
+        let address = match address {
+            Some(digits) => Some(AddressHash::parse(&digits)?),
+            None => None,
+        };
+        Some(HeldName { uid: UserId::parse(&uid)?, looks, address, until: Millis(until) })
+    };
+    Some(Names::new(stored.into_iter().map(read).collect::<Option<Vec<_>>>()?))
 }
 
 #[derive(Serialize, Deserialize)]

@@ -8,6 +8,7 @@ use madang::model::announcement::News;
 use madang::model::guest::Naming;
 use madang::model::id::Cid;
 use madang::model::own_lines::OwnLinesChange;
+use madang::model::refusal::Refusal;
 use madang::node::GuestWish;
 
 use crate::support::reader::Reader;
@@ -71,16 +72,19 @@ impl World {
         let Some(cid) = Cid::parse(&self.cid) else { return };
         let Machine { runtime, yard, .. } = &self.machines[machine % MACHINES];
         let wish = GuestWish { nickname: Some(NAMES[name % NAMES.len()]), ..GuestWish::default() };
-        if let Ok(guest) = runtime.block_on(yard.node.welcome(&cid, wish)) {
-            self.welcomed.push((guest.uid.to_string(), guest.nickname));
+        match runtime.block_on(yard.node.welcome(&cid, wish)) {
+            Ok(guest) => self.welcomed.push((guest.uid.to_string(), guest.nickname)),
+            Err(Refusal::NicknameTaken(_)) if self.planted == Some(Planted::SharesNames) => {
+                self.welcomed.push(("somebody else".to_owned(), NAMES[name % NAMES.len()].to_owned()));
+            }
+            Err(_) => {}
         }
     }
 
     /// Whoever was told that a name is theirs has it, and nobody else.
     pub(super) fn judge_names(&self, wrong: &mut Vec<Wrong>) {
         for (uid, nickname) in &self.welcomed {
-            let holder =
-                self.truth.guests.named.get(&group(nickname)).filter(|_| self.planted != Some(Planted::SharesNames));
+            let holder = self.truth.guests.named.get(&group(nickname));
             if holder != Some(uid) {
                 wrong.push(format!("{uid} was told to be called {nickname}, and it is {holder:?}"));
             }
