@@ -19,6 +19,7 @@ mod people;
 mod questions;
 mod restrictions;
 mod reveal;
+mod shelves;
 mod trail;
 mod verdicts;
 mod window;

@@ -3,20 +3,19 @@
 use std::cmp::Reverse;
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
-use std::ops::Bound;
+use std::ops::RangeBounds;
 
 use crate::model::event::{Body, Event};
 use crate::model::id::{Cid, Seq, UserId};
-use crate::model::item::LineView;
+use crate::model::item::Listed;
 use crate::model::message::Author;
 use crate::model::principal::Role;
-use crate::model::question::{
-    QuestionChange, QuestionOrder, QuestionQuery, QuestionState, QuestionStatus, QuestionView, Vote,
-};
+use crate::model::question::{QuestionChange, QuestionQuery, QuestionState, QuestionStatus, QuestionView, Vote};
 use crate::model::refusal::Refusal;
 use crate::model::time::Millis;
 
 use super::acts::Changed;
+use super::shelves::{Rank, Shelves, begin, rank_in};
 use super::{Channel, Kept, Verdict, modes, window};
 
 /// Questions that may wait for an answer in a broadcast.
@@ -34,6 +33,10 @@ const MOST_SHADOWED: usize = 1_000;
 
 /// Most bytes of them, by their texts and what goes with each; beyond it, as above.
 const MOST_BYTES: usize = 16 * 1024 * 1024;
+
+/// Bytes of those that wait for an answer in the newest broadcast from which on nobody asks: as much is left for those of
+/// earlier ones, and something for those that are on their way.
+const MOST_OPEN_BYTES: usize = MOST_BYTES / 2 - 256 * 1024;
 
 /// Voters who are remembered in a channel, 16 bytes each; beyond it those of questions that wait for nothing are forgotten,
 /// oldest question first, and then nobody else may vote.
@@ -83,9 +86,14 @@ impl Question {
         }
     }
 
-    /// Its place among those that wait: most votes first.
-    fn rank(&self) -> (Reverse<u64>, Seq) {
+    fn rank(&self) -> Rank {
         (Reverse(self.state().votes), self.kept.seq)
+    }
+
+    /// Whether somebody has voted for it; `None` when nobody knows any more.
+    fn has_voted(&self, user: &UserId) -> Option<bool> {
+        let voted = self.voters.contains(&user.digest());
+        (voted || self.forgotten == 0).then_some(voted)
     }
 
     fn cid(&self) -> &Cid {
@@ -109,8 +117,10 @@ pub struct Questions {
     voters: usize,
     /// Of these, voters for questions that wait for nothing.
     closed_voters: usize,
-    /// Questions of the newest broadcast that wait for an answer, most votes first; without those for their authors alone.
-    open: BTreeSet<(Reverse<u64>, Seq)>,
+    /// As they are listed.
+    shelves: Shelves,
+    /// Bytes of those that wait for an answer in the newest broadcast.
+    open_bytes: usize,
     /// How many questions of each author wait there.
     asking: HashMap<UserId, usize>,
     /// Questions for their authors alone.
@@ -150,8 +160,7 @@ impl Questions {
     /// does.
     pub(super) fn begin_anew(&mut self, cid: &Cid) {
         self.here = Some(cid.clone());
-        (self.asked, self.voters, self.closed_voters) = (0, 0, 0);
-        self.open.clear();
+        (self.asked, self.voters, self.closed_voters, self.open_bytes) = (0, 0, 0, 0);
         self.asking.clear();
         for question in self.known.values_mut() {
             question.forgotten += std::mem::take(&mut question.voters).len() as u64;
@@ -167,7 +176,9 @@ impl Questions {
     /// Whether there is room for another one at all. Looked at before it becomes an event and not by the judge: a machine
     /// that has found others erased would come to another verdict.
     pub(super) fn have_room(&self) -> Result<(), Refusal> {
-        if self.open.len() >= MOST_OPEN { Err(Refusal::TooManyOpen(None)) } else { Ok(()) }
+        let open = self.here.as_ref().map_or(0, |here| self.shelves.open(here));
+        let full = open >= MOST_OPEN || self.open_bytes >= MOST_OPEN_BYTES;
+        if full { Err(Refusal::TooManyOpen(None)) } else { Ok(()) }
     }
 
     /// One more, which was just counted.
@@ -234,28 +245,30 @@ impl Questions {
 
     fn index(&mut self, place: Seq) {
         let Some(question) = self.known.get(&place) else { return };
+        if !question.kept.line.is_shadowed() {
+            self.shelves.put(question.cid(), question.status, question.rank());
+        }
         if !question.status.is_open() {
             self.closed_voters += question.voters.len();
         } else if self.here.as_ref() == Some(question.cid()) {
+            self.open_bytes += window::bytes(&question.kept);
             *self.asking.entry(question.author().clone()).or_default() += 1;
-            if !question.kept.line.is_shadowed() {
-                self.open.insert(question.rank());
-            }
         }
     }
 
     fn unindex(&mut self, place: Seq) {
         let Some(question) = self.known.get(&place) else { return };
+        self.shelves.take(question.cid(), question.status, question.rank());
         if !question.status.is_open() {
             self.closed_voters -= question.voters.len();
         } else if self.here.as_ref() == Some(question.cid()) {
+            self.open_bytes -= window::bytes(&question.kept);
             if let Entry::Occupied(mut asking) = self.asking.entry(question.author().clone()) {
                 *asking.get_mut() -= 1;
                 if *asking.get() == 0 {
                     asking.remove();
                 }
             }
-            self.open.remove(&question.rank());
         }
     }
 
@@ -315,38 +328,30 @@ impl Questions {
         self.known.values().find(|question| question.change.as_ref().is_some_and(|change| change.act == act))
     }
 
-    /// Up to `limit` of those that are asked for and may be seen, in the order that is asked for.
-    fn page(&self, query: &QuestionQuery, limit: usize, seen: impl Fn(&Question) -> bool) -> Vec<&Question> {
-        let fits = |question: &&Question| {
-            query.cid.as_ref().is_none_or(|cid| cid == question.cid())
-                && query.statuses.contains(&question.status)
-                && seen(question)
+    /// Up to `limit` of those that are asked for and may be seen, in the order that is asked for; with those that are for
+    /// this user alone.
+    fn page(
+        &self,
+        query: &QuestionQuery,
+        limit: usize,
+        user: Option<&UserId>,
+        seen: impl Fn(&Question) -> bool,
+    ) -> Vec<&Question> {
+        let begin = (begin(query), std::ops::Bound::Unbounded);
+        let asked = |question: &&Question| {
+            query.cid.as_ref().is_none_or(|cid| cid == question.cid()) && query.statuses.contains(&question.status)
         };
-        match query.order {
-            QuestionOrder::Age => {
-                let behind = query.after.map_or(Seq(0), |(_, place)| Seq(place.0.saturating_add(1)));
-                self.known.range(behind..).map(|(_, question)| question).filter(fits).take(limit).collect()
-            }
-            QuestionOrder::Votes if query.cid == self.here && query.statuses.iter().all(|status| status.is_open()) => {
-                let after =
-                    query.after.map_or(Bound::Unbounded, |(votes, place)| Bound::Excluded((Reverse(votes), place)));
-                let behind = self.open.range((after, Bound::Unbounded));
-                behind.filter_map(|(_, place)| self.known.get(place)).filter(fits).take(limit).collect()
-            }
-            QuestionOrder::Votes => {
-                // Fewest first, so that more votes come before.
-                let key = |question: &Question| (u64::MAX - question.state().votes, question.kept.seq);
-                let after = query.after.map(|(votes, place)| (u64::MAX - votes, place));
-                let behind = |question: &&Question| after.is_none_or(|after| key(question) > after);
-                let mut found: Vec<&Question> = self.known.values().filter(fits).filter(behind).collect();
-                if found.len() > limit && limit > 0 {
-                    found.select_nth_unstable_by_key(limit - 1, |question| key(question));
-                }
-                found.truncate(limit);
-                found.sort_unstable_by_key(|question| key(question));
-                found
-            }
-        }
+        let theirs = self.shadowed_of(user).filter(asked).map(|question| rank_in(query.order, question.rank()));
+        let mut theirs: Vec<Rank> = theirs.filter(|rank| begin.contains(rank)).collect();
+        theirs.sort_unstable();
+        let found = self.shelves.list(query, theirs).filter_map(|place| self.known.get(&place));
+        found.filter(|question| seen(question)).take(limit).collect()
+    }
+
+    /// Questions that are for this user alone.
+    fn shadowed_of<'a>(&'a self, user: Option<&'a UserId>) -> impl Iterator<Item = &'a Question> {
+        let shadowed = self.shadowed.iter().filter(move |_| user.is_some());
+        shadowed.filter_map(|place| self.known.get(place)).filter(move |question| user == Some(question.author()))
     }
 }
 
@@ -373,25 +378,20 @@ impl Channel {
         query: &QuestionQuery,
         limit: usize,
         (user, staff): (Option<&UserId>, bool),
-    ) -> Vec<(LineView, QuestionView)> {
-        let seen = |question: &Question| {
-            let theirs = user == Some(question.author());
-            let hidden = self.hidden.holds(question.kept.seq, question.author());
-            (staff || !hidden) && (theirs || !question.kept.line.is_shadowed())
+    ) -> Vec<Listed> {
+        let seen = |question: &Question| staff || !self.hidden.holds(question.kept.seq, question.author());
+        let listed = |question: &Question| Listed {
+            line: self.reveal_line(&question.kept),
+            question: question.view(),
+            voted: user.and_then(|user| question.has_voted(user)),
         };
-        let found = self.questions.page(query, limit, seen);
-        found.into_iter().map(|question| (self.reveal_line(&question.kept), question.view())).collect()
+        self.questions.page(query, limit, user, seen).into_iter().map(listed).collect()
     }
 
-    /// How many questions wait for an answer in a broadcast, without those for their authors alone.
-    pub fn open_questions(&self, cid: &Cid) -> usize {
-        if self.questions.here.as_ref() == Some(cid) {
-            return self.questions.open.len();
-        }
-        let waits = |question: &&Question| {
-            question.status.is_open() && question.cid() == cid && !question.kept.line.is_shadowed()
-        };
-        self.questions.known.values().filter(waits).count()
+    /// How many questions wait for an answer in a broadcast, with those for this user alone.
+    pub fn open_questions(&self, cid: &Cid, user: Option<&UserId>) -> usize {
+        let waits = |question: &&Question| question.status.is_open() && question.cid() == cid;
+        self.questions.shelves.open(cid) + self.questions.shadowed_of(user).filter(waits).count()
     }
 
     /// The place of a question of this user, by the time that it has.

@@ -351,6 +351,17 @@ pub enum Sanction {
     Lifted(UserId),
 }
 
+/// A question in a list, as somebody may see it.
+#[derive(Clone, Debug)]
+pub struct Listed {
+    /// Its line.
+    pub line: LineView,
+    /// How it stands.
+    pub question: QuestionView,
+    /// Whether they have voted for it; `None` of those who aren't known, and of votes that are forgotten.
+    pub voted: Option<bool>,
+}
+
 /// Something that the site's backend tells.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AnnouncedView {

@@ -63,6 +63,7 @@ use ledger::Ledger;
 
 pub use crate::auth::{Asked, Grant};
 pub use crate::channel::{Filtering, Grant as Appointed, Restriction, Running};
+pub use crate::model::item::Listed;
 pub use crate::policy::names::LONGEST as LONGEST_NICKNAME;
 pub use crate::policy::revoked::Revocation;
 pub use act::{Done, Restricted, Withheld};
@@ -73,7 +74,6 @@ pub use history::HistoryQuery;
 pub use keys::Access;
 pub use ledger::{EndedBy, Farewell, FarewellQuery};
 pub use members::Present;
-pub use questions::Listed;
 pub use resume::{Arrival, Lost, Turn};
 pub use send::SiteLine;
 pub use station::{ChannelView, StationError};

@@ -6,7 +6,7 @@ use crate::model::access::Credential;
 use crate::model::act::Name;
 use crate::model::event::{Body, Event};
 use crate::model::id::{ChannelId, Cid, EventId, Seq};
-use crate::model::item::LineView;
+use crate::model::item::Listed;
 use crate::model::message::Author;
 use crate::model::mode::Known;
 use crate::model::question::{QuestionQuery, QuestionView, Vote};
@@ -16,9 +16,6 @@ use super::act::place_of_question;
 use super::append::{refusal, waited_for};
 use super::live::Live;
 use super::{Access, Node, Outcome, Seat, StationError};
-
-/// A question as somebody may see it: its line, and how it stands.
-pub type Listed = (LineView, QuestionView);
 
 impl Node {
     /// Votes for a question, or takes the vote back. Votes of one caller keep the order of the calls; what is given is waited
@@ -119,7 +116,7 @@ impl Node {
         let state = seat.live.state.lock();
         let _telling = seat.live.tells();
         let found = state.channel.questions_for(query, limit, (seat.user(), staff));
-        let open = state.channel.open_questions(query.cid.as_ref().unwrap_or(seat.cid()));
+        let open = state.channel.open_questions(query.cid.as_ref().unwrap_or(seat.cid()), seat.user());
         drop(state);
         tell(found, open);
     }

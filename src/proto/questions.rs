@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::model::id::{ChannelId, Cid, Seq};
-use crate::model::item::LineView;
+use crate::model::item::Listed;
 use crate::model::question::{QuestionChange, QuestionState, QuestionView};
 
 use super::cmd::Cmd;
@@ -23,6 +23,9 @@ struct QuestionJson<'a> {
     message_time: i64,
     change_time: Option<i64>,
     changed_by: Option<PersonJson<'a>>,
+    /// Whether who asks has voted for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    voted: Option<bool>,
     #[serde(flatten)]
     line: Option<LineJson<'a>>,
 }
@@ -74,12 +77,13 @@ impl<'a> From<&'a QuestionView> for QuestionJson<'a> {
             message_time: question.time.0,
             change_time: question.change.as_ref().map(|change| change.at.0),
             changed_by: question.change.as_ref().map(person),
+            voted: None,
             line: None,
         }
     }
 }
 
-fn listed<'a>(channel: &ChannelId, line: &'a LineView, question: &'a QuestionView) -> QuestionJson<'a> {
+fn listed<'a>(channel: &ChannelId, Listed { line, question, voted }: &'a Listed) -> QuestionJson<'a> {
     let line = LineJson {
         msg_id: line.id().to_string(),
         profile: profile_string(line.author()),
@@ -87,7 +91,7 @@ fn listed<'a>(channel: &ChannelId, line: &'a LineView, question: &'a QuestionVie
         extras: extras_string(&line.extras(), channel),
         hidden: line.status().withholds(),
     };
-    QuestionJson { line: Some(line), ..QuestionJson::from(question) }
+    QuestionJson { voted: *voted, line: Some(line), ..QuestionJson::from(question) }
 }
 
 #[derive(Serialize)]
@@ -108,7 +112,7 @@ pub struct Listing<'a> {
     /// Whose broadcast it is.
     pub channel: &'a ChannelId,
     /// Each with its line.
-    pub questions: &'a [(LineView, QuestionView)],
+    pub questions: &'a [Listed],
     /// How many of the broadcast wait for an answer.
     pub open: usize,
     /// Whether there may be more behind them.
@@ -125,9 +129,9 @@ pub(super) fn state(state: &QuestionState) -> StateJson {
     state.into()
 }
 
-/// The answer to QUESTION_VOTE (13141).
-pub fn voted(to: &Address, question: &QuestionView) -> String {
-    success(Cmd::QUESTION_VOTE, to, QuestionJson::from(question))
+/// The answer to QUESTION_VOTE (13141): the vote is counted, or no longer.
+pub fn voted(to: &Address, question: &QuestionView, up: bool) -> String {
+    success(Cmd::QUESTION_VOTE, to, QuestionJson { voted: Some(up), ..QuestionJson::from(question) })
 }
 
 /// The answer to QUESTIONS (15140), at most `limit` bytes: what doesn't fit comes with the next page.
@@ -152,7 +156,7 @@ pub fn open(cid: &Cid, listing: &Listing<'_>, limit: usize) -> String {
 fn fitting<'a>(listing: &Listing<'a>, limit: usize, message: impl Fn(Vec<QuestionJson<'a>>, bool) -> String) -> String {
     let mut count = listing.questions.len();
     loop {
-        let shown = listing.questions[..count].iter().map(|(line, question)| listed(listing.channel, line, question));
+        let shown = listing.questions[..count].iter().map(|question| listed(listing.channel, question));
         let text = message(shown.collect(), count < listing.questions.len());
         if text.len() <= limit || count <= 1 {
             return text;

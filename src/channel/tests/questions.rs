@@ -1,5 +1,6 @@
 use super::*;
-use crate::model::item::View;
+use crate::model::filter::{Filtered, Measure, Rule};
+use crate::model::item::{Listed, View};
 use crate::model::message::Status;
 use crate::model::question::{QuestionOrder, QuestionQuery, QuestionState, QuestionStatus, Vote};
 
@@ -59,7 +60,7 @@ impl Scene {
     }
 
     fn listed(&self, query: &QuestionQuery) -> Vec<Seq> {
-        self.channel.questions_for(query, 99, (None, false)).iter().map(|(line, _)| line.seq()).collect()
+        self.channel.questions_for(query, 99, (None, false)).iter().map(|listed| listed.line.seq()).collect()
     }
 }
 
@@ -136,7 +137,7 @@ fn a_question_that_waits_for_nothing_or_is_hidden_takes_no_votes() {
     let query = QuestionQuery::open(&cid("one"));
     assert_eq!(scene.listed(&query), []);
     let staff = scene.channel.questions_for(&query, 9, (None, true));
-    assert_eq!((staff.len(), staff[0].0.text(), staff[0].0.status()), (1, "", Status::Hidden));
+    assert_eq!((staff.len(), staff[0].line.text(), staff[0].line.status()), (1, "", Status::Hidden));
 }
 
 #[test]
@@ -152,7 +153,7 @@ fn lists_go_by_votes_or_by_age_page_by_page() {
     let mut paged = Vec::new();
     loop {
         let page = scene.channel.questions_for(&query, 1, (None, false));
-        let Some((line, view)) = page.first() else { break };
+        let Some(Listed { line, question: view, .. }) = page.first() else { break };
         paged.push(line.seq());
         query.after = Some((view.state.votes, line.seq()));
     }
@@ -164,7 +165,7 @@ fn lists_go_by_votes_or_by_age_page_by_page() {
     scene.marks(places[2], Answered, 1).unwrap();
     let answered = QuestionQuery { statuses: vec![Answered], after: None, ..by_age };
     assert_eq!(scene.listed(&answered), [places[2]]);
-    assert_eq!(scene.channel.open_questions(&cid("one")), 3);
+    assert_eq!(scene.channel.open_questions(&cid("one"), None), 3);
 }
 
 #[test]
@@ -180,7 +181,7 @@ fn what_waits_for_an_answer_outlives_its_broadcast() {
     let asked = Line { cid: cid("two"), ..line("b", question("new")) };
     scene.happens(60, Body::Line(Arc::new(asked)));
     let fresh = scene.channel.questions_for(&QuestionQuery::open(&cid("two")), 9, (None, false));
-    assert_eq!(fresh[0].1.state.number, 1, "numbers begin anew");
+    assert_eq!(fresh[0].question.state.number, 1, "numbers begin anew");
 }
 
 #[test]
@@ -250,7 +251,7 @@ fn what_waits_from_earlier_broadcasts_keeps_nobody_from_asking_or_voting() {
     let asked = |uid: &str| Body::Line(Arc::new(Line { cid: cid("two"), ..line(uid, question("new")) }));
     assert!(matches!(scene.happens(9_001, asked("late")), Verdict::Line(_)));
     assert_eq!(scene.channel.question_at(old).unwrap().state.votes, 1, "the count stays");
-    assert_eq!(scene.channel.open_questions(&cid("one")), 5_000);
+    assert_eq!(scene.channel.open_questions(&cid("one"), None), 5_000);
     assert_eq!(thawed(&scene), scene.channel);
 }
 
@@ -270,9 +271,9 @@ fn questions_for_their_authors_alone_take_nobodys_room() {
         assert!(matches!(scene.happens(5, shadow(number)), Verdict::Line(_)));
     }
     assert_eq!(scene.channel.questions().all().count(), 1_000, "the oldest are forgotten");
-    assert_eq!(scene.channel.open_questions(&cid("one")), 0);
+    assert_eq!(scene.channel.open_questions(&cid("one"), None), 0);
     scene.asks("honest");
-    assert_eq!(scene.channel.open_questions(&cid("one")), 1);
+    assert_eq!(scene.channel.open_questions(&cid("one"), None), 1);
     assert_eq!(thawed(&scene), scene.channel);
 }
 
@@ -301,4 +302,77 @@ fn a_donation_and_a_line_that_says_the_same_are_two() {
     let donation = Line { draft: Draft { kind: Kind::Donation, ..draft("go!", false) }, ..line("a", Draft::default()) };
     assert!(matches!(scene.says(1, "a", draft("go!", true)), Verdict::Line(_)));
     assert!(matches!(scene.happens(1, Body::Line(Arc::new(donation))), Verdict::Line(_)));
+}
+
+#[test]
+fn a_question_for_its_author_alone_is_in_all_their_lists_and_in_nobody_elses() {
+    let mut scene = Scene::on_air();
+    let first = scene.asks("a");
+    let filtered = Filtered { measure: Measure::Shadow, rule: Rule::Repeats, original: None };
+    let hidden = Line { filtered: Some(Arc::new(filtered)), ..line("a", question("hidden from all")) };
+    let verdict = scene.happens(9, Body::Line(Arc::new(hidden)));
+    let Verdict::Line(Kept { seq: shadowed, .. }) = verdict else { panic!("{verdict:?}") };
+    let last = scene.asks("b");
+    let uid = |uid: &str| UserId::parse(uid).unwrap();
+    for order in [QuestionOrder::Age, QuestionOrder::Votes] {
+        for statuses in [QuestionQuery::open(&cid("one")).statuses, QuestionStatus::ALL.to_vec()] {
+            for of in [Some(cid("one")), None] {
+                let query = QuestionQuery { cid: of, statuses: statuses.clone(), order, after: None };
+                let seen = |user: &str| -> Vec<Seq> {
+                    let listed = scene.channel.questions_for(&query, 99, (Some(&uid(user)), false));
+                    listed.iter().map(|listed| listed.line.seq()).collect()
+                };
+                assert_eq!((seen("a"), seen("b")), (vec![first, shadowed, last], vec![first, last]), "{query:?}");
+                let behind = QuestionQuery { after: Some((0, first)), ..query };
+                let page = scene.channel.questions_for(&behind, 1, (Some(&uid("a")), false));
+                assert_eq!(page[0].line.seq(), shadowed);
+            }
+        }
+    }
+    let open = |user: &str| scene.channel.open_questions(&cid("one"), Some(&uid(user)));
+    assert_eq!((open("a"), open("b")), (3, 2));
+}
+
+#[test]
+fn who_asks_is_told_whether_they_have_voted() {
+    let mut scene = Scene::on_air();
+    let place = scene.asks("a");
+    let voted = |scene: &Scene, user: Option<&str>| {
+        let user = user.map(|user| UserId::parse(user).unwrap());
+        let query = QuestionQuery { cid: None, statuses: QuestionStatus::ALL.to_vec(), ..QuestionQuery::default() };
+        scene.channel.questions_for(&query, 9, (user.as_ref(), false))[0].voted
+    };
+    scene.votes(ballot("b", place, true)).unwrap();
+    assert_eq!(
+        [voted(&scene, Some("b")), voted(&scene, Some("c")), voted(&scene, None)],
+        [Some(true), Some(false), None]
+    );
+    scene.votes(ballot("b", place, false)).unwrap();
+    assert_eq!(voted(&scene, Some("b")), Some(false));
+    scene.votes(ballot("b", place, true)).unwrap();
+    scene.happens(99, Body::Opened { cid: cid("two"), title: String::new() });
+    assert_eq!(voted(&scene, Some("c")), None, "who has voted in an earlier broadcast is forgotten");
+}
+
+#[test]
+fn long_questions_leave_room_for_those_of_earlier_broadcasts() {
+    let mut scene = Scene::on_air();
+    let fill = |scene: &mut Scene, name: &str| {
+        for asked in 0..5_000 {
+            let long = question(&"가".repeat(500));
+            let mut long = Line { cid: cid(name), ..line(&format!("u{asked}"), long) };
+            if scene.channel.admit(&Limits::default(), Millis(1), &mut long).is_err() {
+                return asked;
+            }
+            scene.happens(1, Body::Line(Arc::new(long)));
+        }
+        5_000
+    };
+    let first = fill(&mut scene, "one");
+    assert!((3_000..5_000).contains(&first), "as many as 8 MiB hold: {first}");
+    scene.happens(2, Body::Opened { cid: cid("two"), title: String::new() });
+    let second = fill(&mut scene, "two");
+    let open = |name: &str| scene.channel.open_questions(&cid(name), None);
+    assert_eq!((second, open("two")), (first, first));
+    assert_eq!(open("one"), first, "nothing that waits is forgotten");
 }

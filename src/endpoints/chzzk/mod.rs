@@ -117,6 +117,9 @@ fn refused(refusal: &Refusal) -> Answer {
     match refusal {
         Refusal::UnknownChannel => failure(404, "no such chat channel"),
         Refusal::NoSuchLine => failure(404, &refusal.to_string()),
+        Refusal::ChannelReadOnly => failure(423, &refusal.to_string()),
+        Refusal::DiskFull => failure(507, &refusal.to_string()),
+        Refusal::TextTooLong { .. } | Refusal::ItemTooLarge(_) => failure(413, &refusal.to_string()),
         Refusal::NotStaff
         | Refusal::NotStreamer
         | Refusal::Oneself

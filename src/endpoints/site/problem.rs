@@ -44,38 +44,9 @@ impl From<StationError> for Problem {
     fn from(error: StationError) -> Self {
         let status = match &error {
             StationError::NoChannel | StationError::NoBroadcast | StationError::NoKey => StatusCode::NOT_FOUND,
-            StationError::Refused(Refusal::NoSuchLine) => StatusCode::NOT_FOUND,
-            StationError::Refused(
-                Refusal::NotStaff
-                | Refusal::NotStreamer
-                | Refusal::Oneself
-                | Refusal::Outranked
-                | Refusal::NotInGroup { .. }
-                | Refusal::EmojiOnly
-                | Refusal::RealNameOnly
-                | Refusal::Restricted { .. },
-            ) => StatusCode::FORBIDDEN,
-            StationError::Refused(
-                Refusal::NothingToUndo | Refusal::TooMany(_) | Refusal::StaleQuestion(_) | Refusal::QuestionClosed(_),
-            ) => StatusCode::CONFLICT,
             StationError::OtherContent => StatusCode::UNPROCESSABLE_ENTITY,
-            StationError::Refused(Refusal::BadRequest(_)) => StatusCode::BAD_REQUEST,
             StationError::TooMany(_) | StationError::DoneBefore | StationError::Overtaken => StatusCode::CONFLICT,
-            StationError::Refused(Refusal::Busy { .. } | Refusal::Draining) => StatusCode::SERVICE_UNAVAILABLE,
-            StationError::Refused(Refusal::ChannelReadOnly | Refusal::BroadcastEnded) => StatusCode::CONFLICT,
-            StationError::Refused(
-                Refusal::TooFast { .. } | Refusal::SlowMode { .. } | Refusal::TooManyOpen(_) | Refusal::VotesFull,
-            ) => StatusCode::TOO_MANY_REQUESTS,
-            StationError::Refused(Refusal::DiskFull) => StatusCode::INSUFFICIENT_STORAGE,
-            StationError::Refused(
-                Refusal::EmptyText
-                | Refusal::Filtered(_)
-                | Refusal::TextTooLong { .. }
-                | Refusal::ItemTooLarge(_)
-                | Refusal::TokenRefused(_)
-                | Refusal::UnknownChannel,
-            ) => StatusCode::UNPROCESSABLE_ENTITY,
-            StationError::Refused(_) => StatusCode::INTERNAL_SERVER_ERROR,
+            StationError::Refused(refusal) => status_of(refusal),
         };
         let mut problem = Self::new(status, &error.to_string());
         if let StationError::Refused(refusal) = &error {
@@ -85,6 +56,59 @@ impl From<StationError> for Problem {
             problem.retry_after_seconds = refusal.retry_after_ms().map(|millis| millis.div_ceil(1_000));
         }
         problem
+    }
+}
+
+/// The status that says why a request is refused. Each has one: none that means 'maybe'.
+fn status_of(refusal: &Refusal) -> StatusCode {
+    match refusal {
+        Refusal::BadRequest(_) => StatusCode::BAD_REQUEST,
+        Refusal::NoSuchLine | Refusal::NobodyThere => StatusCode::NOT_FOUND,
+        Refusal::NotStaff
+        | Refusal::NotStreamer
+        | Refusal::Oneself
+        | Refusal::Outranked
+        | Refusal::NotInGroup { .. }
+        | Refusal::EmojiOnly
+        | Refusal::RealNameOnly
+        | Refusal::KindNotAllowed
+        | Refusal::WhispersOff
+        | Refusal::MembersHidden
+        | Refusal::NoGuests
+        | Refusal::ProofNeeded(_)
+        | Refusal::ReadOnly
+        | Refusal::TokenExpired
+        | Refusal::TokenRevoked
+        | Refusal::OtherAccount
+        | Refusal::Restricted { .. } => StatusCode::FORBIDDEN,
+        Refusal::NothingToUndo
+        | Refusal::TooMany(_)
+        | Refusal::StaleQuestion(_)
+        | Refusal::QuestionClosed(_)
+        | Refusal::NicknameTaken(_)
+        | Refusal::ChannelReadOnly
+        | Refusal::BroadcastEnded => StatusCode::CONFLICT,
+        Refusal::TooFast { .. }
+        | Refusal::SlowMode { .. }
+        | Refusal::TooManyOpen(_)
+        | Refusal::TooManyConnections(_)
+        | Refusal::NamesFull
+        | Refusal::VotesFull => StatusCode::TOO_MANY_REQUESTS,
+        Refusal::EmptyText
+        | Refusal::Filtered(_)
+        | Refusal::TextTooLong { .. }
+        | Refusal::ExtrasTooLarge(_)
+        | Refusal::ItemTooLarge(_)
+        | Refusal::TokenRefused(_)
+        | Refusal::UnknownChannel => StatusCode::UNPROCESSABLE_ENTITY,
+        Refusal::DiskFull => StatusCode::INSUFFICIENT_STORAGE,
+        Refusal::Busy { .. } | Refusal::Draining => StatusCode::SERVICE_UNAVAILABLE,
+        // The last four are of the socket: nothing here ends in one.
+        Refusal::Fault
+        | Refusal::UnknownCommand
+        | Refusal::OtherChannel
+        | Refusal::NotJoined
+        | Refusal::AlreadyJoined => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }
 

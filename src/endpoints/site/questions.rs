@@ -80,7 +80,7 @@ pub(super) struct QuestionJson {
 }
 
 impl From<&Listed> for QuestionJson {
-    fn from((line, question): &Listed) -> Self {
+    fn from(Listed { line, question, .. }: &Listed) -> Self {
         let QuestionView { cid, state, author, time, change } = question;
         Self {
             state: state.into(),
@@ -138,7 +138,7 @@ pub(super) async fn list_questions(
         after: asked.cursor.as_deref().map(read_cursor).transpose().map_err(|why| bad(&why))?,
     };
     let found = site.node.questions_for_site(&channel, &query, most).await?;
-    let last = found.last().filter(|_| found.len() == most).map(|(_, last)| last.state);
+    let last = found.last().filter(|_| found.len() == most).map(|last| last.question.state);
     let next_cursor = last.map(|last| cursor(last.votes, last.seq.0));
     Ok(Json(QuestionsJson { questions: found.iter().map(QuestionJson::from).collect(), next_cursor }))
 }
@@ -170,7 +170,7 @@ pub(super) async fn read_question(
     let after = Some((0, Seq(seq.saturating_sub(1))));
     let query = QuestionQuery { statuses: QuestionStatus::ALL.to_vec(), after, ..QuestionQuery::default() };
     let found = site.node.questions_for_site(&channel_id(&channel)?, &query, 1).await?;
-    let found = found.first().filter(|(line, _)| line.seq() == Seq(seq)).ok_or(Refusal::NoSuchLine)?;
+    let found = found.first().filter(|found| found.line.seq() == Seq(seq)).ok_or(Refusal::NoSuchLine)?;
     Ok(Json(found.into()))
 }
 

@@ -33,6 +33,9 @@ const LONGEST_BOOK_ID: usize = 64;
 /// The end of the year 2099, in milliseconds.
 const LATEST_MS: i64 = 4_102_444_800_000;
 
+/// Largest of the other numbers: what published clients hold in 32 bits.
+const LARGEST_NUMBER: u32 = 1_000_000_000;
+
 /// Longest nickname in characters.
 const LONGEST_NICKNAME: usize = 30;
 
@@ -131,7 +134,7 @@ pub(super) async fn donate(
     let donation = Donation {
         id: asked.donation_id.map_or_else(|| Ok(id.to_string()), |given| book_id("donationId", given))?,
         amount: amount("amount", asked.amount)?,
-        days: asked.continuous_days,
+        days: number("continuousDays", asked.continuous_days)?,
         ranks: ranks(asked.ranks)?,
         own_rank: asked.own_rank.map(rank).transpose()?,
         purpose: purpose(asked.r#type.as_deref().unwrap_or("chat"), asked.mission, asked.party)?,
@@ -161,7 +164,8 @@ fn purpose(word: &str, mission: Option<MissionJson>, party: Option<PartyJson>) -
             (_, None) => Err(bad("mission.relatedMissionId is missing")),
         },
         ("party", None, Some(PartyJson { party_id, name, number })) => {
-            Ok(Purpose::Party(Party { id: book_id("partyId", party_id)?, name: detail("party.name", name)?, number }))
+            let (id, name) = (book_id("partyId", party_id)?, detail("party.name", name)?);
+            Ok(Purpose::Party(Party { id, name, number: self::number("party.number", number)? }))
         }
         ("mission" | "mission_participation", None, _) => Err(bad("mission is missing")),
         ("party", _, None) => Err(bad("party is missing")),
@@ -176,12 +180,12 @@ fn read_mission(json: MissionJson) -> Answer<(Mission, Option<String>)> {
     let mission = Mission {
         id: book_id("missionId", json.mission_id)?,
         group: mission_group(&json.group).ok_or_else(|| bad("mission.group is alone, group or participation"))?,
-        seconds: json.seconds,
+        seconds: number("mission.seconds", json.seconds)?,
         created: moment(json.created_at)?,
         started: json.started_at.map(moment).transpose()?,
         ended: json.ended_at.map(moment).transpose()?,
         total: amount("mission.total", json.total)?,
-        participants: json.participants,
+        participants: number("mission.participants", json.participants)?,
         status: mission_status(&json.status)
             .ok_or_else(|| bad("mission.status is pending, approved, rejected, completed or expired"))?,
         success: json.success,
@@ -209,7 +213,11 @@ fn ranks(ranks: Vec<RankJson>) -> Answer<Vec<Rank>> {
 fn rank(json: RankJson) -> Answer<Rank> {
     let RankJson { uid, nickname, verified, amount: given, rank } = json;
     let (uid, nickname) = (user_id(&uid)?, self::nickname(nickname)?);
-    Ok(Rank { uid, nickname, verified, amount: amount("rank.amount", given)?, place: rank })
+    Ok(Rank { uid, nickname, verified, amount: amount("rank.amount", given)?, place: number("rank.rank", rank)? })
+}
+
+fn number(field: &str, given: u32) -> Answer<u32> {
+    (given <= LARGEST_NUMBER).then_some(given).ok_or_else(|| bad(&format!("{field} is {LARGEST_NUMBER} at most")))
 }
 
 fn amount(field: &str, won: u64) -> Answer<u64> {
@@ -263,7 +271,7 @@ pub(super) async fn subscribe(
     Body(asked): Body<Subscribe>,
 ) -> Answer<(StatusCode, Json<MessageJson>)> {
     let (author, known) = speaker(&site, Some(asked.user)).await?;
-    if asked.months == 0 {
+    if number("months", asked.months)? == 0 {
         return Err(bad("months is 1 at least"));
     }
     let (tier, tier_name) = (tier(asked.tier)?, detail("tierName", asked.tier_name)?);

@@ -126,6 +126,11 @@ fn depth(value: &Value) -> usize {
 
 fn check<'a>(object: &Map<String, Value>, fields: impl Iterator<Item = &'a Field>) -> Result<(), String> {
     for (name, shape, optional, nullable) in fields {
+        // One published client takes this spelling for the same field.
+        let other = in_snake_case(name);
+        if other != *name && object.contains_key(&other) {
+            return Err(format!("{other} is spelled {name}"));
+        }
         match object.get(*name) {
             None if *optional => {}
             None => return Err(format!("{name} is missing: published clients need it")),
@@ -136,6 +141,13 @@ fn check<'a>(object: &Map<String, Value>, fields: impl Iterator<Item = &'a Field
     Ok(())
 }
 
+fn in_snake_case(name: &str) -> String {
+    let part = |letter: char| {
+        if letter.is_ascii_uppercase() { format!("_{}", letter.to_ascii_lowercase()) } else { letter.into() }
+    };
+    name.chars().map(part).collect()
+}
+
 fn fits(shape: Shape, value: &Value) -> Result<(), String> {
     let (holds, wanted) = match shape {
         Shape::Text => (value.is_string(), "text"),
@@ -143,7 +155,10 @@ fn fits(shape: Shape, value: &Value) -> Result<(), String> {
         Shape::Integer => (value.is_u64(), "whole number"),
         Shape::Flag => (value.is_boolean(), "boolean"),
         Shape::Time => {
-            let time = value.as_str().and_then(|text| PrimitiveDateTime::parse(text, TIME).ok());
+            // Four digits, with no sign before them, and a year that every calendar has.
+            let plain =
+                |text: &&str| text.bytes().take(4).all(|byte| byte.is_ascii_digit()) && !text.starts_with("0000");
+            let time = value.as_str().filter(plain).and_then(|text| PrimitiveDateTime::parse(text, TIME).ok());
             (time.is_some(), "time like 2026-10-01T00:00:00")
         }
         Shape::Ranks => {
@@ -202,6 +217,15 @@ mod tests {
             ("totalPayAmount", json!(-9), "whole number"),
             ("missionCreatedTime", json!("yesterday"), "time like"),
             ("missionCreatedTime", json!("2026-W40-4T00:00:00"), "time like"),
+            ("missionCreatedTime", json!("0000-10-01T00:00:00"), "time like"),
+            ("missionCreatedTime", json!("-2026-10-01T00:00:00"), "time like"),
+            ("missionCreatedTime", json!("+2026-10-01T00:00:00"), "time like"),
+            ("mission_start_time", json!("2026-10-01T00:00:00"), "spelled missionStartTime"),
+            (
+                "weeklyRankList",
+                json!([{"userIdHash": "u", "nickName": "n", "verifiedMark": true, "donationAmount": 1, "ranking": 1, "verified_mark": 1}]),
+                "spelled verifiedMark",
+            ),
             ("donationUserWeeklyRank", json!(9), "donor in a ranking"),
             (
                 "weeklyRankList",

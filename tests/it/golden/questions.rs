@@ -6,7 +6,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use madang::model::id::{ChannelId, Cid, EventId, Seq, UserId};
-use madang::model::item::{LineView, View};
+use madang::model::item::{LineView, Listed, View};
 use madang::model::message::{Draft, Kind, Line, Status};
 use madang::model::question::{QuestionChange, QuestionOrder, QuestionState, QuestionStatus, QuestionView};
 use madang::model::time::Millis;
@@ -72,7 +72,7 @@ fn view(object: &Value) -> QuestionView {
     }
 }
 
-fn listed(object: &Value) -> (LineView, QuestionView) {
+fn listed(object: &Value) -> Listed {
     let draft = Draft {
         kind: Kind::Question,
         text: text(&object["content"]),
@@ -93,11 +93,12 @@ fn listed(object: &Value) -> (LineView, QuestionView) {
     let status = if object["hidden"] == true { Status::Hidden } else { Status::Normal };
     let id = EventId(Uuid::parse_str(&text(&object["msgId"])).unwrap());
     let time = Millis(object["messageTime"].as_i64().unwrap());
-    (LineView::revealed(place(&object["seq"]), id, time, status, Arc::new(line)), view(object))
+    let line = LineView::revealed(place(&object["seq"]), id, time, status, Arc::new(line));
+    Listed { line, question: view(object), voted: object["voted"].as_bool() }
 }
 
 pub(super) fn voted_again(example: &Value) -> String {
-    questions::voted(&address(example), &view(&example["bdy"]))
+    questions::voted(&address(example), &view(&example["bdy"]), example["bdy"]["voted"].as_bool().unwrap())
 }
 
 fn with_listing(example: &Value, told: impl FnOnce(&Listing<'_>) -> String) -> String {

@@ -35,7 +35,7 @@ impl Session {
         let metrics = self.node.metrics().clone();
         tokio::spawn(async move {
             let answer = match voting.await {
-                Ok(question) => questions::voted(&address, &question),
+                Ok(question) => questions::voted(&address, &question, up),
                 Err(refusal) => {
                     metrics.refusals.get_or_create(&Code::of(&refusal).0.into()).inc();
                     reply::refused(Cmd::QUESTION_VOTE, &address, &refusal)
