@@ -1,5 +1,5 @@
-//! What the judge has made of lines, where the log by itself doesn't say: which ones are none, which have another time or were
-//! said in another role, and which are to be erased.
+//! What the judge has made of events, where the log by itself doesn't say: what was refused, which lines have another time or
+//! were said in another role, and which are to be erased.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -14,17 +14,19 @@ use super::{Channel, Kept, Logged, Verdict, in_role};
 /// Exceptions that are remembered, about 50 bytes each. Beyond them nothing is known of lines that are older than the oldest.
 const MOST: usize = 100_000;
 
+/// Lines whose author's role was given here; of older ones the role is the one that the token claimed.
+const MOST_ROLES: usize = 20_000;
+
 /// Users whose erased lines are kept out, as long as the log may still hold them; the one erased longest ago goes first.
 const MOST_WIPED: usize = 10_000;
 
-/// The time of a line, and what its author was, where the log says otherwise.
-type Stamp = (Millis, Option<Role>);
-
-/// Lines that aren't what the log says.
+/// What isn't what the log says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Verdicts {
-    /// `None` of an event that is no line.
-    exceptions: BTreeMap<Seq, Option<Stamp>>,
+    /// The time of a line; `None` of an event that is none, or that was refused.
+    exceptions: BTreeMap<Seq, Option<Millis>>,
+    /// What authors of lines were here.
+    roles: BTreeMap<Seq, Role>,
     /// Nothing is known up to here.
     floor: Seq,
     /// Up to where everything of a user is to be erased.
@@ -32,18 +34,25 @@ pub struct Verdicts {
 }
 
 impl Verdicts {
-    /// These exceptions, nothing known up to a place, and these users erased up to theirs.
+    /// These exceptions and roles, nothing known up to a place, and these users erased up to theirs.
     pub fn new(
-        exceptions: impl IntoIterator<Item = (Seq, Option<Stamp>)>,
+        exceptions: impl IntoIterator<Item = (Seq, Option<Millis>)>,
+        roles: impl IntoIterator<Item = (Seq, Role)>,
         floor: Seq,
         wiped: impl IntoIterator<Item = (UserId, Seq)>,
     ) -> Self {
-        Self { exceptions: exceptions.into_iter().collect(), floor, wiped: wiped.into_iter().collect() }
+        let (exceptions, roles) = (exceptions.into_iter().collect(), roles.into_iter().collect());
+        Self { exceptions, roles, floor, wiped: wiped.into_iter().collect() }
     }
 
     /// Every exception, oldest first.
-    pub fn all(&self) -> impl Iterator<Item = (Seq, Option<Stamp>)> {
-        self.exceptions.iter().map(|(place, stamp)| (*place, *stamp))
+    pub fn all(&self) -> impl Iterator<Item = (Seq, Option<Millis>)> {
+        self.exceptions.iter().map(|(place, time)| (*place, *time))
+    }
+
+    /// Every role that isn't the one that the log says, oldest line first.
+    pub fn roles(&self) -> impl Iterator<Item = (Seq, Role)> {
+        self.roles.iter().map(|(place, role)| (*place, *role))
     }
 
     /// Nothing is known up to here.
@@ -58,16 +67,29 @@ impl Verdicts {
 
     /// Takes note of what became of an event.
     pub(super) fn note(&mut self, logged: &Logged, verdict: &Verdict) {
+        if let Verdict::Line(Kept { role: Some(role), .. }) = verdict {
+            self.roles.insert(logged.seq, *role);
+            if self.roles.len() > MOST_ROLES {
+                self.roles.pop_first();
+            }
+        }
         let exception = match (&logged.event.body, verdict) {
-            (Body::Line(_), Verdict::Line(Kept { time, role: None, .. })) if *time == logged.event.at => return,
-            (Body::Line(_), Verdict::Line(kept)) => Some((kept.time, kept.role)),
+            (Body::Line(_), Verdict::Line(kept)) if kept.time == logged.event.at => return,
+            (Body::Line(_), Verdict::Line(kept)) => Some(kept.time),
             (Body::Line(_), _) => None,
+            // Whoever asks for the same again has to know that it didn't happen.
+            (Body::Announced(_) | Body::Vote(_) | Body::Act(_), Verdict::Rejected(_)) => None,
             _ => return,
         };
         self.exceptions.insert(logged.seq, exception);
         if self.exceptions.len() > MOST {
             self.floor = self.exceptions.pop_first().map_or(self.floor, |(place, _)| place);
         }
+    }
+
+    /// Whether the event at this place was refused, as far as that is remembered.
+    pub fn is_refused(&self, place: Seq) -> bool {
+        self.exceptions.get(&place) == Some(&None)
     }
 
     /// Everything that somebody has said up to a place is to be erased.
@@ -81,6 +103,7 @@ impl Verdicts {
 
     pub(super) fn forget_upto(&mut self, place: Seq) {
         self.exceptions = self.exceptions.split_off(&Seq(place.0 + 1));
+        self.roles = self.roles.split_off(&Seq(place.0 + 1));
         self.wiped.retain(|_, wiped| *wiped > place);
     }
 
@@ -89,10 +112,12 @@ impl Verdicts {
         self.wiped.get(uid).is_some_and(|upto| place <= *upto)
     }
 
-    /// The stamp of the line at this place; `None` when it is none, or when that isn't known.
-    fn stamp(&self, logged: &Logged) -> Option<Stamp> {
+    /// The time of the line at this place, and its author's role if that isn't the one that the log says; `None` when it is
+    /// none, or when that isn't known.
+    fn stamp(&self, logged: &Logged) -> Option<(Millis, Option<Role>)> {
         let known = logged.seq > self.floor;
-        known.then(|| self.exceptions.get(&logged.seq).copied().unwrap_or(Some((logged.event.at, None))))?
+        let time = known.then(|| self.exceptions.get(&logged.seq).copied().unwrap_or(Some(logged.event.at)))?;
+        Some((time?, self.roles.get(&logged.seq).copied()))
     }
 }
 

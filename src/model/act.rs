@@ -110,6 +110,32 @@ impl Deed {
         }
     }
 
+    /// What it asks for whenever it is asked: of whom it is about the identity alone, and how long it lasts from `at` on.
+    pub fn asked_at(&self, at: Millis) -> Self {
+        let whom = |user: &Arc<Author>| {
+            Arc::new(Author { profile: Arc::default(), role: Role::default(), ..Author::clone(user) })
+        };
+        let lasts = |until: Millis| Millis(until.0.saturating_sub(at.0));
+        match self {
+            Self::Kick(user) => Self::Kick(whom(user)),
+            Self::Penalize(user, until) => Self::Penalize(whom(user), lasts(*until)),
+            Self::Block(user, until) => Self::Block(whom(user), until.map(lasts)),
+            Self::Lift(user) => Self::Lift(whom(user)),
+            Self::Appoint(user, role) => Self::Appoint(whom(user), *role),
+            Self::Panic(change, until) => Self::Panic(*change, lasts(*until)),
+            Self::Pin(pin) => Self::Pin(Arc::new(Pin { until: pin.until.map(lasts), ..Pin::clone(pin) })),
+            Self::Hide(_)
+            | Self::Show(_)
+            | Self::Unpin
+            | Self::Run(_)
+            | Self::Calm
+            | Self::Filter(_)
+            | Self::Say(_)
+            | Self::Mark(..)
+            | Self::Undo(_) => self.clone(),
+        }
+    }
+
     /// Its name, in the API and in the log.
     pub fn word(&self) -> &'static str {
         match self {

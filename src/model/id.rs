@@ -129,6 +129,11 @@ impl EventId {
         Self::derived(&format!("request {access} {path} {key}"))
     }
 
+    /// What the same request is the next time, after it was refused in the log: the same for whoever asks for it again.
+    pub fn once_more(self) -> Self {
+        Self::derived(&format!("{self} once more"))
+    }
+
     /// The identity that every machine derives for `what`, so that it happens once.
     pub fn derived(what: &str) -> Self {
         Self(Uuid::new_v5(&Uuid::NAMESPACE_OID, what.as_bytes()))

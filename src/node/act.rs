@@ -16,7 +16,7 @@ use crate::model::refusal::Refusal;
 use crate::model::time::Millis;
 use crate::policy::{rules as filters, text};
 
-use super::append::{refusal, waited_for};
+use super::append::{ONCE_MORE, refusal, waited_for};
 use super::filter::slowly;
 use super::live::{Live, State};
 use super::{Access, Appointed, Node, Outcome, Restriction, Running, Seat, StationError};
@@ -77,7 +77,8 @@ impl Node {
         self.still_holds(principal)?;
         self.pace_acts(principal)?;
         let event = self.admit_act(&seat.live, Some(seat.cid()), Staff::from(principal), asked, EventId::fresh())?;
-        Ok(self.carry_out(&seat.live, event))
+        let carried_out = self.carry_out(&seat.live, event);
+        Ok(async { done(carried_out.await) })
     }
 
     /// Does what somebody asks for who has no session, in the broadcast that they name.
@@ -86,7 +87,7 @@ impl Node {
         let principal = self.settle(&live, cid, Standing::Valid(principal))??;
         self.pace_acts(&principal)?;
         let event = self.admit_act(&live, Some(cid), Staff::from(&*principal), asked, EventId::fresh())?;
-        self.carry_out(&live, event).await
+        done(self.carry_out(&live, event).await)
     }
 
     /// Does what the site's backend asks for.
@@ -106,9 +107,22 @@ impl Node {
         }
         // A channel has its staff and its rules before it has a broadcast.
         let newest = view.broadcasts.last().map(|broadcast| &broadcast.cid);
-        let staff = Staff { by, credential: Credential::of_the_site(), key: access.id.clone() };
-        let event = self.admit_act(&live, newest, staff, asked, id)?;
-        Ok(self.carry_out(&live, event).await?)
+        let (mut id, staff) =
+            (id, || Staff { by: by.clone(), credential: Credential::of_the_site(), key: access.id.clone() });
+        for _ in 0..ONCE_MORE {
+            let event = self.admit_act(&live, newest, staff(), asked.clone(), id)?;
+            let (at, body) = (event.at, event.body.clone());
+            match self.carry_out(&live, event).await {
+                Outcome::Before(receipt) => {
+                    let same = |there: &Logged| asks_the_same((at, &body), (there.event.at, &there.event.body));
+                    self.is_the_same(live.id(), receipt.seq, same).await?;
+                    return Ok(Some(receipt));
+                }
+                Outcome::RefusedBefore => id = id.once_more(),
+                outcome => return Ok(done(outcome)?),
+            }
+        }
+        Err(StationError::DoneBefore)
     }
 
     /// How fast one of staff acts, in all their sessions.
@@ -379,25 +393,35 @@ impl Node {
     }
 
     /// Appends an act now, and waits for it.
-    fn carry_out(
-        &self,
-        live: &Arc<Live>,
-        event: Event,
-    ) -> impl Future<Output = Result<Option<Receipt>, Refusal>> + use<> {
+    fn carry_out(&self, live: &Arc<Live>, event: Event) -> impl Future<Output = Outcome> + use<> {
         let (answer, told) = waited_for();
         self.append(live.id(), event, Arc::clone(live), answer);
         let live = Arc::clone(live);
         async move {
-            let receipt = match told.await {
-                Outcome::Refused(refusal) => return Err(refusal),
-                // The second is of one that was done before.
-                Outcome::Acted(receipt) | Outcome::Sent(receipt) => Some(receipt),
-                Outcome::Voted(_) | Outcome::Done | Outcome::Late => None,
-            };
-            // Somebody may be telling what was revealed before.
-            live.told().await;
-            Ok(receipt)
+            let outcome = told.await;
+            if !matches!(outcome, Outcome::Refused(_)) {
+                // Somebody may be telling what was revealed before.
+                live.told().await;
+            }
+            outcome
         }
+    }
+}
+
+/// What is said of an act; nothing of one that was so already.
+fn done(outcome: Outcome) -> Result<Option<Receipt>, Refusal> {
+    match outcome {
+        Outcome::Refused(refusal) => Err(refusal),
+        Outcome::Acted(receipt) | Outcome::Sent(receipt) | Outcome::Before(receipt) => Ok(Some(receipt)),
+        Outcome::Voted(_) | Outcome::RefusedBefore | Outcome::Done | Outcome::Late => Ok(None),
+    }
+}
+
+/// Whether two acts, each of its time, ask for the same: what ends by itself ends after as long.
+fn asks_the_same((at, one): (Millis, &Body), (then, other): (Millis, &Body)) -> bool {
+    match (one, other) {
+        (Body::Act(one), Body::Act(other)) => one.deed.asked_at(at) == other.deed.asked_at(then),
+        _ => false,
     }
 }
 

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use crate::model::announcement::{Announcement, News};
-use crate::model::event::{Body, Event};
+use crate::model::event::{Body, Event, Logged};
 use crate::model::id::{ChannelId, Cid, EventId, Seq};
 use crate::model::message::Receipt;
 use crate::model::refusal::Refusal;
 
-use super::append::{refusal, waited_for};
+use super::append::{ONCE_MORE, refusal, waited_for};
 use super::{Access, Node, Outcome, StationError};
 
 impl Node {
@@ -25,23 +25,25 @@ impl Node {
         let cid = view.on_air().map(|broadcast| broadcast.cid.clone()).ok_or(Refusal::BroadcastEnded)?;
         let live = self.hub.live(&view.id).await.map_err(|failure| refusal(&failure))?;
         let announcement = Arc::new(Announcement { cid: cid.clone(), key: access.id.clone(), news });
-        let (answer, told) = waited_for();
-        let body = Body::Announced(announcement.clone());
-        self.append(live.id(), Event { id, at: self.parts.clock.now(), body }, live.clone(), answer);
-        match told.await {
-            // The second is of one that was told before.
-            Outcome::Acted(receipt) | Outcome::Sent(receipt) => {
-                self.is_the_same(
-                    live.id(),
-                    receipt.seq,
-                    |body| matches!(body, Body::Announced(told) if told.news == announcement.news),
-                )
-                .await?;
-                Ok((cid, receipt))
+        let mut id = id;
+        for _ in 0..ONCE_MORE {
+            let (answer, told) = waited_for();
+            let body = Body::Announced(announcement.clone());
+            self.append(live.id(), Event { id, at: self.parts.clock.now(), body }, live.clone(), answer);
+            match told.await {
+                Outcome::Acted(receipt) | Outcome::Sent(receipt) => return Ok((cid, receipt)),
+                Outcome::Before(receipt) => {
+                    let same = |there: &Logged| matches!(&there.event.body, Body::Announced(told) if told.news == announcement.news);
+                    self.is_the_same(live.id(), receipt.seq, same).await?;
+                    return Ok((cid, receipt));
+                }
+                // The broadcast was just ending then.
+                Outcome::RefusedBefore => id = id.once_more(),
+                Outcome::Refused(refusal) => return Err(refusal.into()),
+                Outcome::Voted(_) | Outcome::Done | Outcome::Late => return Err(StationError::DoneBefore),
             }
-            Outcome::Refused(refusal) => Err(refusal.into()),
-            Outcome::Voted(_) | Outcome::Done | Outcome::Late => Err(StationError::DoneBefore),
         }
+        Err(StationError::DoneBefore)
     }
 
     /// Whether what stands at a place is what was asked for: a key that was used long ago, for something else, names that.
@@ -49,11 +51,11 @@ impl Node {
         &self,
         channel: &ChannelId,
         place: Seq,
-        asked: impl Fn(&Body) -> bool,
+        asked: impl Fn(&Logged) -> bool,
     ) -> Result<(), StationError> {
         let there = self.event_at(channel, place).await.map_err(|failure| refusal(&failure))?;
-        let gone = |body: &Body| matches!(body, Body::Erased { .. });
-        let same = there.is_none_or(|logged| gone(&logged.event.body) || asked(&logged.event.body));
+        let gone = |logged: &Logged| matches!(logged.event.body, Body::Erased { .. });
+        let same = there.is_none_or(|logged| gone(&logged) || asked(&logged));
         if same { Ok(()) } else { Err(StationError::OtherContent) }
     }
 }

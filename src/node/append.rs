@@ -13,10 +13,12 @@ use crate::clock;
 use crate::eventlog::LogError;
 use crate::model::event::Event;
 use crate::model::id::{ChannelId, EventId, Seq};
-use crate::model::message::Receipt;
 use crate::model::refusal::Refusal;
 
 use super::{Node, Outcome};
+
+/// How often the same request is tried that was refused before, each time as another event.
+pub(super) const ONCE_MORE: u32 = 32;
 
 /// How often an append is tried again whose outcome isn't known. The same id can't become a second event.
 const RETRIES: u32 = 5;
@@ -135,8 +137,7 @@ pub(super) fn waited_for() -> (Answer, impl Future<Output = Outcome>) {
 async fn wait_for_verdict(mut applied: oneshot::Receiver<()>, waiters: &impl WaitersOf, id: EventId, seq: Seq) {
     while timeout(REPEAT_AFTER, &mut applied).await.is_err() {
         if waiters.applied(seq) {
-            let earlier = || waiters.receipt(seq).map_or(Outcome::Done, Outcome::Sent);
-            return waiters.waiters().answer(id, earlier);
+            return waiters.waiters().answer(id, || waiters.became_of(seq));
         }
     }
 }
@@ -170,8 +171,8 @@ pub(super) trait WaitersOf: Send + Sync + 'static {
     /// Whether everything up to here has been applied.
     fn applied(&self, seq: Seq) -> bool;
 
-    /// What the line at this place was answered with, as long as it is remembered.
-    fn receipt(&self, seq: Seq) -> Option<Receipt>;
+    /// What became of the event at this place, as long as that is remembered.
+    fn became_of(&self, seq: Seq) -> Outcome;
 }
 
 /// What a client hears of the log's failure.

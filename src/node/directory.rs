@@ -152,8 +152,8 @@ impl WaitersOf for Arc<Directory> {
         self.seq() >= seq
     }
 
-    fn receipt(&self, _: Seq) -> Option<Receipt> {
-        None
+    fn became_of(&self, _: Seq) -> Outcome {
+        Outcome::Done
     }
 }
 

@@ -138,8 +138,8 @@ impl Node {
         self.append(&ChannelId::directory(), event, self.directory.clone(), answer);
         match told.await {
             Outcome::Refused(refusal) => Err(refusal.into()),
-            Outcome::Acted(receipt) | Outcome::Sent(receipt) => Ok(Some(receipt)),
-            Outcome::Voted(_) | Outcome::Done | Outcome::Late => Ok(None),
+            Outcome::Acted(receipt) | Outcome::Sent(receipt) | Outcome::Before(receipt) => Ok(Some(receipt)),
+            Outcome::Voted(_) | Outcome::RefusedBefore | Outcome::Done | Outcome::Late => Ok(None),
         }
     }
 

@@ -16,7 +16,7 @@ use crate::model::refusal::Refusal;
 use crate::model::time::Millis;
 use crate::policy::rules::Rules;
 
-use super::append::Answer;
+use super::append::{Answer, ONCE_MORE};
 use super::live::Live;
 use super::{Node, Outcome};
 
@@ -35,6 +35,8 @@ pub(super) struct Sent {
     pub(super) line: Line,
     /// How often it was overtaken.
     pub(super) overtaken: u32,
+    /// How often the same was refused before.
+    pub(super) refused: u32,
     pub(super) answer: Answer,
 }
 
@@ -131,7 +133,7 @@ impl Node {
     }
 
     fn append_line(self: &Arc<Self>, live: &Arc<Live>, sent: Sent) {
-        let Sent { id, at, line, overtaken, answer } = sent;
+        let Sent { id, at, line, overtaken, refused, answer } = sent;
         let line = Arc::new(line);
         let event = Event { id: id.unwrap_or_else(EventId::fresh), at, body: Body::Line(line.clone()) };
         // Weak, because it is kept by the channel itself until the line is judged.
@@ -140,9 +142,13 @@ impl Node {
             (Outcome::Late, Some(node), Some(there)) if overtaken + 1 < MOST_JUDGED => {
                 // It is as old as it is: a retry that came before it is what it repeats.
                 let line = as_sent(Line::clone(&line));
-                let id = id.map(|_| EventId::fresh());
-                let sent = Sent { id, at, line, overtaken: overtaken + 1, answer };
-                node.judge_later(&there, sent);
+                let id = id.map(EventId::once_more);
+                node.judge_later(&there, Sent { id, at, line, overtaken: overtaken + 1, refused, answer });
+            }
+            // The same request was refused then, or overtaken; what it is now is judged anew.
+            (Outcome::RefusedBefore, Some(node), Some(there)) if refused < ONCE_MORE => {
+                let (line, id) = (as_sent(Line::clone(&line)), id.map(EventId::once_more));
+                node.judge_later(&there, Sent { id, at, line, overtaken, refused: refused + 1, answer });
             }
             (Outcome::Late, ..) if id.is_none() => answer(Outcome::Refused(Refusal::Busy { retry_after_ms: RETRY_MS })),
             (other, ..) => answer(other),

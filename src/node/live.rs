@@ -397,8 +397,13 @@ impl WaitersOf for Arc<Live> {
         self.state.lock().channel.seq() >= seq
     }
 
-    fn receipt(&self, seq: Seq) -> Option<Receipt> {
-        self.state.lock().channel.receipt(seq)
+    fn became_of(&self, seq: Seq) -> Outcome {
+        let channel = &self.state.lock().channel;
+        match channel.receipt(seq) {
+            Some(receipt) => Outcome::Before(receipt),
+            None if channel.verdicts().is_refused(seq) => Outcome::RefusedBefore,
+            None => Outcome::Done,
+        }
     }
 }
 

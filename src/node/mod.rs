@@ -192,6 +192,10 @@ pub enum Outcome {
     Acted(Receipt),
     /// A vote: durable, and counted once.
     Voted(QuestionView),
+    /// What this very event was answered with when it was applied, some time ago.
+    Before(Receipt),
+    /// This very event was refused some time ago; nothing of it stands.
+    RefusedBefore,
     /// Something else: durable and applied, or so already.
     Done,
     /// A line that was overtaken by other rules, again and again: not there.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::model::access::Credential;
 use crate::model::act::Name;
 use crate::model::event::{Body, Event};
-use crate::model::id::{ChannelId, Cid, EventId, Seq};
+use crate::model::id::{ChannelId, Cid, EventId, Seq, UserId};
 use crate::model::item::Listed;
 use crate::model::message::Author;
 use crate::model::mode::Known;
@@ -13,7 +13,7 @@ use crate::model::question::{QuestionQuery, QuestionView, Vote};
 use crate::model::refusal::Refusal;
 
 use super::act::place_of_question;
-use super::append::{refusal, waited_for};
+use super::append::{ONCE_MORE, refusal, waited_for};
 use super::live::Live;
 use super::{Access, Node, Outcome, Seat, StationError};
 
@@ -40,8 +40,9 @@ impl Node {
             question,
             up,
         };
-        let cast = self.cast(&seat.live, vote, EventId::fresh())?;
-        Ok(async move { cast.await?.ok_or(Refusal::Fault) })
+        let (live, uid) = (seat.live.clone(), vote.uid.clone());
+        let cast = self.cast(&live, vote, EventId::fresh())?;
+        Ok(async move { counted(&live, (question, &uid, up), cast.await)?.ok_or(Refusal::Fault) })
     }
 
     /// Votes in somebody's name, for the site's backend.
@@ -60,36 +61,31 @@ impl Node {
         let subscribed = author.profile.subscription.is_some();
         let (uid, role, credential) = (author.uid, author.role, Credential::of_the_site());
         let vote = Vote { cid, uid, role, subscribed, credential, known, question, up };
-        self.cast(&live, vote, id)?.await?.ok_or(StationError::DoneBefore)
+        let mut id = id;
+        for _ in 0..ONCE_MORE {
+            match self.cast(&live, vote.clone(), id)?.await {
+                Outcome::RefusedBefore => id = id.once_more(),
+                outcome => return counted(&live, (question, &vote.uid, up), outcome)?.ok_or(StationError::DoneBefore),
+            }
+        }
+        Err(StationError::DoneBefore)
     }
 
-    /// `None` of a vote that was cast so long ago that nobody knows what became of it, and that doesn't stand.
     fn cast(
         &self,
         live: &Arc<Live>,
         vote: Vote,
         id: EventId,
-    ) -> Result<impl Future<Output = Result<Option<QuestionView>, Refusal>> + use<>, Refusal> {
+    ) -> Result<impl Future<Output = Outcome> + use<>, Refusal> {
         if self.is_draining() {
             return Err(Refusal::Draining);
         }
-        let (now, place, uid, up) = (self.parts.clock.now(), vote.question, vote.uid.clone(), vote.up);
+        let now = self.parts.clock.now();
         live.state.lock().channel.admit_vote(&vote, now)?;
         let (answer, told) = waited_for();
         let event = Event { id, at: now, body: Body::Vote(Arc::new(vote)) };
         self.append(live.id(), event, Arc::clone(live), answer);
-        let live = Arc::clone(live);
-        Ok(async move {
-            match told.await {
-                Outcome::Voted(view) => Ok(Some(view)),
-                Outcome::Refused(refusal) => Err(refusal),
-                // It was cast before.
-                _ => {
-                    let channel = &live.state.lock().channel;
-                    Ok(channel.question_at(place).filter(|_| channel.has_voted(place, &uid) == up))
-                }
-            }
-        })
+        Ok(told)
     }
 
     /// Tells a session up to `limit` of the questions that it asks for, and how many wait for an answer in its broadcast.
@@ -138,5 +134,23 @@ impl Node {
     pub async fn newest_broadcast(&self, channel: &ChannelId) -> Result<Cid, StationError> {
         let view = self.channel(channel).await?;
         view.broadcasts.last().map(|broadcast| broadcast.cid.clone()).ok_or(StationError::NoBroadcast)
+    }
+}
+
+/// The question that was voted for; `None` of a vote that was cast so long ago that nobody knows what became of it, and that
+/// doesn't stand.
+fn counted(
+    live: &Live,
+    (place, uid, up): (Seq, &UserId, bool),
+    outcome: Outcome,
+) -> Result<Option<QuestionView>, Refusal> {
+    match outcome {
+        Outcome::Voted(view) => Ok(Some(view)),
+        Outcome::Refused(refusal) => Err(refusal),
+        // It was cast before.
+        _ => {
+            let channel = &live.state.lock().channel;
+            Ok(channel.question_at(place).filter(|_| channel.has_voted(place, uid) == up))
+        }
     }
 }

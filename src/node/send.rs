@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::model::access::Credential;
-use crate::model::event::Body;
+use crate::model::event::{Body, Logged};
 use crate::model::id::{ChannelId, Cid, EventId};
 use crate::model::message::{Author, Draft, Kind, Line, Receipt};
 use crate::model::mode::Known;
@@ -40,7 +40,7 @@ impl Node {
     pub fn send(self: &Arc<Self>, seat: &Seat, draft: Draft, answer: Answer) {
         match self.admit(seat, draft) {
             Ok((at, line)) => {
-                self.judge(&seat.live, Sent { id: None, at, line, overtaken: 0, answer });
+                self.judge(&seat.live, Sent { id: None, at, line, overtaken: 0, refused: 0, answer });
             }
             Err(refusal) => answer(Outcome::Refused(refusal)),
         }
@@ -106,28 +106,30 @@ impl Node {
             filtered: None,
             judged: Line::UNJUDGED,
         };
-        let special =
-            line.occasion.clone().map(|occasion| (occasion, line.author.uid.clone(), line.draft.text.clone()));
+        let asked = line.clone();
         let (answer, told) = waited_for();
-        self.judge(&live, Sent { id: Some(id), at: now, line, overtaken: 0, answer });
+        self.judge(&live, Sent { id: Some(id), at: now, line, overtaken: 0, refused: 0, answer });
         match told.await {
-            Outcome::Sent(receipt) => {
-                if let Some((occasion, uid, text)) = special {
-                    // What somebody has paid for is told once, and never in place of something else.
-                    self.is_the_same(live.id(), receipt.seq, |body| {
-                        let same = |line: &Line| {
-                            let paid = line.occasion.as_ref() == Some(&occasion);
-                            paid && line.author.uid == uid && line.as_sent() == text
-                        };
-                        matches!(body, Body::Line(line) if same(line))
-                    })
-                    .await?;
-                }
+            Outcome::Sent(receipt) => Ok((cid, receipt)),
+            Outcome::Before(receipt) => {
+                // What is asked for under one key is said once, and never in place of something else.
+                let same = |there: &Logged| match &there.event.body {
+                    Body::Line(line) => {
+                        let (kind, author) = (line.draft.kind, &line.author.uid);
+                        let said =
+                            (kind, author, line.as_sent()) == (asked.draft.kind, &asked.author.uid, &asked.draft.text);
+                        said && line.occasion == asked.occasion
+                    }
+                    _ => false,
+                };
+                self.is_the_same(live.id(), receipt.seq, same).await?;
                 Ok((cid, receipt))
             }
             Outcome::Refused(refusal) => Err(refusal.into()),
             // It was sent before, and so long ago that nobody remembers when.
-            Outcome::Acted(_) | Outcome::Voted(_) | Outcome::Done => Err(StationError::DoneBefore),
+            Outcome::Acted(_) | Outcome::Voted(_) | Outcome::RefusedBefore | Outcome::Done => {
+                Err(StationError::DoneBefore)
+            }
             Outcome::Late => Err(StationError::Overtaken),
         }
     }

@@ -440,7 +440,8 @@ mod tests {
             asked: 7,
             questions: vec![question(None), question(Some(change))],
             verdicts: Verdicts::new(
-                [(Seq(5), None), (Seq(9), Some((Millis(7), role)))],
+                [(Seq(5), None), (Seq(9), Some(Millis(7)))],
+                [(Seq(9), Role::ChatManager)],
                 Seq(3),
                 [(user("gone"), Seq(6))],
             ),

@@ -21,6 +21,7 @@ mod flood;
 mod golden;
 mod guests;
 mod history;
+mod keys;
 mod log_versions;
 mod manage;
 mod members;

@@ -67,10 +67,10 @@ impl Session {
 
 fn answer_to_send(address: &Address, outcome: Outcome) -> String {
     match outcome {
-        Outcome::Sent(receipt) => reply::sent(address, &receipt),
+        Outcome::Sent(receipt) | Outcome::Before(receipt) => reply::sent(address, &receipt),
         Outcome::Refused(refusal) => reply::refused(Cmd::SEND_CHAT, address, &refusal),
         // A line is never merely done.
-        Outcome::Acted(_) | Outcome::Voted(_) | Outcome::Done | Outcome::Late => {
+        Outcome::Acted(_) | Outcome::Voted(_) | Outcome::RefusedBefore | Outcome::Done | Outcome::Late => {
             reply::refused(Cmd::SEND_CHAT, address, &Refusal::Fault)
         }
     }
