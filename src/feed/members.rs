@@ -1,5 +1,6 @@
 //! Who is fed: members in flat arrays, one array for each group.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use slab::Slab;
@@ -24,7 +25,11 @@ pub(super) struct Member {
 
 /// All members. Groups are few and never removed, so their indices hold.
 #[derive(Default)]
-pub(super) struct Members(Vec<Fed>);
+pub(super) struct Members {
+    groups: Vec<Fed>,
+    /// Where each user is who is known by name: what is for one alone is searched for among none.
+    of: HashMap<UserId, Vec<Place>>,
+}
 
 /// Members of one group.
 struct Fed {
@@ -57,38 +62,56 @@ impl Source for Frames {
 
 impl Members {
     pub(super) fn add(&mut self, group: Group, member: Member) -> Place {
-        let index = match self.0.iter().position(|fed| fed.group == group) {
+        let index = match self.groups.iter().position(|fed| fed.group == group) {
             Some(index) => index,
             None => {
-                self.0.push(Fed { group, members: Slab::new(), told: Seq::default() });
-                self.0.len() - 1
+                self.groups.push(Fed { group, members: Slab::new(), told: Seq::default() });
+                self.groups.len() - 1
             }
         };
-        let fed = &mut self.0[index];
+        let fed = &mut self.groups[index];
         if fed.members.is_empty() {
             fed.told = member.after;
         }
-        Place { group: index, member: fed.members.insert(member) }
+        let user = member.user.clone();
+        let place = Place { group: index, member: fed.members.insert(member) };
+        if let Some(user) = user {
+            self.of.entry(user).or_default().push(place);
+        }
+        place
     }
 
     pub(super) fn remove(&mut self, place: Place) -> Option<Member> {
-        let members = &mut self.0.get_mut(place.group)?.members;
+        let members = &mut self.groups.get_mut(place.group)?.members;
         let member = members.try_remove(place.member);
         if members.is_empty() {
             members.shrink_to_fit();
         }
+        if let Some(user) = member.as_ref().and_then(|member| member.user.as_ref())
+            && let Some(places) = self.of.get_mut(user)
+        {
+            places.retain(|theirs| *theirs != place);
+            if places.is_empty() {
+                self.of.remove(user);
+            }
+        }
         member
+    }
+
+    /// Everybody who is this user.
+    fn of(&self, user: &UserId) -> impl Iterator<Item = (Place, &Member)> {
+        let places = self.of.get(user).into_iter().flatten();
+        places.filter_map(|place| Some((*place, self.groups.get(place.group)?.members.get(place.member)?)))
     }
 
     /// Closes every connection of a user that was there before `kick`, behind what they have been told.
     pub(super) fn close(&self, user: &UserId, kick: Seq) {
-        let meant = |member: &Member| member.user.as_ref() == Some(user) && member.after < kick;
-        let theirs = self.0.iter().flat_map(|fed| &fed.members).filter(|(_, member)| meant(member));
+        let theirs = self.of(user).filter(|(_, member)| member.after < kick);
         theirs.for_each(|(_, member)| member.outbox.close(CloseCode::Normal, KICKED));
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.0.iter().all(|fed| fed.members.is_empty())
+        self.groups.iter().all(|fed| fed.members.is_empty())
     }
 
     /// Moves a member to another group. What that group has been told of and its old one has not is said by `catch_up`:
@@ -104,7 +127,7 @@ impl Members {
         let member = self.remove(place)?;
         let known = known.max(member.after);
         let moved = self.add(group, Member { user, after: known, ..member });
-        let fed = &self.0[moved.group];
+        let fed = &self.groups[moved.group];
         if group.layer == Layer::Ext && fed.told > known {
             catch_up(Span { after: known, upto: fed.told }, &fed.members[moved.member].outbox);
         }
@@ -112,21 +135,21 @@ impl Members {
     }
 
     pub(super) fn groups(&self) -> usize {
-        self.0.len()
+        self.groups.len()
     }
 
     /// The group at this index and up to where its members have been told, when it has members.
     pub(super) fn occupied(&self, index: usize) -> Option<(Group, Seq)> {
-        self.0.get(index).filter(|fed| !fed.members.is_empty()).map(|fed| (fed.group, fed.told))
+        self.groups.get(index).filter(|fed| !fed.members.is_empty()).map(|fed| (fed.group, fed.told))
     }
 
     fn told(&self, index: usize) -> Seq {
-        self.0.get(index).map_or(Seq::default(), |fed| fed.told)
+        self.groups.get(index).map_or(Seq::default(), |fed| fed.told)
     }
 
     /// Takes note of what all members of a group have been sent.
     pub(super) fn tell(&mut self, index: usize, upto: Seq) {
-        if let Some(fed) = self.0.get_mut(index) {
+        if let Some(fed) = self.groups.get_mut(index) {
             fed.told = fed.told.max(upto);
         }
     }
@@ -134,14 +157,19 @@ impl Members {
     /// Pushes something that is told beside the log to the members of a group, or to one user's sessions among them. How many
     /// have it in their queue.
     pub(super) fn tell_aside(&self, index: usize, only: Option<&UserId>, frames: &Frames) -> usize {
-        let members = self.0.get(index).map(|fed| &fed.members).into_iter().flatten();
-        let meant = members.filter(|(_, member)| only.is_none() || member.user.as_ref() == only);
-        meant.filter(|(_, member)| member.outbox.push(frames).is_ok()).count()
+        let queued = |member: &Member| member.outbox.push(frames).is_ok();
+        match only {
+            Some(user) => self.of(user).filter(|(place, member)| place.group == index && queued(member)).count(),
+            None => {
+                let members = self.groups.get(index).map(|fed| &fed.members).into_iter().flatten();
+                members.filter(|(_, member)| queued(member)).count()
+            }
+        }
     }
 
     /// Pushes what `source` has to the members at `from` up to `from + count` of a group.
     pub(super) fn step(&self, index: usize, from: usize, count: usize, source: &mut impl Source) -> Step {
-        let Some(Fed { members, .. }) = self.0.get(index) else { return Step { done: true, ..Step::default() } };
+        let Some(Fed { members, .. }) = self.groups.get(index) else { return Step { done: true, ..Step::default() } };
         let end = from.saturating_add(count).min(members.capacity());
         let mut step = Step { done: end == members.capacity(), ..Step::default() };
         for member in (from..end).filter_map(|key| members.get(key)) {

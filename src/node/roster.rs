@@ -139,6 +139,11 @@ impl Roster {
         self.users.lock().all.get(uid).map(|present| present.author.clone())
     }
 
+    /// The token by which a user came last.
+    pub(super) fn credential(&self, uid: &UserId) -> Option<Credential> {
+        self.users.lock().all.get(uid).map(|present| present.credential.clone())
+    }
+
     /// Up to `limit` members behind this one, by their names' order; with the tokens by which they are here.
     pub(super) fn page(&self, after: Option<&UserId>, limit: usize) -> Vec<(Member, Credential)> {
         let users = self.users.lock();

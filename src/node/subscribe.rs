@@ -41,6 +41,8 @@ pub struct Seat {
     pub(super) trail: Option<Box<Trail>>,
     /// Whether nobody looks at it.
     pub(super) away: bool,
+    /// Whether its holder is here as nobody any more, because the token has ended or was revoked.
+    lapsed: bool,
     /// Where its holder comes from.
     address: Option<AddressHash>,
     pub(super) sends: Pace,
@@ -122,8 +124,9 @@ impl Seat {
         self.recents.take(now, rate).map_err(|retry_after_ms| Refusal::TooFast { retry_after_ms })
     }
 
+    /// Who is here by name.
     pub(super) fn user(&self) -> Option<&UserId> {
-        self.principal().map(|principal| &principal.uid)
+        self.principal().filter(|_| !self.lapsed).map(|principal| &principal.uid)
     }
 }
 
@@ -134,7 +137,7 @@ impl Drop for Seat {
         if let Some(place) = self.place {
             stage.feed.leave(place);
         }
-        if let Some(principal) = &self.principal {
+        if let Some(principal) = self.principal.as_ref().filter(|_| !self.lapsed) {
             self.live.go(stage, principal, self.guest_address(principal), self.away);
         }
         stage.feed.headcount().go();
@@ -158,7 +161,20 @@ impl Node {
         self.parts.metrics.joins.inc();
         let (sends, recents, refreshes) = Default::default();
         let (cid, place, trail) = (cid.clone(), None, None);
-        Ok(Seat { live, stage, cid, principal, place, trail, away: false, address, sends, recents, refreshes })
+        Ok(Seat {
+            live,
+            stage,
+            cid,
+            principal,
+            place,
+            trail,
+            away: false,
+            lapsed: false,
+            address,
+            sends,
+            recents,
+            refreshes,
+        })
     }
 
     /// Takes a turn for a new token of this session: looking at one costs more than most requests.
@@ -170,7 +186,7 @@ impl Node {
     /// Goes on with a new token, of the same account. A refusal leaves everything as it was.
     pub fn refresh(&self, seat: &mut Seat, standing: Standing) -> Result<(), Refusal> {
         let principal = self.settle(&seat.live, &seat.cid, standing)??;
-        if seat.user().is_some_and(|user| *user != principal.uid) {
+        if seat.principal().is_some_and(|before| before.uid != principal.uid) {
             return Err(Refusal::OtherAccount);
         }
         if let Some(stage) = &seat.stage {
@@ -178,12 +194,26 @@ impl Node {
             if seat.away {
                 stage.roster.look(&principal.uid, true);
             }
-            if let Some(before) = &seat.principal {
+            if let Some(before) = seat.principal.as_ref().filter(|_| !seat.lapsed) {
                 seat.live.go(stage, before, seat.guest_address(before), seat.away);
             }
         }
-        seat.principal = Some(principal);
+        (seat.principal, seat.lapsed) = (Some(principal), false);
         Ok(())
+    }
+
+    /// Whoever acts by a token that has ended, or was revoked, is here as nobody from now on: nothing is told to them alone.
+    /// Whether that is new.
+    pub fn lapses(&self, seat: &mut Seat) -> bool {
+        let Some(principal) = seat.principal.as_ref().filter(|_| !seat.lapsed) else { return false };
+        if self.still_holds(principal).is_ok() {
+            return false;
+        }
+        if let Some(stage) = &seat.stage {
+            seat.live.go(stage, principal, seat.guest_address(principal), seat.away);
+        }
+        seat.lapsed = true;
+        true
     }
 
     /// Who acts in this broadcast, with the role that holds there; the outer error is for whom this token is refused,

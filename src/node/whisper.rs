@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use crate::bus::Subscription;
 use crate::eventlog::codec;
+use crate::model::access::Credential;
 use crate::model::aside::{Aside, Whisper};
 use crate::model::id::{ChannelId, Cid, EventId, UserId};
 use crate::model::message::{Author, Draft, Extras, Line};
@@ -173,6 +174,11 @@ fn take(live: &Live, message: &[u8]) -> Option<(EventId, &'static str)> {
     let (id, to) = (EventId(id), UserId::parse(&to)?);
     let from = codec::read_author(from)?;
     let Some(stage) = Cid::parse(&cid).and_then(|cid| live.stage_of(&cid)) else { return Some((id, NOT_HERE)) };
+    // Whoever has lost their token goes on reading, as nobody.
+    let lost = |credential: &Credential| live.state.lock().channel.is_revoked(&to, credential);
+    if stage.roster.credential(&to).is_some_and(|credential| lost(&credential)) {
+        return Some((id, NOT_HERE));
+    }
     match stage.roster.takes_whispers(&to, &from.uid) {
         None => return Some((id, NOT_HERE)),
         Some(false) => return Some((id, NOT_TAKEN)),

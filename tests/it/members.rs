@@ -11,6 +11,7 @@ use madang::bus::Bus;
 use madang::bus::local::Local;
 use madang::eventlog::EventLog;
 use madang::eventlog::memory::Memory;
+use madang::model::access::Revoked;
 use madang::model::act::Wish;
 use madang::model::id::{ChannelId, Cid, Seq, UserId};
 use madang::model::principal::Role;
@@ -283,4 +284,32 @@ async fn nineteen_thousand_members_are_listed_page_by_page_and_to_staff_alone() 
     }
     assert_eq!((all.len(), pages), (MANY, MANY / 100 + 1));
     assert!(all.is_sorted() && all.windows(2).all(|pair| pair[0] != pair[1]));
+}
+
+#[tokio::test]
+async fn whoever_has_lost_their_token_hears_no_whispers_and_is_here_as_nobody() {
+    let yard = Yard::new().await;
+    let (mut thief, mut sender) = (ext(&yard, "b", Role::Viewer).await, joins(&yard, "a", Role::Viewer).await);
+    yard.node.revoke(&Revoked::User(UserId::parse("b").unwrap())).await.unwrap();
+    assert_eq!(whispers(&mut sender, "b", "secret").await["retCode"], 404);
+    yard.clock.advance(60_000);
+    let mut owner = ext(&yard, "b", Role::Viewer).await;
+    // The connection looks around at times.
+    thief.session.look_around();
+    thief.session.keep_group().await;
+    thief.heard_by_now();
+    assert_eq!(whispers(&mut sender, "b", "for the owner").await["retCode"], 0);
+    assert_eq!(owner.hears(93301).await["bdy"]["msg"], "for the owner");
+    let heard = thief.heard_by_now();
+    assert!(heard.iter().all(|message| message["cmd"] != 93301), "{heard:?}");
+    drop(owner);
+    assert_eq!(names(&asks(&mut sender, 5201, json!({})).await), ["a"], "the thief is nobody, and only reads");
+    sender.sends("demo", "hello").await;
+    assert_eq!(thief.hears_lines(1).await[0]["msg"], "hello");
+    let body = json!({"accTkn": yard.token("b", Role::Viewer)});
+    assert_eq!(asks(&mut thief, 200, body).await["retCode"], 0, "whoever has a new one is somebody again");
+    assert_eq!(whispers(&mut sender, "b", "welcome back").await["retCode"], 0);
+    assert_eq!(thief.hears(93301).await["bdy"]["msg"], "welcome back");
+    drop(thief);
+    assert_eq!(names(&asks(&mut sender, 5201, json!({})).await), ["a"]);
 }

@@ -161,10 +161,10 @@ impl Session {
         let _ = changes.changed().await;
     }
 
-    /// Goes on as a member of the group that its role asks for now.
+    /// Goes on as a member of the group that its role asks for now, and as nobody when its token holds no more.
     pub async fn keep_group(&mut self) {
         if let Phase::Joined(joined) = &mut self.phase
-            && joined.staff.is_some() != joined.is_staff(&self.node)
+            && (self.node.lapses(&mut joined.seat) || joined.staff.is_some() != joined.is_staff(&self.node))
         {
             joined.regroup(&self.node, &self.config).await;
         }
