@@ -142,6 +142,8 @@ class Client:
     def __init__(self, library, gateway, **asked):
         self.library, self.gateway, self.asked = library, gateway, asked
         self.events, self.waiting, self.noise, self.process = [], asyncio.Event(), [], None
+        # What it complains of, if that is known.
+        self.complains = None
 
     async def start(self):
         asked = json.dumps(dict(address=self.gateway.address, **self.asked))
@@ -205,7 +207,8 @@ class Client:
         got = await asyncio.wait_for(self.process.wait(), PATIENCE)
         await asyncio.gather(*self.readers)
         check(got == code, f"{self.library} ends with {code}, not {got}: {self.noise}")
-        check(not self.noise, f"{self.library} says what it should not: {self.noise}")
+        known = self.complains and any(self.complains in line for line in self.noise)
+        check(known or not self.noise, f"{self.library} says what it should not: {self.noise}")
         errors = [e for e in self.events if e["event"] == "client_error"]
         check(not errors, f"{self.library} has no errors: {errors}")
 
@@ -490,6 +493,15 @@ async def specials_arrive(library, gateway, clients):
         for number in lines:
             await watcher.hears("chat", text=f"line {number}")
 
+    # chzzkpy 2.2.0 has no model for parties, and says so (proto-docs/special.md); no line is lost by it.
+    watcher.complains = "PARTY" if library == "chzzkpy" else None
+    await among_lines("donations", amount=300, type="party", party=dict(partyId="p", name="party", number=7))
+    if library == "kimcore":
+        await watcher.hears("donation", kind="PARTY", amount=300)
+    else:
+        await watcher.hears("client_error")
+    await watcher.ends()
+    watcher = await (await clients(library, cid=cid)).connected()
     rank = dict(uid="u-best", nickname="최고", verified=True, amount=90000, rank=1)
     mission = dict(missionId="m1", group="alone", seconds=3600, createdAt=1790780400000, total=20000, status="pending")
     share = dict(mission, group="participation", relatedMissionId="m1", participants=2)
@@ -507,12 +519,6 @@ async def specials_arrive(library, gateway, clients):
         expected.update(amount=body["amount"], anonymous=not named, uid="u-mina" if named else None, members=2)
         check(all(donation[key] == value for key, value in expected.items()), f"{expected}, not {donation}")
         await and_a_line()
-    await among_lines("donations", amount=300, type="party", party=dict(partyId="p", name="party", number=7))
-    if library == "kimcore":
-        await watcher.hears("donation", kind="PARTY", amount=300)
-    else:
-        # chzzkpy 2.2.0 has no model for it, and says so (proto-docs/special.md); no line is lost by it.
-        await watcher.hears("client_error")
     await among_lines("subscriptions", user=mina, months=6, tier=1, tierName="gold", text="6 months!")
     subscribed = await watcher.hears("subscription")
     expected = dict(uid="u-mina", text="6 months!", months=6, tier=1, tierName="gold")
