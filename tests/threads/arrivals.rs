@@ -150,3 +150,20 @@ fn the_last_words_of_a_broadcast_reach_everybody() {
     });
     assert!((0..=2).all(|some| taken.contains(&some)));
 }
+
+#[test]
+fn who_is_here_is_told_as_it_is_however_their_connections_cross() {
+    check(2_000, || async {
+        let (yard, _log) = yard(Config { members_told: 10, ..open_yard() }).await;
+        let mut watcher = yard.guest();
+        watcher.connect_ext(CID, None, json!({"ext": 1})).await;
+        let old = yard.writer(CID, "mina").await;
+        let leaving = tokio::spawn(async move { drop(old) });
+        let _here = yard.writer(CID, "mina").await;
+        leaving.await.unwrap();
+        let heard = watcher.heard_by_now();
+        let told: Vec<u64> = heard.iter().filter_map(|message| message["cmd"].as_u64()).collect();
+        let last = told.iter().rev().find(|cmd| [94_001, 94_002].contains(cmd));
+        assert_eq!(last, Some(&94_001), "{told:?}");
+    });
+}

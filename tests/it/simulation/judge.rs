@@ -38,6 +38,7 @@ impl World {
         }
         self.judge_told(&mut wrong);
         self.judge_names(&mut wrong);
+        self.judge_whispers(&mut wrong);
         self.judge_strangers(&mut wrong);
         self.judge_machines(&mut wrong);
         self.wrong = wrong;
@@ -260,6 +261,7 @@ impl World {
                 }
                 (vec!["nobody can join".to_owned()], None, Vec::new())
             });
+            self.judge_history(number, wrong);
             let (mut shown, notice, questions): (Vec<String>, Option<String>, Vec<Value>) = shown;
             self.judge_questions(number, &questions, wrong);
             if notice.as_deref() != self.truth.pinned() {

@@ -7,6 +7,7 @@
 //! A script that fails is made as short as possible, printed, and kept under `tests/simulation/`; what is kept there is run
 //! every time.
 
+mod asides;
 mod crowd;
 mod guests;
 mod judge;
@@ -117,6 +118,8 @@ fn every_planted_fault_is_noticed() {
         Planted::LosesNews,
         Planted::LosesVisits,
         Planted::SharesNames,
+        Planted::Gossips,
+        Planted::Forgets,
         Planted::SpellsOut,
         Planted::RetriesBecomeLines,
         Planted::LosesAcked,

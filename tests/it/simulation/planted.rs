@@ -31,6 +31,10 @@ pub(super) enum Planted {
     LosesVisits,
     /// Two guests are called the same.
     SharesNames,
+    /// A whisper is heard by another one.
+    Gossips,
+    /// History lacks the last line.
+    Forgets,
     /// What was shown again says what it is when it is hidden.
     SpellsOut,
     /// A retry is a line of its own.
@@ -119,6 +123,8 @@ impl World {
             | Planted::LosesNews
             | Planted::LosesVisits
             | Planted::SharesNames
+            | Planted::Gossips
+            | Planted::Forgets
             | Planted::SpellsOut
             | Planted::RetriesBecomeLines
             | Planted::LosesAcked

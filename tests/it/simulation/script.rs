@@ -25,6 +25,8 @@ pub(super) enum Op {
     Greet { machine: usize, how: usize },
     /// A guest chooses a name.
     Name { machine: usize, name: usize },
+    /// A viewer says something to another alone.
+    Whisper { viewer: usize, to: usize },
     /// A viewer votes for a question, or takes that back when it is 0.
     Vote { viewer: usize, question: usize, up: u64 },
     /// A question gets a status, by the version that it has or, when that is 0, by the one before.
@@ -156,8 +158,8 @@ fn draw(chance: &mut StdRng) -> Op {
         69..73 => Op::Slow { viewer, bytes: chance.random_range(0..3_000) },
         73..76 => Op::Quick { viewer },
         76..84 => Op::Turn { machine, turns: chance.random_range(0..6) },
-        84..91 => Op::Run { machine, millis: chance.random_range(0..400) },
-        91..92 => draw_guest(chance, machine),
+        84..90 => Op::Run { machine, millis: chance.random_range(0..400) },
+        90..92 => draw_guest(chance, machine),
         92..94 => draw_question(chance, machine, viewer),
         94..96 => Op::Wait { seconds: chance.random_range(1..20) },
         96..98 => Op::Lag,
@@ -176,7 +178,8 @@ fn draw_question(chance: &mut StdRng, machine: usize, viewer: usize) -> Op {
 }
 
 fn draw_guest(chance: &mut StdRng, machine: usize) -> Op {
-    match chance.random_range(0..2) {
+    match chance.random_range(0..3) {
+        2 => Op::Whisper { viewer: chance.random_range(0..8), to: chance.random_range(0..8) },
         0 => Op::Greet { machine, how: [0, 1, 2, 2, 2][chance.random_range(0..5)] },
         _ => Op::Name { machine, name: chance.random_range(0..3) },
     }
@@ -214,6 +217,7 @@ impl fmt::Display for Op {
             Self::Tell { machine, paid } => write!(f, "tell {machine} {paid}"),
             Self::Greet { machine, how } => write!(f, "greet {machine} {how}"),
             Self::Name { machine, name } => write!(f, "name {machine} {name}"),
+            Self::Whisper { viewer, to } => write!(f, "whisper {viewer} {to}"),
             Self::Vote { viewer, question, up } => write!(f, "vote {viewer} {question} {up}"),
             Self::Mark { machine, question, status, seen } => write!(f, "mark {machine} {question} {status} {seen}"),
             Self::Burst { viewer } => write!(f, "burst {viewer}"),
@@ -267,6 +271,7 @@ impl FromStr for Op {
             "tell" => Self::Tell { machine: number()?, paid: number()? as u64 },
             "greet" => Self::Greet { machine: number()?, how: number()? },
             "name" => Self::Name { machine: number()?, name: number()? },
+            "whisper" => Self::Whisper { viewer: number()?, to: number()? },
             "vote" => Self::Vote { viewer: number()?, question: number()?, up: number()? as u64 },
             "mark" => Self::Mark { machine: number()?, question: number()?, status: number()?, seen: number()? as u64 },
             "burst" => Self::Burst { viewer: number()? },

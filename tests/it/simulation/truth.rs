@@ -215,6 +215,12 @@ impl Truth {
         told.collect()
     }
 
+    /// What history has: every line that everybody may know of, without the text where that is withheld.
+    pub(super) fn history(&self) -> Vec<(u64, String)> {
+        let there = self.lines.iter().filter(|(_, line)| !line.is_gone() && !line.shadowed);
+        there.map(|(seq, line)| (*seq, if line.is_hidden() { String::new() } else { line.text.clone() })).collect()
+    }
+
     /// What recent chat shows at the end: text, or none where it is withheld.
     pub(super) fn shown(&self, cid: &str) -> Vec<String> {
         let there = self.lines.values().filter(|line| line.cid == cid && !line.is_gone() && !line.shadowed);

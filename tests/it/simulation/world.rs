@@ -28,6 +28,7 @@ use madang::node::{Config, Rules, SiteLine};
 use crate::support::reader::Reader;
 use crate::support::yard::{Guest, Yard};
 
+use super::asides::Whispered;
 use super::crowd::Stranger;
 use super::planted::Planted;
 use super::script::Op;
@@ -126,6 +127,7 @@ pub(super) struct World {
     next_told: u64,
     /// What the site was told that it has told: places and numbers.
     pub(super) told: Vec<(u64, u64)>,
+    pub(super) whispers: Vec<Whispered>,
     /// Guests who were told what they are called: who, and what.
     pub(super) welcomed: Vec<(String, String)>,
     /// What has happened to the log for which a push may tell of a gap.
@@ -193,6 +195,7 @@ impl World {
             next_send: 0,
             next_told: 0,
             told: Vec::new(),
+            whispers: Vec::new(),
             welcomed: Vec::new(),
             scars: Scars::default(),
             truth: Truth::default(),
@@ -234,6 +237,7 @@ impl World {
             Op::Curse { viewer } => self.send(viewer % VIEWERS, false, if viewer % 2 == 0 { 1 } else { 40 }, CURSE),
             Op::Tell { machine, paid } => self.tell(machine % MACHINES, paid > 0),
             Op::Greet { machine, how } => self.greet(machine % MACHINES, how),
+            Op::Whisper { viewer, to } => self.whisper(viewer % VIEWERS, to % VIEWERS),
             Op::Name { machine, name } => self.name(machine % MACHINES, name),
             Op::Vote { viewer, question, up } => self.vote(viewer % VIEWERS, question, up > 0),
             Op::Mark { machine, question, status, seen } => {
@@ -576,6 +580,11 @@ impl World {
         for message in self.tamper(viewer, message) {
             match message["cmd"].as_u64() {
                 Some(13101) => self.answered(&message),
+                Some(13301) => {
+                    let number = message["tid"].as_str().unwrap().parse::<usize>().unwrap();
+                    self.whispers[number].code = message["retCode"].as_u64();
+                }
+                Some(93301) => self.whispered(viewer, &message),
                 Some(90_001..) => self.pushed(viewer, machine, &message),
                 _ => {}
             }
