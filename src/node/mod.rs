@@ -96,7 +96,7 @@ pub struct Rules {
     pub questions_per_minute: u32,
     /// Whispers of one user in a minute, in all their sessions together, all of which may come at once.
     pub whispers_per_minute: u32,
-    /// Guests of one address who get a token in a minute, all of whom may come at once. `None`: all.
+    /// Those of one address who ask to be guests in a minute, all of whom may ask at once. `None`: all.
     pub guests_per_minute: Option<u32>,
     /// Everybody may ask who is here while there are so many users at most; staff always may.
     pub members_listed: u32,
