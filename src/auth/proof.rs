@@ -159,7 +159,9 @@ impl Proofs {
             Asked::Ticket => self.read_ticket(given),
         });
         if let Some((name, _)) = read {
-            self.spent.lock().all.remove(&name);
+            let spent = &mut *self.spent.lock();
+            spent.all.remove(&name);
+            spent.by_end.retain(|(_, other)| *other != name);
         }
     }
 

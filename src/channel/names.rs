@@ -1,6 +1,6 @@
 //! Which nicknames guests hold here.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use crate::model::guest::Naming;
 use crate::model::id::{AddressHash, UserId};
@@ -32,6 +32,12 @@ pub struct HeldName {
 }
 
 impl HeldName {
+    fn with_each_look_once(mut self) -> Self {
+        let mut seen = HashSet::new();
+        self.looks.retain(|look| seen.insert(look.clone()));
+        self
+    }
+
     /// What it is found by: when it ends, and a look that nobody else's has.
     fn key(&self) -> Key {
         (self.until, self.looks.first().cloned().unwrap_or_default())
@@ -77,12 +83,23 @@ impl Names {
         looks.iter().any(others)
     }
 
+    /// Names of this guest that have a look in common with these.
+    fn own(&self, looks: &[String], uid: &UserId) -> impl Iterator<Item = &HeldName> {
+        looks.iter().filter_map(|look| self.holder(look)).filter(move |name| name.uid == *uid)
+    }
+
+    /// Whether one guest may have another name. What others are called doesn't matter: a machine that has found their names
+    /// erased comes to the same.
+    fn has_room(&self, looks: &[String], uid: &UserId, now: Millis) -> bool {
+        self.own(looks, uid).next().is_some() || counting(self.of.get(uid), now) < MOST_OF_ONE
+    }
+
+    /// Whether there is room for another name at all. Looked at before it becomes an event, and not by the judge.
     fn have_room(&self, naming: &Naming, now: Millis) -> bool {
-        let counting = |keys: Option<&BTreeSet<Key>>| keys.map_or(0, |keys| keys.range((now, String::new())..).count());
-        let again = naming.looks.iter().any(|look| self.holder(look).is_some_and(|name| name.uid == naming.uid));
+        let again = self.own(&naming.looks, &naming.uid).next().is_some();
         let there = self.held.len() < MOST_HELD || self.held.keys().next().is_some_and(|(until, _)| *until < now);
         let of_address = naming.address.as_ref().and_then(|address| self.of_address.get(address));
-        again || there && counting(self.of.get(&naming.uid)) < MOST_OF_ONE && counting(of_address) < MOST_OF_ADDRESS
+        again || there && counting(of_address, now) < MOST_OF_ADDRESS
     }
 
     fn hold(&mut self, name: HeldName) {
@@ -124,6 +141,11 @@ impl Names {
     }
 }
 
+/// How many of these are held at this time.
+fn counting(keys: Option<&BTreeSet<Key>>, now: Millis) -> usize {
+    keys.map_or(0, |keys| keys.range((now, String::new())..).count())
+}
+
 fn leave<K: std::hash::Hash + Eq>(keys: &mut HashMap<K, BTreeSet<Key>>, of: &K, key: &Key) {
     if let Some(theirs) = keys.get_mut(of) {
         theirs.remove(key);
@@ -142,7 +164,8 @@ impl Channel {
         if self.is_name_taken(&naming.looks, &naming.uid, now) {
             return Err(Refusal::NicknameTaken(None));
         }
-        if self.names.have_room(naming, now) { Ok(()) } else { Err(Refusal::NamesFull) }
+        let room = self.names.has_room(&naming.looks, &naming.uid, now) && self.names.have_room(naming, now);
+        if room { Ok(()) } else { Err(Refusal::NamesFull) }
     }
 
     /// Whether another guest holds a name of these looks.
@@ -167,9 +190,18 @@ impl Channel {
         if self.names.is_taken(looks, uid, at) {
             return Verdict::Rejected(Refusal::NicknameTaken(None));
         }
-        let theirs = looks.iter().filter_map(|look| self.names.holder(look)).map(|name| name.until).max();
-        let until = theirs.map_or(*until, |before| before.max(*until));
-        self.names.hold(HeldName { uid: uid.clone(), looks: looks.clone(), address: *address, until });
+        if !self.names.has_room(looks, uid, at) {
+            return Verdict::Rejected(Refusal::NamesFull);
+        }
+        let name = HeldName { uid: uid.clone(), looks: looks.clone(), address: *address, until: *until };
+        // What they are called already goes on with it, and counts where it was taken first: tokens say all of it.
+        let name = self.names.own(looks, uid).fold(name, |name, before| HeldName {
+            looks: [&before.looks[..], &name.looks].concat(),
+            address: before.address.or(name.address),
+            until: before.until.max(name.until),
+            ..name
+        });
+        self.names.hold(name.with_each_look_once());
         Verdict::Nothing
     }
 }

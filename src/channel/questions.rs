@@ -90,6 +90,11 @@ impl Question {
         (Reverse(self.state().votes), self.kept.seq)
     }
 
+    /// Bytes that it takes of the room for those that wait; none for its author alone, which go first.
+    fn open_bytes(&self) -> usize {
+        if self.kept.line.is_shadowed() { 0 } else { window::bytes(&self.kept) }
+    }
+
     /// Whether somebody has voted for it; `None` when nobody knows any more.
     fn has_voted(&self, user: &UserId) -> Option<bool> {
         let voted = self.voters.contains(&user.digest());
@@ -205,11 +210,10 @@ impl Questions {
         let first = |of: fn(&Self, &Question) -> bool| {
             self.known.values().find(|question| of(self, question)).map(|question| question.kept.seq)
         };
-        let shadowed = self.shadowed.first().copied().filter(|_| self.shadowed.len() > MOST_SHADOWED);
+        let shadowed = self.shadowed.first().copied();
         shadowed
             .or_else(|| first(|_, question| !question.status.is_open()))
             .or_else(|| first(|all, question| Some(question.cid()) != all.here.as_ref()))
-            .or_else(|| self.shadowed.first().copied())
     }
 
     fn insert(&mut self, question: Question) {
@@ -251,7 +255,7 @@ impl Questions {
         if !question.status.is_open() {
             self.closed_voters += question.voters.len();
         } else if self.here.as_ref() == Some(question.cid()) {
-            self.open_bytes += window::bytes(&question.kept);
+            self.open_bytes += question.open_bytes();
             *self.asking.entry(question.author().clone()).or_default() += 1;
         }
     }
@@ -262,7 +266,7 @@ impl Questions {
         if !question.status.is_open() {
             self.closed_voters -= question.voters.len();
         } else if self.here.as_ref() == Some(question.cid()) {
-            self.open_bytes -= window::bytes(&question.kept);
+            self.open_bytes -= question.open_bytes();
             if let Entry::Occupied(mut asking) = self.asking.entry(question.author().clone()) {
                 *asking.get_mut() -= 1;
                 if *asking.get() == 0 {

@@ -12,6 +12,11 @@ const MOST: usize = 100_000;
 pub struct Trail(VecDeque<Seq>);
 
 impl Trail {
+    /// Whether staff did something at this place.
+    pub fn contains(&self, place: Seq) -> bool {
+        self.0.binary_search(&place).is_ok()
+    }
+
     /// These places, oldest first.
     pub fn new(places: impl IntoIterator<Item = Seq>) -> Self {
         Self(places.into_iter().collect())

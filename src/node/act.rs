@@ -113,16 +113,27 @@ impl Node {
             let event = self.admit_act(&live, newest, staff(), asked.clone(), id)?;
             let (at, body) = (event.at, event.body.clone());
             match self.carry_out(&live, event).await {
-                Outcome::Before(receipt) => {
-                    let same = |there: &Logged| asks_the_same((at, &body), (there.event.at, &there.event.body));
-                    self.is_the_same(live.id(), receipt.seq, same).await?;
-                    return Ok(Some(receipt));
+                Outcome::Before(Receipt { seq: place, .. }) | Outcome::At(place) => {
+                    return self.done_before(&live, (at, &body), place).await;
                 }
                 Outcome::RefusedBefore => id = id.once_more(),
                 outcome => return Ok(done(outcome)?),
             }
         }
-        Err(StationError::DoneBefore)
+        Err(StationError::Overtaken)
+    }
+
+    /// What an act was answered with that stands at this place under the same key, if it asks for the same; `None` when it
+    /// was so already.
+    async fn done_before(
+        &self,
+        live: &Live,
+        asked: (Millis, &Body),
+        place: Seq,
+    ) -> Result<Option<Receipt>, StationError> {
+        let there = self.event_at(live.id(), place).await.map_err(|failure| refusal(&failure))?;
+        let done = live.state.lock().channel.trail().contains(place);
+        receipt_of(there, asked, done)
     }
 
     /// How fast one of staff acts, in all their sessions.
@@ -413,8 +424,22 @@ fn done(outcome: Outcome) -> Result<Option<Receipt>, Refusal> {
     match outcome {
         Outcome::Refused(refusal) => Err(refusal),
         Outcome::Acted(receipt) | Outcome::Sent(receipt) | Outcome::Before(receipt) => Ok(Some(receipt)),
-        Outcome::Voted(_) | Outcome::RefusedBefore | Outcome::Done | Outcome::Late => Ok(None),
+        Outcome::Voted(_) | Outcome::RefusedBefore | Outcome::At(_) | Outcome::Done | Outcome::Late => Ok(None),
     }
+}
+
+/// What an act that stands in the log was answered with: it was `done`, or was so already. Not when it asks for something
+/// else than what is `asked`, or is gone.
+pub(super) fn receipt_of(
+    there: Option<Logged>,
+    asked: (Millis, &Body),
+    done: bool,
+) -> Result<Option<Receipt>, StationError> {
+    let Some(Logged { seq, event }) = there else { return Err(StationError::DoneBefore) };
+    if !asks_the_same(asked, (event.at, &event.body)) {
+        return Err(StationError::OtherContent);
+    }
+    Ok(done.then_some(Receipt { id: event.id, time: event.at, seq }))
 }
 
 /// Whether two acts, each of its time, ask for the same: what ends by itself ends after as long.

@@ -25,6 +25,8 @@ impl Node {
         let cid = view.on_air().map(|broadcast| broadcast.cid.clone()).ok_or(Refusal::BroadcastEnded)?;
         let live = self.hub.live(&view.id).await.map_err(|failure| refusal(&failure))?;
         let announcement = Arc::new(Announcement { cid: cid.clone(), key: access.id.clone(), news });
+        let told_same =
+            |there: &Logged| matches!(&there.event.body, Body::Announced(told) if told.news == announcement.news);
         let mut id = id;
         for _ in 0..ONCE_MORE {
             let (answer, told) = waited_for();
@@ -33,17 +35,20 @@ impl Node {
             match told.await {
                 Outcome::Acted(receipt) | Outcome::Sent(receipt) => return Ok((cid, receipt)),
                 Outcome::Before(receipt) => {
-                    let same = |there: &Logged| matches!(&there.event.body, Body::Announced(told) if told.news == announcement.news);
-                    self.is_the_same(live.id(), receipt.seq, same).await?;
+                    self.is_the_same(live.id(), receipt.seq, told_same).await?;
                     return Ok((cid, receipt));
                 }
                 // The broadcast was just ending then.
                 Outcome::RefusedBefore => id = id.once_more(),
                 Outcome::Refused(refusal) => return Err(refusal.into()),
+                Outcome::At(place) => {
+                    self.is_the_same(live.id(), place, told_same).await?;
+                    return Err(StationError::DoneBefore);
+                }
                 Outcome::Voted(_) | Outcome::Done | Outcome::Late => return Err(StationError::DoneBefore),
             }
         }
-        Err(StationError::DoneBefore)
+        Err(StationError::Overtaken)
     }
 
     /// Whether what stands at a place is what was asked for: a key that was used long ago, for something else, names that.

@@ -26,7 +26,9 @@ const RETRIES: u32 = 5;
 /// Wait before the first of them; it doubles with each.
 const FIRST_WAIT: Duration = Duration::from_millis(20);
 
-/// How long an event that is in the log may take to be applied before it is looked whether it was so long ago.
+/// How long an event that is in the log may take to be applied before it is looked whether it was so long ago; and then
+/// each time. The first look is soon, because whoever asks for the same again may wait for a chain of them.
+const FIRST_LOOK: Duration = Duration::from_millis(50);
 const REPEAT_AFTER: Duration = Duration::from_secs(1);
 
 /// Longest wait for an event that is in the log to be applied here.
@@ -135,7 +137,9 @@ pub(super) fn waited_for() -> (Answer, impl Future<Output = Outcome>) {
 /// Waits until whoever asked has been told. An event that was in the log before is not brought by the tail again: its
 /// verdict is what became of it then.
 async fn wait_for_verdict(mut applied: oneshot::Receiver<()>, waiters: &impl WaitersOf, id: EventId, seq: Seq) {
-    while timeout(REPEAT_AFTER, &mut applied).await.is_err() {
+    let mut patience = FIRST_LOOK;
+    while timeout(patience, &mut applied).await.is_err() {
+        patience = REPEAT_AFTER;
         if waiters.applied(seq) {
             return waiters.waiters().answer(id, || waiters.became_of(seq));
         }

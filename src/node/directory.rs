@@ -152,8 +152,8 @@ impl WaitersOf for Arc<Directory> {
         self.seq() >= seq
     }
 
-    fn became_of(&self, _: Seq) -> Outcome {
-        Outcome::Done
+    fn became_of(&self, seq: Seq) -> Outcome {
+        Outcome::At(seq)
     }
 }
 

@@ -19,6 +19,7 @@ use crate::model::refusal::Refusal;
 use crate::model::time::Millis;
 use crate::policy::rules::{self, Rules};
 
+use super::act::receipt_of;
 use super::append::{refusal, waited_for};
 use super::live::Live;
 use super::{Access, Done, Node, Outcome, StationError};
@@ -135,10 +136,16 @@ impl Node {
         let act = Act { by, cid: None, credential: Credential::of_the_site(), key, reason, deed };
         let event = Event { id, at: self.parts.clock.now(), body: Body::Act(Arc::new(act)) };
         let (answer, told) = waited_for();
+        let asked = event.clone();
         self.append(&ChannelId::directory(), event, self.directory.clone(), answer);
         match told.await {
             Outcome::Refused(refusal) => Err(refusal.into()),
             Outcome::Acted(receipt) | Outcome::Sent(receipt) | Outcome::Before(receipt) => Ok(Some(receipt)),
+            Outcome::At(place) => {
+                let there = self.event_at(&ChannelId::directory(), place).await.map_err(|failure| refusal(&failure))?;
+                let done = self.directory.trail(None, usize::MAX).contains(&place);
+                receipt_of(there, (asked.at, &asked.body), done)
+            }
             Outcome::Voted(_) | Outcome::RefusedBefore | Outcome::Done | Outcome::Late => Ok(None),
         }
     }

@@ -113,18 +113,23 @@ impl Node {
                 self.spend(asked, wish.proof)?;
                 let nickname = naming.nickname.clone();
                 if let Err(refusal) = self.claim(&live, naming).await {
-                    // A name that can't be had costs nobody the proof.
-                    self.proofs.give_back(asked, wish.proof);
+                    // A name that can't be had costs nobody the proof; one that may be theirs does.
+                    if refusal != Refusal::Fault {
+                        self.proofs.give_back(asked, wish.proof);
+                    }
                     return Err(refusal);
                 }
                 nickname
             }
         };
         let place = Scope::Only(live.id().to_string());
-        let (now, seconds) = (self.parts.clock.now(), self.parts.config.token_seconds);
-        let token = self.parts.tokens.issue(&self.guest_grant(&uid, &nickname, place));
-        let color = Color::of(&uid);
-        Ok(Welcomed { token, uid, nickname, color, until: now + seconds * 1_000 })
+        let (token, principal) = self.token_for(&self.guest_grant(&uid, &nickname, place)).await?;
+        // They may have been erased meanwhile.
+        if wish.nickname.is_some() && !live.state.lock().channel.has_named(&uid) {
+            return Err(Refusal::Busy { retry_after_ms: 1_000 });
+        }
+        let (color, until) = (Color::of(&uid), principal.expires - self.parts.tokens.leeway_ms());
+        Ok(Welcomed { token, uid, nickname, color, until })
     }
 
     /// A token for a guest who chooses nothing, good everywhere.

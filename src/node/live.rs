@@ -143,7 +143,7 @@ impl Live {
         let (channel, covered) = read(id, parts).await?;
         let tail = parts.log.follow(id, channel.seq());
         let stage = channel.broadcasts().last().map(|broadcast| Stage::set_up(parts, id, &broadcast.cid));
-        let visits = Arc::new(Visits::new(channel.on_air().is_some()));
+        let visits = Arc::new(Visits::new(channel.own_lines().tell_visits(), channel.on_air().is_some()));
         let over = over.child_token();
         let live = Arc::new(Self {
             id: id.clone(),
@@ -194,6 +194,7 @@ impl Live {
         {
             state.change_stage(Stage::set_up(parts, &self.id, &newest.cid));
         }
+        self.visits.tell(channel.own_lines().tell_visits());
         (state.channel, state.covered) = (channel, covered);
         state.revision += 1;
         state.readings += 1;
@@ -264,6 +265,7 @@ impl Live {
             }
             verdicts.push((logged.event.clone(), logged.seq, verdict));
         }
+        self.visits.tell(state.channel.own_lines().tell_visits());
         let stage = state.stage.clone();
         drop(state);
         if verdicts.iter().any(|(event, _, verdict)| may_change_roles(event, verdict)) {
@@ -277,21 +279,14 @@ impl Live {
 
     /// One more connection of a user; of a guest with the address.
     pub(super) fn come(&self, stage: &Arc<Stage>, who: &Principal, address: Option<AddressHash>, now: Millis) {
-        if stage.enter(&Author::from(who), who.credential(), now) && self.tells_visits(stage) {
-            self.visits.note(stage, who, address, true);
-        }
+        let noted = || self.visits.note(stage, who, address, true);
+        stage.enter(&Author::from(who), who.credential(), now, noted);
     }
 
     /// One connection less of a user, at which nobody looked if it was `away`.
     pub(super) fn go(&self, stage: &Arc<Stage>, who: &Principal, address: Option<AddressHash>, away: bool) {
-        if stage.leave(&who.uid, away) && self.tells_visits(stage) {
-            self.visits.note(stage, who, address, false);
-        }
-    }
-
-    /// Whether the channel's own lines tell who comes and goes where so many are.
-    fn tells_visits(&self, stage: &Stage) -> bool {
-        stage.tells_visits() && self.state.lock().channel.own_lines().tell_visits()
+        let noted = || self.visits.note(stage, who, address, false);
+        stage.leave(&who.uid, &who.credential(), away, noted);
     }
 
     /// Notes down that somebody asked for it.
@@ -402,7 +397,7 @@ impl WaitersOf for Arc<Live> {
         match channel.receipt(seq) {
             Some(receipt) => Outcome::Before(receipt),
             None if channel.verdicts().is_refused(seq) => Outcome::RefusedBefore,
-            None => Outcome::Done,
+            None => Outcome::At(seq),
         }
     }
 }

@@ -49,7 +49,7 @@ use crate::clock::Clock;
 use crate::eventlog::{EventLog, LogError};
 use crate::feed::{self, Encoders};
 use crate::metrics::Metrics;
-use crate::model::id::{AddressHash, Epoch};
+use crate::model::id::{AddressHash, Epoch, Seq};
 use crate::model::message::Receipt;
 use crate::model::question::QuestionView;
 use crate::model::refusal::Refusal;
@@ -196,6 +196,8 @@ pub enum Outcome {
     Before(Receipt),
     /// This very event was refused some time ago; nothing of it stands.
     RefusedBefore,
+    /// This very event has stood at this place for some time; what it was answered with isn't remembered.
+    At(Seq),
     /// Something else: durable and applied, or so already.
     Done,
     /// A line that was overtaken by other rules, again and again: not there.

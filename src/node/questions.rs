@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::model::access::Credential;
 use crate::model::act::Name;
-use crate::model::event::{Body, Event};
+use crate::model::event::{Body, Event, Logged};
 use crate::model::id::{ChannelId, Cid, EventId, Seq, UserId};
 use crate::model::item::Listed;
 use crate::model::message::Author;
@@ -65,10 +65,18 @@ impl Node {
         for _ in 0..ONCE_MORE {
             match self.cast(&live, vote.clone(), id)?.await {
                 Outcome::RefusedBefore => id = id.once_more(),
+                Outcome::At(place) => {
+                    let same = |there: &Logged| match &there.event.body {
+                        Body::Vote(cast) => (cast.question, &cast.uid, cast.up) == (question, &vote.uid, up),
+                        _ => false,
+                    };
+                    self.is_the_same(live.id(), place, same).await?;
+                    return counted(&live, (question, &vote.uid, up), Outcome::Done)?.ok_or(StationError::DoneBefore);
+                }
                 outcome => return counted(&live, (question, &vote.uid, up), outcome)?.ok_or(StationError::DoneBefore),
             }
         }
-        Err(StationError::DoneBefore)
+        Err(StationError::Overtaken)
     }
 
     fn cast(

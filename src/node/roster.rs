@@ -37,11 +37,11 @@ struct Users {
 
 #[derive(Debug)]
 struct Present {
-    sockets: u32,
+    /// The tokens of their sockets, in the order in which those came.
+    credentials: Vec<Credential>,
     /// Of these sockets, those at which nobody looks.
     away: u32,
     author: Author,
-    credential: Credential,
     joined: Millis,
     /// What of their name is seen at a glance; empty where nobody asks.
     looks: Vec<String>,
@@ -51,8 +51,13 @@ struct Present {
 }
 
 impl Present {
+    /// The token by which they came last.
+    fn newest(&self) -> &Credential {
+        self.credentials.last().expect("whoever is here has come by a token")
+    }
+
     fn member(&self) -> Member {
-        Member { author: self.author.clone(), joined: self.joined, away: self.away >= self.sockets }
+        Member { author: self.author.clone(), joined: self.joined, away: self.away as usize >= self.credentials.len() }
     }
 }
 
@@ -72,18 +77,17 @@ impl Roster {
     ) -> bool {
         let users = &mut *self.users.lock();
         let fresh = || Present {
-            sockets: 0,
+            credentials: Vec::with_capacity(1),
             away: 0,
             author: author.clone(),
-            credential: credential.clone(),
             joined: now,
             looks: Vec::new(),
             deaf: false,
             blocked: HashSet::new(),
         };
         let entry = users.all.entry(author.uid.clone()).or_insert_with(fresh);
-        entry.sockets += 1;
-        let first = entry.sockets == 1;
+        entry.credentials.push(credential);
+        let first = entry.credentials.len() == 1;
         // They may have another name by now.
         if self.names && (first || entry.author.profile.nickname != author.profile.nickname) {
             let looks = names::looks(&author.profile.nickname);
@@ -91,7 +95,7 @@ impl Roster {
             uncall(&mut users.called, &before);
             looks.into_iter().for_each(|look| *users.called.entry(look).or_default() += 1);
         }
-        (entry.author, entry.credential) = (author.clone(), credential);
+        entry.author = author.clone();
         if first {
             come(&|| entry.member());
             self.headcount.users_are(users.all.len());
@@ -101,12 +105,14 @@ impl Roster {
 
     /// One socket less, at which nobody looked if it was `away`; with the last, `go` is told before anybody else comes or
     /// goes. Whether it was that.
-    pub(super) fn leave(&self, uid: &UserId, away: bool, go: impl FnOnce()) -> bool {
+    pub(super) fn leave(&self, uid: &UserId, credential: &Credential, away: bool, go: impl FnOnce()) -> bool {
         let users = &mut *self.users.lock();
         let Entry::Occupied(mut entry) = users.all.entry(uid.clone()) else { return false };
-        entry.get_mut().sockets -= 1;
-        entry.get_mut().away -= u32::from(away);
-        let last = entry.get().sockets == 0;
+        let present = entry.get_mut();
+        let theirs = present.credentials.iter().position(|other| other == credential);
+        present.credentials.remove(theirs.unwrap_or_default());
+        present.away -= u32::from(away);
+        let last = present.credentials.is_empty();
         if last {
             uncall(&mut users.called, &entry.remove().looks);
             go();
@@ -139,9 +145,9 @@ impl Roster {
         self.users.lock().all.get(uid).map(|present| present.author.clone())
     }
 
-    /// The token by which a user came last.
-    pub(super) fn credential(&self, uid: &UserId) -> Option<Credential> {
-        self.users.lock().all.get(uid).map(|present| present.credential.clone())
+    /// The tokens by which a user is here.
+    pub(super) fn credentials(&self, uid: &UserId) -> Vec<Credential> {
+        self.users.lock().all.get(uid).map(|present| present.credentials.clone()).unwrap_or_default()
     }
 
     /// Up to `limit` members behind this one, by their names' order; with the tokens by which they are here.
@@ -149,7 +155,7 @@ impl Roster {
         let users = self.users.lock();
         let behind = after.map_or(Bound::Unbounded, Bound::Excluded);
         let page = users.all.range::<UserId, _>((behind, Bound::Unbounded)).take(limit);
-        page.map(|(_, present)| (present.member(), present.credential.clone())).collect()
+        page.map(|(_, present)| (present.member(), present.newest().clone())).collect()
     }
 
     /// Takes whispers from now on, or no more.
@@ -210,10 +216,13 @@ mod tests {
         let (uid, author) = user("a");
         assert!(roster.enter(&author, Credential::default(), Millis(1), |_| ()));
         assert!(!roster.enter(&author, Credential::default(), Millis(2), |_| ()));
-        assert!(!roster.leave(&uid, false, || ()));
+        assert!(!roster.leave(&uid, &Credential::default(), false, || ()));
         assert_eq!((roster.find(&uid), users()), (Some(author), 1));
         assert_eq!(roster.page(None, 1)[0].0.joined, Millis(1));
-        assert!(roster.leave(&uid, false, || ()) && !roster.leave(&uid, false, || ()));
+        assert!(
+            roster.leave(&uid, &Credential::default(), false, || ())
+                && !roster.leave(&uid, &Credential::default(), false, || ())
+        );
         assert_eq!((roster.find(&uid), users()), (None, 0));
     }
 
@@ -225,7 +234,7 @@ mod tests {
         roster.enter(&author, Credential::default(), Millis(1), |_| ());
         roster.look(&uid, true);
         assert!(!roster.page(None, 1)[0].0.away);
-        roster.leave(&uid, false, || ());
+        roster.leave(&uid, &Credential::default(), false, || ());
         assert!(roster.page(None, 1)[0].0.away);
         roster.look(&uid, false);
         assert!(!roster.page(None, 1)[0].0.away);
@@ -243,12 +252,12 @@ mod tests {
         roster.enter(&called("Kim", "a"), Credential::default(), Millis(1), |_| ());
         roster.enter(&called("kim", "b"), Credential::default(), Millis(1), |_| ());
         assert!(is_called("K1M", "c") && is_called("KIM", "a"));
-        roster.leave(&user("b").0, false, || ());
+        roster.leave(&user("b").0, &Credential::default(), false, || ());
         assert!(is_called("kim", "b") && !is_called("kim", "a"), "that is their own");
         roster.enter(&called("Lee", "a"), Credential::default(), Millis(1), |_| ());
         assert!(!is_called("kim", "b") && is_called("lee", "b"));
         for _ in 0..3 {
-            roster.leave(&user("a").0, false, || ());
+            roster.leave(&user("a").0, &Credential::default(), false, || ());
         }
         assert!(!is_called("lee", "b") && roster.users.lock().called.is_empty());
     }

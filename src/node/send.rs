@@ -109,28 +109,29 @@ impl Node {
         let asked = line.clone();
         let (answer, told) = waited_for();
         self.judge(&live, Sent { id: Some(id), at: now, line, overtaken: 0, refused: 0, answer });
+        // What is asked for under one key is said once, and never in place of something else.
+        let said_same = |there: &Logged| match &there.event.body {
+            Body::Line(line) => {
+                let (kind, author) = (line.draft.kind, &line.author.uid);
+                let said = (kind, author, line.as_sent()) == (asked.draft.kind, &asked.author.uid, &asked.draft.text);
+                said && line.occasion == asked.occasion
+            }
+            _ => false,
+        };
         match told.await {
             Outcome::Sent(receipt) => Ok((cid, receipt)),
             Outcome::Before(receipt) => {
-                // What is asked for under one key is said once, and never in place of something else.
-                let same = |there: &Logged| match &there.event.body {
-                    Body::Line(line) => {
-                        let (kind, author) = (line.draft.kind, &line.author.uid);
-                        let said =
-                            (kind, author, line.as_sent()) == (asked.draft.kind, &asked.author.uid, &asked.draft.text);
-                        said && line.occasion == asked.occasion
-                    }
-                    _ => false,
-                };
-                self.is_the_same(live.id(), receipt.seq, same).await?;
+                self.is_the_same(live.id(), receipt.seq, said_same).await?;
                 Ok((cid, receipt))
+            }
+            Outcome::At(place) => {
+                self.is_the_same(live.id(), place, said_same).await?;
+                Err(StationError::DoneBefore)
             }
             Outcome::Refused(refusal) => Err(refusal.into()),
             // It was sent before, and so long ago that nobody remembers when.
-            Outcome::Acted(_) | Outcome::Voted(_) | Outcome::RefusedBefore | Outcome::Done => {
-                Err(StationError::DoneBefore)
-            }
-            Outcome::Late => Err(StationError::Overtaken),
+            Outcome::Acted(_) | Outcome::Voted(_) | Outcome::Done => Err(StationError::DoneBefore),
+            Outcome::Late | Outcome::RefusedBefore => Err(StationError::Overtaken),
         }
     }
 }

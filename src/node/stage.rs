@@ -42,22 +42,25 @@ impl Stage {
         })
     }
 
-    /// One more socket of a user; who is here is told of a user who wasn't. Whether it is their first.
-    pub(super) fn enter(&self, author: &Author, credential: Credential, now: Millis) -> bool {
+    /// One more socket of a user; who is here is told of a user who wasn't, and `noted` of their coming, in the order of
+    /// all who come and go.
+    pub(super) fn enter(&self, author: &Author, credential: Credential, now: Millis, noted: impl FnOnce()) {
         self.roster.enter(author, credential, now, |member| {
             if self.tells() {
                 self.feed.tell_aside(&Aside::Joined(member()), None);
             }
-        })
+            noted();
+        });
     }
 
-    /// One socket less, at which nobody looked if it was `away`. Whether it was the last.
-    pub(super) fn leave(&self, user: &UserId, away: bool) -> bool {
-        self.roster.leave(user, away, || {
+    /// One socket less, at which nobody looked if it was `away`; the same of a user who has gone.
+    pub(super) fn leave(&self, user: &UserId, credential: &Credential, away: bool, noted: impl FnOnce()) {
+        self.roster.leave(user, credential, away, || {
             if self.tells() {
                 self.feed.tell_aside(&Aside::Left(user.clone()), None);
             }
-        })
+            noted();
+        });
     }
 
     /// Whether lines of the channel's own may say who comes and goes.

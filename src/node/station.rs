@@ -36,8 +36,10 @@ pub enum StationError {
     /// The same request was carried out before, too long ago to repeat its answer.
     #[error("this request was carried out before, too long ago for its answer to be known")]
     DoneBefore,
-    /// It was judged by other rules than those that held when it came, again and again. Its id can't be used any more.
-    #[error("the rules changed again and again while this was on its way: send it anew, under another Idempotency-Key")]
+    /// It was judged by other rules than those that held when it came, or refused, again and again.
+    #[error(
+        "this was overtaken by other rules, or refused, again and again: nothing of it stands; send it anew, under another Idempotency-Key"
+    )]
     Overtaken,
     /// The same key was used for something else.
     #[error("this Idempotency-Key was used for another body: use a new one")]

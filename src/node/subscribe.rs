@@ -210,7 +210,8 @@ impl Node {
             return false;
         }
         if let Some(stage) = &seat.stage {
-            seat.live.go(stage, principal, seat.guest_address(principal), seat.away);
+            // They go on reading: nobody has left, so the channel says nothing of it.
+            stage.leave(&principal.uid, &principal.credential(), seat.away, || ());
         }
         seat.lapsed = true;
         true

@@ -1,15 +1,20 @@
 //! Says in the chat who comes and goes, where a channel wants that.
 
 use std::collections::VecDeque;
+#[cfg(not(shuttle))]
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use parking_lot::Mutex;
+#[cfg(shuttle)]
+use shuttle::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 use tracing::warn;
 
 use crate::clock;
+use crate::model::access::Credential;
 use crate::model::announcement::{Announcement, News};
 use crate::model::aside::Aside;
 use crate::model::event::{Body, Event};
@@ -36,6 +41,8 @@ const RATE: Rate = Rate { per_second: 1, burst: 10 };
 
 /// Who has come and gone and isn't told of yet.
 pub(super) struct Visits {
+    /// Whether the channel wants to have them told.
+    told: AtomicBool,
     waiting: Mutex<Waiting>,
     some: Notify,
     /// Whoever comes before that was here.
@@ -53,6 +60,8 @@ struct Step {
     stage: Weak<Stage>,
     uid: UserId,
     nickname: String,
+    /// Their token.
+    credential: Credential,
     /// Where a guest comes from.
     address: Option<AddressHash>,
     comes: bool,
@@ -61,19 +70,28 @@ struct Step {
 
 impl Visits {
     /// Nobody yet, in a channel that has just been read; `on_air` when a broadcast was on by then.
-    pub(super) fn new(on_air: bool) -> Self {
+    pub(super) fn new(told: bool, on_air: bool) -> Self {
         let settled = clock::instant() + if on_air { COMING_BACK } else { Duration::ZERO };
-        Self { waiting: Mutex::default(), some: Notify::new(), settled }
+        Self { told: AtomicBool::new(told), waiting: Mutex::default(), some: Notify::new(), settled }
     }
 
-    /// Somebody has come with their first connection, or gone with their last.
+    /// Whether the channel wants to have them told from now on.
+    pub(super) fn tell(&self, told: bool) {
+        self.told.store(told, Ordering::Relaxed);
+    }
+
+    /// Somebody has come with their first connection, or gone with their last. Called in the order in which they do, under
+    /// the roster's lock.
     pub(super) fn note(&self, stage: &Arc<Stage>, who: &Principal, address: Option<AddressHash>, comes: bool) {
+        if !self.told.load(Ordering::Relaxed) || !stage.tells_visits() {
+            return;
+        }
         let at = clock::instant();
         if comes && at < self.settled {
             return;
         }
-        let (uid, nickname) = (who.uid.clone(), who.profile.nickname.clone());
-        let step = Step { stage: Arc::downgrade(stage), uid, nickname, address, comes, at };
+        let (uid, nickname, credential) = (who.uid.clone(), who.profile.nickname.clone(), who.credential());
+        let step = Step { stage: Arc::downgrade(stage), uid, nickname, credential, address, comes, at };
         let mut waiting = self.waiting.lock();
         if waiting.steps.len() < MOST_WAITING {
             waiting.steps.push_back(step);
@@ -135,14 +153,15 @@ pub(super) async fn tell(visits: Arc<Visits>, live: Weak<Live>, parts: Arc<Parts
 async fn say(live: &Live, step: &Step, pace: &Pace, parts: &Parts) {
     let Some(stage) = step.stage.upgrade() else { return };
     let (now, members) = (parts.clock.now(), stage.feed.headcount().now().sockets);
-    // Two of their connections may have come and gone at the same moment, noted in another order.
-    if members > parts.config.visits_told || stage.roster.has(&step.uid) != step.comes {
+    if !stage.tells_visits() || stage.roster.has(&step.uid) != step.comes {
         return;
     }
     let (text, kept) = {
         let state = live.state.lock();
         let here = state.is_newest(Some(&stage)) && state.channel.on_air().is_some();
-        let told = here && state.channel.may_be_told_of(&step.uid, step.address, now);
+        // Who is erased as a guest is revoked, too.
+        let nobody = state.channel.is_revoked(&step.uid, &step.credential);
+        let told = here && !nobody && state.channel.may_be_told_of(&step.uid, step.address, now);
         let lines = state.channel.own_lines();
         (lines.of_visit(&step.nickname, step.comes).filter(|_| told), lines.kept)
     };

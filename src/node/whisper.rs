@@ -175,8 +175,9 @@ fn take(live: &Live, message: &[u8]) -> Option<(EventId, &'static str)> {
     let from = codec::read_author(from)?;
     let Some(stage) = Cid::parse(&cid).and_then(|cid| live.stage_of(&cid)) else { return Some((id, NOT_HERE)) };
     // Whoever has lost their token goes on reading, as nobody.
+    let theirs = stage.roster.credentials(&to);
     let lost = |credential: &Credential| live.state.lock().channel.is_revoked(&to, credential);
-    if stage.roster.credential(&to).is_some_and(|credential| lost(&credential)) {
+    if theirs.iter().all(lost) {
         return Some((id, NOT_HERE));
     }
     match stage.roster.takes_whispers(&to, &from.uid) {

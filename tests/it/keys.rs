@@ -4,16 +4,18 @@ use std::sync::Arc;
 
 use madang::eventlog::EventLog;
 use madang::eventlog::memory::Memory;
-use madang::model::act::{Asked, Name, Wish};
+use madang::model::access::Credential;
+use madang::model::act::{Asked, Deed, Name, Wish};
 use madang::model::announcement::{Announcement, News};
 use madang::model::event::{Body, Event};
+use madang::model::filter::{FilterChange, Measure};
 use madang::model::id::{ChannelId, Cid, EventId, Seq, UserId};
-use madang::model::message::{Author, Draft, Kind, Receipt};
+use madang::model::message::{Author, Draft, Kind, Line, Receipt};
 use madang::model::mode::ModeChange;
 use madang::model::principal::Role;
 use madang::model::question::{QuestionStatus, Vote};
 use madang::model::time::Millis;
-use madang::node::{SiteLine, StationError};
+use madang::node::{HistoryQuery, SiteLine, StationError};
 
 use crate::support::yard::{NOON, Yard, open_yard};
 
@@ -132,4 +134,75 @@ async fn what_was_refused_as_a_broadcast_ended_is_done_when_it_is_asked_for_agai
     assert_eq!(page.events.iter().filter(|logged| here(&logged.event.body)).count(), 1);
     let other = announces(&yard, told, r#"{"type":"Y"}"#).await;
     assert!(matches!(other, Err(StationError::OtherContent)), "{other:?}");
+}
+
+#[tokio::test]
+async fn an_act_that_changed_nothing_or_is_no_longer_remembered_is_known_by_its_key_too() {
+    let log = Memory::new(Arc::default());
+    let (yard, _) = on_air(&log).await;
+    let words = |word: &str| {
+        let words = vec![(word.to_owned(), Some(Measure::Mask))];
+        Wish::Filter(FilterChange { words, ..FilterChange::default() })
+    };
+    let slow = |seconds| Wish::Run(ModeChange { slow_seconds: Some(seconds), ..ModeChange::default() });
+    let block = |days| Wish::Block(UserId::parse("bad").unwrap(), Some(days));
+    let [filtered, ran, blocked] = ["f", "m", "b"].map(EventId::derived);
+    let first = acts(&yard, filtered, words("foo")).await.unwrap();
+    assert!(first.is_some());
+    assert_eq!(acts(&yard, ran, slow(0)).await.unwrap(), None, "it was so already");
+    let held = acts(&yard, blocked, block(1)).await.unwrap();
+    yard.node.open_broadcast(&demo(), "another").await.unwrap();
+    let next = again(&log).await;
+    assert_eq!(acts(&next, filtered, words("foo")).await.unwrap(), first);
+    assert_eq!(acts(&next, ran, slow(0)).await.unwrap(), None);
+    assert_eq!(acts(&next, blocked, block(1)).await.unwrap(), held);
+    for (id, other) in [(filtered, words("bar")), (ran, slow(30)), (blocked, block(30))] {
+        let done = acts(&next, id, other).await;
+        assert!(matches!(done, Err(StationError::OtherContent)), "{done:?}");
+    }
+    assert_eq!(next.node.running(&demo()).await.unwrap().modes.slow_seconds, 0);
+    let site = |word: &str| {
+        let words = vec![(word.to_owned(), Some(Measure::Mask))];
+        Deed::Filter(Arc::new(FilterChange { words, ..FilterChange::default() }))
+    };
+    let rules = async |yard: &Yard, word: &str| {
+        let (why, access) = ((by("site", Role::SiteManager), String::new()), yard.node.access("root").unwrap());
+        yard.node.rule_site(site(word), why, &access, EventId::derived("site")).await
+    };
+    let ruled = rules(&next, "one").await.unwrap();
+    let last = again(&log).await;
+    assert_eq!(rules(&last, "one").await.unwrap(), ruled);
+    assert!(matches!(rules(&last, "two").await, Err(StationError::OtherContent)));
+}
+
+#[tokio::test]
+async fn a_line_that_rules_overtook_is_said_once_whoever_asks_for_it_again() {
+    let log = Memory::new(Arc::default());
+    let (yard, cid) = on_air(&log).await;
+    let words = vec![("curse".to_owned(), Some(Measure::Mask))];
+    acts(&yard, EventId::fresh(), Wish::Filter(FilterChange { words, ..FilterChange::default() })).await.unwrap();
+    // It was judged before the rules changed, and came into the log behind them; then the gateway was killed.
+    let id = EventId::derived("overtaken");
+    let line = Line {
+        cid,
+        author: by("u", Role::Viewer),
+        draft: Draft { text: "said once".to_owned(), ..Draft::default() },
+        members: 0,
+        credential: Credential::of_the_site(),
+        known: Default::default(),
+        occasion: None,
+        filtered: None,
+        judged: Seq(0),
+    };
+    log.append(&demo(), Arc::new(Event { id, at: Millis(NOON), body: Body::Line(Arc::new(line)) })).await.unwrap();
+    let mut receipts = Vec::new();
+    for _ in 0..3 {
+        receipts.push(says(&again(&log).await, id, "u", "said once", Kind::Text).await.unwrap());
+    }
+    assert!(receipts.windows(2).all(|pair| pair[0] == pair[1]), "{receipts:?}");
+    let reader = &mut again(&log).await;
+    let query = HistoryQuery::default();
+    let lines = reader.node.history(&demo(), &query, 9, |lines, _| lines.len()).await.unwrap();
+    assert_eq!(lines, 1);
+    assert!(matches!(says(&yard, id, "u", "something else", Kind::Text).await, Err(StationError::OtherContent)));
 }

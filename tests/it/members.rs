@@ -14,8 +14,8 @@ use madang::eventlog::memory::Memory;
 use madang::model::access::Revoked;
 use madang::model::act::Wish;
 use madang::model::id::{ChannelId, Cid, Seq, UserId};
-use madang::model::principal::Role;
-use madang::node::{Config, Rules};
+use madang::model::principal::{Role, Scope};
+use madang::node::{Config, Grant, Rules};
 
 use crate::support::process::{Gateway, Raw};
 use crate::support::yard::{Guest, Yard, asks, joins, open_yard};
@@ -312,4 +312,26 @@ async fn whoever_has_lost_their_token_hears_no_whispers_and_is_here_as_nobody() 
     assert_eq!(thief.hears(93301).await["bdy"]["msg"], "welcome back");
     drop(thief);
     assert_eq!(names(&asks(&mut sender, 5201, json!({})).await), ["a"]);
+}
+
+#[tokio::test]
+async fn one_revoked_token_leaves_the_users_other_sessions_their_whispers() {
+    let yard = Yard::new().await;
+    let mut sender = joins(&yard, "a", Role::Viewer).await;
+    let mut first = ext(&yard, "b", Role::Viewer).await;
+    let other = Grant::plain("b", "b", Role::Viewer, Scope::Everywhere, 3_600);
+    let (token, principal) = yard.node.token_for(&other).await.unwrap();
+    let mut second = yard.guest();
+    second.connect_ext("demo", Some(&token), json!({"ext": 1})).await;
+    yard.node.revoke(&Revoked::Token(principal.token_id)).await.unwrap();
+    assert_eq!(whispers(&mut sender, "b", "one").await["retCode"], 0);
+    assert_eq!(first.hears(93301).await["bdy"]["msg"], "one");
+    second.session.look_around();
+    second.session.keep_group().await;
+    second.heard_by_now();
+    assert_eq!(whispers(&mut sender, "b", "two").await["retCode"], 0);
+    assert_eq!(first.hears(93301).await["bdy"]["msg"], "two");
+    assert!(second.heard_by_now().iter().all(|message| message["cmd"] != 93301));
+    drop(second);
+    assert_eq!(whispers(&mut sender, "b", "three").await["retCode"], 0);
 }

@@ -16,7 +16,7 @@ use madang::model::mode::ModeChange;
 use madang::model::own_lines::OwnLinesChange;
 use madang::model::principal::Role;
 use madang::model::refusal::Refusal;
-use madang::node::{Config, StationError};
+use madang::node::{Config, GuestWish, StationError};
 
 use crate::support::process::Gateway;
 use crate::support::yard::{Guest, Yard, joins, open_yard};
@@ -187,12 +187,15 @@ async fn nothing_is_said_of_those_who_may_not_speak() {
     let bad = UserId::parse("bad").unwrap();
     yard.moderates(&demo(), Wish::Block(bad.clone(), None)).await.unwrap();
     let one = joins(&yard, "bad", Role::Viewer).await;
+    assert!(said_to(&mut watcher).await.is_empty(), "blocked");
     drop(one);
     sleep(AWAY).await;
     assert!(said_to(&mut watcher).await.is_empty(), "blocked");
     yard.moderates(&demo(), Wish::Lift(bad)).await.unwrap();
     yard.moderates(&demo(), Wish::Panic(ModeChange::default(), 60)).await.unwrap();
-    drop(joins(&yard, "calm", Role::Viewer).await);
+    let calm = joins(&yard, "calm", Role::Viewer).await;
+    assert!(said_to(&mut watcher).await.is_empty(), "panic");
+    drop(calm);
     sleep(AWAY).await;
     assert!(said_to(&mut watcher).await.is_empty(), "panic");
     yard.moderates(&demo(), Wish::Calm).await.unwrap();
@@ -214,6 +217,34 @@ async fn who_is_erased_a_moment_after_leaving_is_not_spoken_of() {
     assert!(said_to(&mut watcher).await.is_empty());
     let page = log.read(&demo(), Seq(0), 1_000).await.unwrap();
     assert!(!format!("{:?}", page.events).contains("mina님이"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_a_guest_who_is_erased_nothing_is_said_when_they_leave() {
+    let log = Memory::new(Arc::default());
+    let yard = Yard::over(Arc::new(log.clone()), Config { guests: true, ..open_yard() }).await;
+    let mut watcher = yard.reader("demo").await;
+    yard.moderates(&demo(), Wish::Say(visits(true))).await.unwrap();
+    let cid = Cid::parse("demo").unwrap();
+    for lapses in [true, false] {
+        let wish = GuestWish { nickname: Some("지울이름"), ..GuestWish::default() };
+        let welcomed = yard.node.welcome(&cid, wish).await.unwrap();
+        let mut guest = yard.guest();
+        guest.connect("demo", Some(&welcomed.token)).await;
+        assert_eq!(said_to(&mut watcher).await, ["지울이름님이 들어왔어요"]);
+        yard.node.erase(&demo(), &welcomed.uid).await.unwrap();
+        if lapses {
+            guest.session.look_around();
+            guest.session.keep_group().await;
+            sleep(AWAY).await;
+        }
+        drop(guest);
+        sleep(AWAY).await;
+        assert!(said_to(&mut watcher).await.is_empty());
+        let page = log.read(&demo(), Seq(0), 1_000).await.unwrap();
+        assert!(!format!("{:?}", page.events).contains("지울이름"));
+        yard.clock.advance(60_000);
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -104,3 +104,45 @@ fn one_address_does_not_take_all_names() {
     assert_eq!(scene.admits_name(from(2, 0), 1), Ok(()));
     assert_eq!(scene.admits_name(from(1, 200), 101), Ok(()), "those have ended");
 }
+
+#[test]
+fn a_name_that_is_asked_for_again_counts_where_it_was_taken_first() {
+    let mut scene = Scene::on_air();
+    let from = |address: u8, number: usize| Naming {
+        address: Some(AddressHash([address; 16])),
+        ..naming(&format!("u{number}"), &format!("n{number}"), 100)
+    };
+    for number in 0..200 {
+        assert!(scene.is_named(1, from(1, number)) && scene.is_named(2, from(2, number)));
+    }
+    assert_eq!(scene.admits_name(from(1, 200), 3), Err(Refusal::NamesFull));
+    assert_eq!(scene.admits_name(from(2, 200), 3), Ok(()));
+}
+
+#[test]
+fn a_name_keeps_all_of_its_looks_when_it_is_taken_again_by_one() {
+    let mut scene = Scene::on_air();
+    let looking = |uid: &str, looks: &[&str]| Naming {
+        looks: looks.iter().map(|look| (*look).to_owned()).collect(),
+        ..naming(uid, "shown", 100)
+    };
+    assert!(scene.is_named(1, looking("a", &["small", "capital"])) && scene.is_named(2, looking("a", &["small"])));
+    assert!(!scene.is_named(3, looking("b", &["capital"])), "a token still says it");
+    assert_eq!(scene.channel.names.all().count(), 1);
+    let frozen = scene.channel.freeze().unwrap();
+    assert_eq!(Channel::thaw(scene.channel.id().clone(), &frozen, &[]).names, scene.channel.names);
+}
+
+#[test]
+fn of_many_names_at_once_one_guest_gets_three() {
+    let mut scene = Scene::on_air();
+    let mut given = 0;
+    for number in 0..10 {
+        assert_eq!(scene.admits_name(naming("a", &format!("n{number}"), 100), 0).is_ok(), given < 3);
+        // All of them were admitted before the first was applied.
+        let verdict = scene.happens(1, Body::Named(Arc::new(naming("a", &format!("n{number}"), 100))));
+        given += usize::from(verdict == Verdict::Nothing);
+        assert!(verdict == Verdict::Nothing || verdict == Verdict::Rejected(Refusal::NamesFull), "{verdict:?}");
+    }
+    assert_eq!(given, 3);
+}

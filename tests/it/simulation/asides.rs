@@ -4,6 +4,8 @@ use serde_json::{Value, json};
 
 use madang::node::HistoryQuery;
 
+use crate::support::yard::Guest;
+
 use super::planted::Planted;
 use super::world::{Machine, World, Wrong};
 
@@ -27,7 +29,16 @@ impl World {
         let body = json!({"userId": uid, "msg": format!("whisper {number}")});
         let message = json!({"cmd": 3301, "cid": cid, "tid": number, "bdy": body});
         self.whispers.push(Whispered { from, to, cid, code: None, heard: Vec::new() });
-        self.machines[*machine].runtime.block_on(guest.says(&message.to_string()));
+        let machine = *machine;
+        self.machines[machine].runtime.block_on(guest.says(&message.to_string()));
+        self.listen(from);
+        self.listen(to);
+        let takes = |(there, guest): &(usize, Guest)| *there == machine && guest.outbox.queued_bytes() == 0;
+        let is_there = self.viewers[to].here.as_ref().is_some_and(takes);
+        let Whispered { code, heard, .. } = &self.whispers[number];
+        if *code == Some(0) && is_there && heard.is_empty() {
+            self.wrong.push(format!("whisper {number} was queued for {uid}, who is there and hasn't heard it"));
+        }
     }
 
     /// Somebody has heard a whisper.
@@ -62,12 +73,20 @@ impl World {
         let Machine { runtime, yard, .. } = &self.machines[number];
         for oldest_first in [false, true] {
             let mut query = HistoryQuery { oldest_first, ..HistoryQuery::default() };
-            let mut read: Vec<(u64, String)> = Vec::new();
+            let (mut read, mut failed): (Vec<(u64, String)>, u32) = (Vec::new(), 0);
             loop {
                 let page = runtime.block_on(yard.node.history(&self.channel, &query, 7, |lines, next| {
                     (lines.iter().map(|line| (line.seq().0, line.text().to_owned())).collect::<Vec<_>>(), next)
                 }));
-                let Ok((lines, next)) = page else { continue };
+                let Ok((lines, next)) = page else {
+                    // The log may fail, and not for ever.
+                    failed += 1;
+                    if failed < 100 {
+                        continue;
+                    }
+                    wrong.push(format!("machine {number} has no history"));
+                    return;
+                };
                 read.extend(lines);
                 match next {
                     Some(place) if oldest_first => query.after = place,

@@ -560,7 +560,7 @@ impl World {
         }
     }
 
-    fn listen(&mut self, viewer: usize) {
+    pub(super) fn listen(&mut self, viewer: usize) {
         let Some((machine, guest)) = &mut self.viewers[viewer].here else { return };
         let machine = *machine;
         let messages = guest.heard_by_now();

@@ -70,8 +70,11 @@ fn answer_to_send(address: &Address, outcome: Outcome) -> String {
         Outcome::Sent(receipt) | Outcome::Before(receipt) => reply::sent(address, &receipt),
         Outcome::Refused(refusal) => reply::refused(Cmd::SEND_CHAT, address, &refusal),
         // A line is never merely done.
-        Outcome::Acted(_) | Outcome::Voted(_) | Outcome::RefusedBefore | Outcome::Done | Outcome::Late => {
-            reply::refused(Cmd::SEND_CHAT, address, &Refusal::Fault)
-        }
+        Outcome::Acted(_)
+        | Outcome::Voted(_)
+        | Outcome::RefusedBefore
+        | Outcome::At(_)
+        | Outcome::Done
+        | Outcome::Late => reply::refused(Cmd::SEND_CHAT, address, &Refusal::Fault),
     }
 }
