@@ -38,7 +38,7 @@ const MOST_BYTES: usize = 16 * 1024 * 1024;
 /// earlier ones, and something for those that are on their way.
 const MOST_OPEN_BYTES: usize = MOST_BYTES / 2 - 256 * 1024;
 
-/// Voters who are remembered in a channel, 16 bytes each; beyond it those of questions that wait for nothing are forgotten,
+/// Voters who are remembered in a channel, 16 bytes each; beyond it those of questions that take no votes now are forgotten,
 /// oldest question first, and then nobody else may vote.
 const MOST_VOTERS: usize = 100_000;
 
@@ -120,7 +120,7 @@ pub struct Questions {
     asked: u64,
     bytes: usize,
     voters: usize,
-    /// Of these, voters for questions that wait for nothing.
+    /// Of these, voters for questions that take no votes now.
     closed_voters: usize,
     /// As they are listed.
     shelves: Shelves,
@@ -161,15 +161,10 @@ impl Questions {
         self.asked += u64::from(body.is_question());
     }
 
-    /// A new broadcast begins; what waits for an answer stays. Nobody votes for it any more, so of its votes only the count
-    /// does.
+    /// A new broadcast begins; what waits for an answer stays.
     pub(super) fn begin_anew(&mut self, cid: &Cid) {
-        self.here = Some(cid.clone());
-        (self.asked, self.voters, self.closed_voters, self.open_bytes) = (0, 0, 0, 0);
-        self.asking.clear();
-        for question in self.known.values_mut() {
-            question.forgotten += std::mem::take(&mut question.voters).len() as u64;
-        }
+        let known = std::mem::take(&mut self.known);
+        *self = Self::new(known.into_values(), Some(cid.clone()), 0);
     }
 
     /// Whether somebody may ask another one in the newest broadcast.
@@ -252,28 +247,33 @@ impl Questions {
         if !question.kept.line.is_shadowed() {
             self.shelves.put(question.cid(), question.status, question.rank());
         }
-        if !question.status.is_open() {
-            self.closed_voters += question.voters.len();
-        } else if self.here.as_ref() == Some(question.cid()) {
+        if self.takes_votes_for(question) {
             self.open_bytes += question.open_bytes();
             *self.asking.entry(question.author().clone()).or_default() += 1;
+        } else {
+            self.closed_voters += question.voters.len();
         }
     }
 
     fn unindex(&mut self, place: Seq) {
         let Some(question) = self.known.get(&place) else { return };
         self.shelves.take(question.cid(), question.status, question.rank());
-        if !question.status.is_open() {
+        if !self.takes_votes_for(question) {
             self.closed_voters -= question.voters.len();
-        } else if self.here.as_ref() == Some(question.cid()) {
-            self.open_bytes -= question.open_bytes();
-            if let Entry::Occupied(mut asking) = self.asking.entry(question.author().clone()) {
-                *asking.get_mut() -= 1;
-                if *asking.get() == 0 {
-                    asking.remove();
-                }
+            return;
+        }
+        self.open_bytes -= question.open_bytes();
+        if let Entry::Occupied(mut asking) = self.asking.entry(question.author().clone()) {
+            *asking.get_mut() -= 1;
+            if *asking.get() == 0 {
+                asking.remove();
             }
         }
+    }
+
+    /// Whether it waits for an answer in the newest broadcast.
+    fn takes_votes_for(&self, question: &Question) -> bool {
+        question.status.is_open() && self.here.as_ref() == Some(question.cid())
     }
 
     /// Forgets what somebody has asked, and what they have voted for. Whatever that was, all others are as of now: a machine
@@ -314,7 +314,7 @@ impl Questions {
             is_new
         });
         while self.voters > MOST_VOTERS && self.closed_voters > 0 {
-            let closed = |question: &&Question| !question.status.is_open() && !question.voters.is_empty();
+            let closed = |question: &&Question| !self.takes_votes_for(question) && !question.voters.is_empty();
             let Some(oldest) = self.known.values().find(closed).map(|question| question.kept.seq) else { break };
             self.change(oldest, |question| {
                 question.forgotten += std::mem::take(&mut question.voters).len() as u64;

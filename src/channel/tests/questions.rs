@@ -351,7 +351,7 @@ fn who_asks_is_told_whether_they_have_voted() {
     assert_eq!(voted(&scene, Some("b")), Some(false));
     scene.votes(ballot("b", place, true)).unwrap();
     scene.happens(99, Body::Opened { cid: cid("two"), title: String::new() });
-    assert_eq!(voted(&scene, Some("c")), None, "who has voted in an earlier broadcast is forgotten");
+    assert_eq!([voted(&scene, Some("b")), voted(&scene, Some("c"))], [Some(true), Some(false)], "after it as well");
 }
 
 #[test]
@@ -375,4 +375,28 @@ fn long_questions_leave_room_for_those_of_earlier_broadcasts() {
     let open = |name: &str| scene.channel.open_questions(&cid(name), None);
     assert_eq!((second, open("two")), (first, first));
     assert_eq!(open("one"), first, "nothing that waits is forgotten");
+}
+
+#[test]
+fn a_vote_in_an_earlier_broadcast_is_erased_with_its_voter() {
+    let mut scene = Scene::on_air();
+    let place = scene.asks("a");
+    scene.votes(ballot("b", place, true)).unwrap();
+    scene.votes(ballot("c", place, true)).unwrap();
+    scene.happens(50, Body::Opened { cid: cid("two"), title: String::new() });
+    scene.happens(60, Body::Wiped { uid: UserId::parse("b").unwrap() });
+    assert_eq!(scene.channel.question_at(place).unwrap().state.votes, 1);
+}
+
+#[test]
+fn a_broadcast_that_is_forgotten_and_opened_again_has_the_questions_that_wait_in_it() {
+    let mut scene = Scene::on_air();
+    let place = scene.asks("a");
+    for number in 0..101 {
+        scene.happens(50, Body::Opened { cid: cid(&format!("n{number}")), title: String::new() });
+    }
+    scene.happens(60, Body::Opened { cid: cid("one"), title: String::new() });
+    scene.votes(ballot("b", place, true)).unwrap();
+    assert_eq!(scene.marks(place, Answered, 1).unwrap().votes, 1);
+    assert_eq!(thawed(&scene), scene.channel);
 }
