@@ -107,6 +107,15 @@ impl Visits {
         waiting.gone.retain(|step| step.uid != *uid);
     }
 
+    /// Somebody has gone before their coming was told: their going isn't, either.
+    fn passed_by(&self, step: &Step) {
+        let waiting = &mut *self.waiting.lock();
+        let goes = |other: &Step| !other.comes && other.uid == step.uid && other.stage.ptr_eq(&step.stage);
+        if let Some(index) = waiting.steps.iter().position(goes) {
+            waiting.steps.remove(index);
+        }
+    }
+
     /// When the next of those who have gone is given up.
     fn next(&self) -> Option<Instant> {
         self.waiting.lock().gone.front().map(|step| step.at + AWAY)
@@ -144,21 +153,25 @@ pub(super) async fn tell(visits: Arc<Visits>, live: Weak<Live>, parts: Arc<Parts
         }
         while let Some(step) = visits.due() {
             let Some(live) = live.upgrade() else { return };
-            say(&live, &step, &pace, &parts).await;
+            let Some(stage) = step.stage.upgrade() else { continue };
+            if stage.roster.has(&step.uid) == step.comes {
+                say(&live, &stage, &step, &pace, &parts).await;
+            } else if step.comes {
+                visits.passed_by(&step);
+            }
         }
     }
 }
 
-/// Says it as the channel wants it now, if it is still so, and isn't more than anybody would read.
-async fn say(live: &Live, step: &Step, pace: &Pace, parts: &Parts) {
-    let Some(stage) = step.stage.upgrade() else { return };
+/// Says it as the channel wants it now, if it isn't more than anybody would read.
+async fn say(live: &Live, stage: &Arc<Stage>, step: &Step, pace: &Pace, parts: &Parts) {
     let (now, members) = (parts.clock.now(), stage.feed.headcount().now().sockets);
-    if !stage.tells_visits() || stage.roster.has(&step.uid) != step.comes {
+    if !stage.tells_visits() {
         return;
     }
     let (text, kept) = {
         let state = live.state.lock();
-        let here = state.is_newest(Some(&stage)) && state.channel.on_air().is_some();
+        let here = state.is_newest(Some(stage)) && state.channel.on_air().is_some();
         // Who is erased as a guest is revoked, too.
         let nobody = state.channel.is_revoked(&step.uid, &step.credential);
         let told = here && !nobody && state.channel.may_be_told_of(&step.uid, step.address, now);

@@ -124,6 +124,26 @@ async fn users_come_and_go_and_their_pages_may_be_loaded_anew() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_is_gone_before_their_coming_is_told_has_not_left() {
+    let yard = yard_that_says(visits(false)).await;
+    let mut plain = yard.reader("demo").await;
+    for uid in ["a", "b", "c"] {
+        drop(joins(&yard, uid, Role::Viewer).await);
+    }
+    sleep(AWAY).await;
+    let said = said_to(&mut plain).await;
+    for uid in ["a", "b", "c"] {
+        let of = |line: &&String| line.starts_with(uid);
+        assert_ne!(said.iter().filter(of).count(), 1, "both or neither: {said:?}");
+    }
+    let here = joins(&yard, "d", Role::Viewer).await;
+    assert_eq!(said_to(&mut plain).await, ["d님이 들어왔어요"]);
+    drop(here);
+    sleep(AWAY).await;
+    assert_eq!(said_to(&mut plain).await, ["d님이 나갔어요"]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_is_kept_is_told_again_to_who_comes_back_and_goes_with_an_erased_user() {
     let log = Memory::new(Arc::default());
     let yard = Yard::over(Arc::new(log.clone()), open_yard()).await;
