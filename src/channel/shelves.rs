@@ -66,12 +66,12 @@ impl Shelves {
 
     /// The places of those that are asked for, and of `more` that are in order, in the order that is asked for.
     pub(super) fn list<'a>(&'a self, query: &QuestionQuery, more: Vec<Rank>) -> impl Iterator<Item = Seq> + 'a {
-        let wanted = |(cid, status): &(Cid, QuestionStatus)| {
-            query.cid.as_ref().is_none_or(|wanted| wanted == cid) && query.statuses.contains(status)
-        };
         let shelves: Vec<&Shelf> = match &query.cid {
             Some(cid) => query.statuses.iter().filter_map(|status| self.0.get(&(cid.clone(), *status))).collect(),
-            None => self.0.iter().filter(|(key, _)| wanted(key)).map(|(_, shelf)| shelf).collect(),
+            None => {
+                let of_any = self.0.iter().filter(|((_, status), _)| query.statuses.contains(status));
+                of_any.map(|(_, shelf)| shelf).collect()
+            }
         };
         let (begin, order) = (begin(query), query.order);
         let ranks = shelves.into_iter().map(move |shelf| {

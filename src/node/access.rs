@@ -35,8 +35,7 @@ impl Node {
 
     /// A chat access token for one broadcast: the login's own rights, never longer than the login; without a login a
     /// guest's where the site has guests and asks them for nothing, as many a minute as an address may have; else one that may
-    /// only read. A login that holds in
-    /// another channel gets none: it would hold in two then.
+    /// only read. A login that holds in another channel gets none: it would hold in two then.
     pub fn chat_token(
         &self,
         login: Option<&Principal>,
