@@ -12,6 +12,7 @@ pub mod channel;
 pub mod client;
 pub mod clock;
 pub mod config;
+pub mod drive;
 pub mod endpoints;
 pub mod eventlog;
 pub mod feed;

@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use madang::app::{self, Exit, Talk, TokenRequest, TraceForm};
+use madang::app::{self, AdHoc, Exit, Outputs, Talk, TokenRequest, TraceForm};
 use madang::config::{Flags, USUAL_DATA};
+use madang::drive::report::condition::{Condition, METRICS};
 use madang::model::principal::Role;
 
 const ABOUT_EXITS: &str = "\
@@ -79,6 +80,138 @@ Examples:
 A log that is there already is left alone: move it away first. Everything after the copy was taken is lost, and the log
 begins a new epoch, so that clients that come back are told so.")]
     Restore(Restore),
+    /// Load tests that verify what everybody hears.
+    #[command(subcommand)]
+    Drive(Drive),
+}
+
+#[derive(Subcommand)]
+enum Drive {
+    /// Play a scenario against a gateway, verify it, and report.
+    #[command(after_help = about_load())]
+    Load(Box<Load>),
+    /// Put two reports side by side.
+    #[command(after_help = "\
+Examples:
+  madang drive compare before.json after.json")]
+    Compare {
+        /// A report of 'drive load --json'.
+        a: PathBuf,
+        /// Another one.
+        b: PathBuf,
+    },
+    /// List the scenarios that come with the program, or print one to begin from.
+    #[command(after_help = "\
+Examples:
+  madang drive scenarios
+  madang drive scenarios goal >mine.toml")]
+    Scenarios {
+        /// Which one.
+        name: Option<String>,
+    },
+}
+
+const ABOUT_LOAD: &str = "\
+Examples:
+  madang drive load --with-server
+      a gateway of its own, a thousand viewers, twenty lines a second
+  madang drive load goal --with-server --html goal.html
+  madang drive load --url ws://127.0.0.1:8080/chat --pid $(pgrep -n madang) --viewers 5000 --rate 60 --for 1m
+  madang drive load mine.toml --data /var/lib/madang --fail-if 'p99>500ms' --fail-if 'lost>0' --junit load.xml
+
+docs/load.md explains scenarios, shapes, and what is verified.
+
+Exit codes: 0 all held; 3 something did not, or a --fail-if came true; 4 stopped before its end; 5 the generator was the
+limit; 64 a wrong scenario; 69 no server; 74 files, threads; 77 refused. Ctrl-C ends a run early, and reports.";
+
+fn about_load() -> String {
+    let names: Vec<String> = METRICS.iter().map(|(name, meaning)| format!("  {name:<28} {meaning}")).collect();
+    let conditions = "Conditions are NAME OPERATOR NUMBER, as in 'p99>500ms', 'ack_p99>=25ms', 'server_memory>200MiB':";
+    format!("{ABOUT_LOAD}\n\n{conditions}\n{}", names.join("\n"))
+}
+
+#[derive(Args)]
+struct Load {
+    /// A scenario file, or a name from 'drive scenarios'; without it one of --viewers, --rate and --for.
+    scenario: Option<String>,
+    /// The gateway's chat socket.
+    #[arg(long, default_value = "ws://127.0.0.1:8080/chat")]
+    url: String,
+    /// Start a gateway for this run (serve --dev, any port, data thrown away), and watch it.
+    #[arg(long, conflicts_with = "url")]
+    with_server: bool,
+    /// Viewers, where no scenario is named.
+    #[arg(long, value_name = "N", default_value_t = 1_000, conflicts_with = "scenario")]
+    viewers: u32,
+    /// Channels, where no scenario is named: sizes follow Zipf's law.
+    #[arg(long, value_name = "N", default_value_t = 1, conflicts_with = "scenario")]
+    channels: u32,
+    /// Lines a second in all channels, where no scenario is named.
+    #[arg(long, value_name = "LINES", default_value_t = 20.0, conflicts_with = "scenario")]
+    rate: f64,
+    /// How long, where no scenario is named: 30s, 5m, 2h.
+    #[arg(long = "for", value_name = "TIME", default_value = "30s", value_parser = humantime::parse_duration, conflicts_with = "scenario")]
+    lasts: Duration,
+    /// Share of viewers by each of whom everything is verified, 0 to 1, where no scenario is named.
+    #[arg(long, value_name = "SHARE", default_value_t = 1.0, conflicts_with = "scenario")]
+    verified: f64,
+    /// Share of viewers on the extended layer, where no scenario is named.
+    #[arg(long, value_name = "SHARE", default_value_t = 0.25, conflicts_with = "scenario")]
+    ext: f64,
+    /// Bytes of each text, where no scenario is named; 0 writes as people do.
+    #[arg(long, value_name = "BYTES", default_value_t = 0, conflicts_with = "scenario")]
+    text_bytes: usize,
+    /// Another seed than the scenario's: the same one plays the same script.
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+    /// Threads [default: one a core].
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
+    threads: usize,
+    /// Local addresses that connections come from, each for 20,000 [default: as many of 127.0.0.x as are needed].
+    #[arg(long = "source", value_name = "IP", value_delimiter = ',')]
+    sources: Vec<std::net::IpAddr>,
+    /// Watch what this process costs: the server's.
+    #[arg(long, value_name = "PID")]
+    pid: Option<i32>,
+    /// Watch the server by its metrics, in Prometheus' text form.
+    #[arg(long, value_name = "URL", conflicts_with = "pid")]
+    metrics: Option<String>,
+    /// Senders' tokens, one a line; without them the server is asked for guests' tokens.
+    #[arg(long, value_name = "FILE")]
+    tokens: Option<PathBuf>,
+    /// Managers' tokens, one a line.
+    #[arg(long, value_name = "FILE")]
+    moderator_tokens: Option<PathBuf>,
+    /// Make tokens with the secret of this data directory.
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["tokens", "moderator_tokens"])]
+    data: Option<PathBuf>,
+    /// Make tokens with this secret.
+    #[arg(long, value_name = "SECRET", env = "MADANG_AUTH__SECRET", hide_env_values = true)]
+    secret: Option<String>,
+    /// In whose name tokens are made, as auth.issuer has it.
+    #[arg(long, env = "MADANG_AUTH__ISSUER")]
+    issuer: Option<String>,
+    /// The site API, before /v1: donations of the script are told by it.
+    #[arg(long, value_name = "URL", requires = "site_key")]
+    site: Option<String>,
+    /// Its key.
+    #[arg(long, value_name = "KEY", env = "MADANG_SITE_KEY", hide_env_values = true, requires = "site")]
+    site_key: Option<String>,
+    /// The run has failed if this comes true; may be given several times.
+    #[arg(long, value_name = "CONDITION")]
+    fail_if: Vec<Condition>,
+    /// Write the report as JSON, for 'drive compare' and programs.
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// Write the checks as JUnit XML, for CI.
+    #[arg(long, value_name = "FILE")]
+    junit: Option<PathBuf>,
+    /// Write the report as one page with plots, which opens offline.
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
+    /// Show nothing while it runs.
+    #[arg(long, short)]
+    quiet: bool,
 }
 
 #[derive(Args)]
@@ -238,6 +371,9 @@ fn run(command: Command) -> Result<(), Exit> {
         }
         Command::Backup(Backup { file, data }) => block_on(app::backup(&data, &file)),
         Command::Restore(Restore { file, data }) => block_on(app::restore(&file, &data)),
+        Command::Drive(Drive::Load(load)) => block_on(app::load((*load).into())),
+        Command::Drive(Drive::Compare { a, b }) => app::compare(&a, &b),
+        Command::Drive(Drive::Scenarios { name }) => app::scenarios(name.as_deref()),
         Command::Check(Check { config }) => app::check(&Flags { file: config, ..Flags::default() }),
     }
 }
@@ -263,6 +399,32 @@ impl From<Token> for TokenRequest {
         let Token { uid, nickname, role, channel, ttl, data, secret, issuer } = token;
         let ttl_seconds = i64::try_from(ttl.as_secs()).unwrap_or(i64::MAX);
         Self { uid, nickname, role: role.into(), channel, ttl_seconds, data, secret, issuer }
+    }
+}
+
+impl From<Load> for app::Load {
+    fn from(load: Load) -> Self {
+        let Load { viewers, channels, rate, lasts, verified, ext, text_bytes, .. } = load;
+        Self {
+            scenario: load.scenario,
+            ad_hoc: AdHoc { viewers, channels, rate, lasts, verified, ext, text_bytes },
+            seed: load.seed,
+            url: load.url,
+            with_server: load.with_server,
+            threads: load.threads,
+            sources: load.sources,
+            pid: load.pid,
+            metrics: load.metrics,
+            tokens: load.tokens,
+            moderator_tokens: load.moderator_tokens,
+            data: load.data,
+            secret: load.secret,
+            issuer: load.issuer,
+            site: load.site,
+            site_key: load.site_key,
+            fail_if: load.fail_if,
+            outputs: Outputs { json: load.json, junit: load.junit, html: load.html, quiet: load.quiet },
+        }
     }
 }
 

@@ -12,6 +12,21 @@ pub struct Exit {
 }
 
 impl Exit {
+    /// 3: something that must hold did not.
+    pub fn broken(reason: &str) -> Self {
+        Self { code: 3, reason: reason.to_owned() }
+    }
+
+    /// 4: stopped before its end.
+    pub fn cut_short(reason: &str) -> Self {
+        Self { code: 4, reason: reason.to_owned() }
+    }
+
+    /// 5: the generator, not the server, was the limit.
+    pub fn generator(reason: &str) -> Self {
+        Self { code: 5, reason: reason.to_owned() }
+    }
+
     /// 64: a mistake in the settings or on the command line.
     pub fn config(reason: &str) -> Self {
         Self { code: 64, reason: reason.to_owned() }

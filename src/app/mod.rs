@@ -1,7 +1,9 @@
 //! Puts the house together and runs it: the only room that knows every other.
 
+mod child;
 mod copies;
 mod data;
+mod drive;
 mod exit;
 mod listen;
 mod routes;
@@ -13,6 +15,7 @@ mod traces;
 mod welcome;
 
 pub use copies::{backup, restore};
+pub use drive::{AdHoc, Load, Outputs, compare, load, scenarios};
 pub use exit::Exit;
 pub use serve::serve;
 pub use talk::{Talk, talk};

@@ -1,6 +1,6 @@
 //! `madang token`: a chat access token, made by hand.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::auth::{Config, Grant, Secret, Tokens};
@@ -43,28 +43,46 @@ pub async fn token(request: TokenRequest) -> Result<String, Exit> {
             None => return Err(Exit::config("--channel: 1 to 64 of A-Z a-z 0-9 _ -")),
         },
     };
-    let dev = request.secret.is_none() && is_dev(&request.data);
-    let secret = match &request.secret {
-        Some(text) => Secret::new(text.as_bytes()).ok_or_else(|| Exit::config("--secret: at least 32 bytes"))?,
-        None => {
-            let file = request.data.join(TOKEN_SECRET);
-            let none = format!("{}: no such file: start 'madang serve' there once, or pass --secret", file.display());
-            read_secret(&file)?.ok_or_else(|| Exit::io(&none))?
-        }
-    };
-    let mut config = Config { dev, ..Config::default() };
-    let issuer = match (request.issuer, request.secret) {
-        (Some(issuer), _) => issuer,
-        (None, Some(_)) => config.issuer.clone(),
-        (None, None) => config.own_issuer().to_owned(),
-    };
-    config.issuer.clone_from(&issuer);
-    let tokens = Tokens::new(&secret, config, Arc::new(System), Arc::default());
+    let minter = Minter::new(&request.data, request.secret.as_deref(), request.issuer.as_deref())?;
     let grant = Grant::plain(uid.as_str(), &request.nickname, request.role, scope, request.ttl_seconds);
-    let token = tokens.issue_as(&grant, &issuer);
+    let token = minter.mint(&grant);
     // What the gateway would refuse, say now.
-    match tokens.check(&token).await {
+    match minter.tokens.check(&token).await {
         Ok(_) => Ok(token),
         Err(error) => Err(Exit::config(&format!("the gateway would refuse this token: {error}"))),
+    }
+}
+
+/// Makes tokens with a gateway's own secret.
+pub(super) struct Minter {
+    tokens: Tokens,
+    issuer: String,
+}
+
+impl Minter {
+    /// With a given secret, or else that of a data directory.
+    pub(super) fn new(data: &Path, secret: Option<&str>, issuer: Option<&str>) -> Result<Self, Exit> {
+        let dev = secret.is_none() && is_dev(data);
+        let signing = match secret {
+            Some(text) => Secret::new(text.as_bytes()).ok_or_else(|| Exit::config("--secret: at least 32 bytes"))?,
+            None => {
+                let file = data.join(TOKEN_SECRET);
+                let none =
+                    format!("{}: no such file: start 'madang serve' there once, or pass --secret", file.display());
+                read_secret(&file)?.ok_or_else(|| Exit::io(&none))?
+            }
+        };
+        let mut config = Config { dev, ..Config::default() };
+        let issuer = match (issuer, secret) {
+            (Some(issuer), _) => issuer.to_owned(),
+            (None, Some(_)) => config.issuer.clone(),
+            (None, None) => config.own_issuer().to_owned(),
+        };
+        config.issuer.clone_from(&issuer);
+        Ok(Self { tokens: Tokens::new(&signing, config, Arc::new(System), Arc::default()), issuer })
+    }
+
+    pub(super) fn mint(&self, grant: &Grant) -> String {
+        self.tokens.issue_as(grant, &self.issuer)
     }
 }

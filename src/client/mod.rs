@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use http_body_util::{BodyExt, Empty, Limited};
+use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Bytes;
-use hyper::header::HOST;
-use hyper::{Request, Uri};
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
+use hyper::{Request, StatusCode, Uri};
 use hyper_util::rt::TokioIo;
 use serde::Deserialize;
 use thiserror::Error;
@@ -20,7 +20,7 @@ use crate::ws::client::{ClientSocket, Received};
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Largest HTTP answer that is read, in bytes.
-const LARGEST_ANSWER: usize = 64 * 1024;
+const LARGEST_ANSWER: usize = 4 * 1024 * 1024;
 
 /// Why a client is not in a channel.
 #[derive(Debug, Error)]
@@ -145,20 +145,77 @@ struct TokenContent {
 /// Asks the gateway behind a `ws://` address for an access token, as published clients do.
 pub async fn fetch_token(url: &str, cid: &str) -> Option<String> {
     let uri: Uri = url.parse().ok()?;
-    let host = uri.host()?;
-    let authority = uri.authority()?.as_str();
-    let port = uri.port_u16().unwrap_or(80);
     let path = format!("/nng_main/v1/chats/access-token?channelId={cid}&chatType=STREAMING");
-    let fetching = async {
-        let stream = TcpStream::connect((host, port)).await.ok()?;
-        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.ok()?;
+    let request = Request::get(&path).body(Full::default()).ok()?;
+    let (_, body) = exchange(&uri, request).await.ok()?;
+    let answer: TokenAnswer = serde_json::from_slice(&body).ok()?;
+    answer.content.map(|content| content.token)
+}
+
+/// What is found at an `http://` address.
+///
+/// # Errors
+///
+/// It can't be reached, or the answer is no 2xx, longer than 4 MiB, or later than 5 s.
+pub async fn get(url: &str) -> Result<String, String> {
+    let (uri, path) = parse(url)?;
+    let request = Request::get(path).body(Full::default()).map_err(|error| format!("{url}: {error}"))?;
+    let body = expect_success(url, exchange(&uri, request).await)?;
+    String::from_utf8(body.to_vec()).map_err(|error| format!("{url}: {error}"))
+}
+
+/// Sends JSON to an `http://` address with an API key.
+///
+/// # Errors
+///
+/// As [`get`]'s.
+pub async fn post(url: &str, key: &str, json: String) -> Result<(), String> {
+    let (uri, path) = parse(url)?;
+    let request = Request::post(path)
+        .header(AUTHORIZATION, format!("Bearer {key}"))
+        .header(CONTENT_TYPE, "application/json")
+        .body(Full::from(json))
+        .map_err(|error| format!("{url}: {error}"))?;
+    expect_success(url, exchange(&uri, request).await).map(drop)
+}
+
+fn parse(url: &str) -> Result<(Uri, String), String> {
+    let uri: Uri = url.parse().map_err(|error| format!("{url}: {error}"))?;
+    if uri.scheme_str() != Some("http") {
+        return Err(format!("{url}: http://HOST:PORT/PATH"));
+    }
+    let path = uri.path_and_query().map_or_else(|| "/".to_owned(), ToString::to_string);
+    Ok((uri, path))
+}
+
+fn expect_success(url: &str, answer: Result<(StatusCode, Bytes), String>) -> Result<Bytes, String> {
+    match answer {
+        Ok((status, body)) if status.is_success() => Ok(body),
+        Ok((status, body)) => {
+            let words = String::from_utf8_lossy(&body[..body.len().min(200)]).into_owned();
+            Err(format!("{url}: {status}: {words}"))
+        }
+        Err(why) => Err(format!("{url}: {why}")),
+    }
+}
+
+/// One request on a connection of its own.
+async fn exchange(uri: &Uri, mut request: Request<Full<Bytes>>) -> Result<(StatusCode, Bytes), String> {
+    let (Some(host), Some(authority)) = (uri.host(), uri.authority()) else { return Err("no host".to_owned()) };
+    let port = uri.port_u16().unwrap_or(80);
+    let named = authority.as_str().parse().map_err(|_| "no host".to_owned())?;
+    request.headers_mut().insert(HOST, named);
+    let exchanging = async {
+        let stream = TcpStream::connect((host, port)).await.map_err(|error| error.to_string())?;
+        let handshake = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await;
+        let (mut sender, connection) = handshake.map_err(|error| error.to_string())?;
         // It ends with the answer; a failure shows in the request.
         tokio::spawn(async move { drop(connection.await) });
-        let request = Request::get(&path).header(HOST, authority).body(Empty::<Bytes>::new()).ok()?;
-        let answer = sender.send_request(request).await.ok()?;
-        let body = Limited::new(answer.into_body(), LARGEST_ANSWER).collect().await.ok()?.to_bytes();
-        let answer: TokenAnswer = serde_json::from_slice(&body).ok()?;
-        answer.content.map(|content| content.token)
+        let answer = sender.send_request(request).await.map_err(|error| error.to_string())?;
+        let status = answer.status();
+        let body =
+            Limited::new(answer.into_body(), LARGEST_ANSWER).collect().await.map_err(|error| error.to_string())?;
+        Ok((status, body.to_bytes()))
     };
-    timeout(PATIENCE, fetching).await.ok().flatten()
+    timeout(PATIENCE, exchanging).await.unwrap_or_else(|_| Err("no answer in 5 s".to_owned()))
 }

@@ -1,5 +1,7 @@
 //! The other end of the wire: what a client writes, and reads of what it hears.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::cmd::Cmd;
@@ -33,6 +35,43 @@ struct ConnectBody<'a> {
     dev_type: u16,
     acc_tkn: Option<&'a str>,
     auth: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ext: Option<u8>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    resume: Option<Resume<'a>>,
+}
+
+/// Where a client of the extended layer was.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Resume<'a> {
+    /// In which life of the log.
+    pub epoch: &'a str,
+    /// The largest `upto` it has seen.
+    pub seq: u64,
+}
+
+/// How a client joins.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Joining<'a> {
+    /// To write with a token, to read without.
+    pub token: Option<&'a str>,
+    /// On the extended layer, where the server has it.
+    pub ext: bool,
+    /// Where it was, on that layer.
+    pub resume: Option<Resume<'a>>,
+}
+
+/// What a line is, as its sender says it.
+#[derive(Clone, Copy, Debug)]
+pub struct Said<'a> {
+    /// The text.
+    pub text: &'a str,
+    /// 1, or 40 for a question, 41 for a notice line.
+    pub kind: u8,
+    /// `PC`, `AOS`, `IOS`.
+    pub os: &'a str,
+    /// Emojis by name and picture.
+    pub emojis: Option<(&'a str, &'a str)>,
 }
 
 #[derive(Serialize)]
@@ -41,7 +80,30 @@ struct ChatBody<'a> {
     msg: &'a str,
     msg_type_code: u8,
     msg_time: i64,
-    extras: &'static str,
+    extras: &'a str,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ChatExtras<'a> {
+    chat_type: &'static str,
+    os_type: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    emojis: Option<BTreeMap<&'a str, &'a str>>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct HideBody<'a> {
+    user_id: &'a str,
+    message_time: i64,
+    blind_type: &'static str,
+}
+
+#[derive(Serialize)]
+struct PinBody<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message: Option<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -56,14 +118,48 @@ fn request<B: Serialize>(cmd: Cmd, cid: &str, tid: u64, retry: Option<bool>, bod
 
 /// CONNECT: as writer with a token, as reader without.
 pub fn connect(cid: &str, tid: u64, token: Option<&str>) -> String {
+    connect_as(cid, tid, Joining { token, ..Joining::default() })
+}
+
+/// CONNECT, in any of its forms.
+pub fn connect_as(cid: &str, tid: u64, joining: Joining<'_>) -> String {
+    let Joining { token, ext, resume } = joining;
     let auth = if token.is_some() { "SEND" } else { "READ" };
-    request(Cmd::CONNECT, cid, tid, None, ConnectBody { uid: None, dev_type: DEVICE, acc_tkn: token, auth })
+    let body = ConnectBody { uid: None, dev_type: DEVICE, acc_tkn: token, auth, ext: ext.then_some(1), resume };
+    request(Cmd::CONNECT, cid, tid, None, body)
 }
 
 /// SEND_CHAT with an ordinary line.
 pub fn chat(cid: &str, tid: u64, text: &str, now_ms: i64) -> String {
-    let extras = r#"{"chatType":"STREAMING","osType":"PC","emojis":{}}"#;
-    request(Cmd::SEND_CHAT, cid, tid, Some(false), ChatBody { msg: text, msg_type_code: 1, msg_time: now_ms, extras })
+    say(cid, tid, Said { text, kind: 1, os: "PC", emojis: None }, now_ms)
+}
+
+/// SEND_CHAT with any line.
+pub fn say(cid: &str, tid: u64, said: Said<'_>, now_ms: i64) -> String {
+    let Said { text, kind, os, emojis } = said;
+    let emojis: BTreeMap<_, _> = emojis.into_iter().collect();
+    // iOS may leave the key out (facts, 2.5).
+    let emojis = (os != "IOS" || !emojis.is_empty()).then_some(emojis);
+    let extras = json(&ChatExtras { chat_type: "STREAMING", os_type: os, emojis });
+    let body = ChatBody { msg: text, msg_type_code: kind, msg_time: now_ms, extras: &extras };
+    request(Cmd::SEND_CHAT, cid, tid, Some(false), body)
+}
+
+/// BLIND: hides a line, or shows it again.
+pub fn hide(cid: &str, tid: u64, (user_id, message_time): (&str, i64), shown: bool) -> String {
+    let blind_type = if shown { "CANCEL" } else { "HIDDEN" };
+    request(Cmd::HIDE, cid, tid, None, HideBody { user_id, message_time, blind_type })
+}
+
+/// NOTICE: pins a text, or takes down what is pinned.
+pub fn pin(cid: &str, tid: u64, message: Option<&str>) -> String {
+    request(Cmd::PIN, cid, tid, None, PinBody { message })
+}
+
+/// PING, or the answer to it.
+pub fn alive(answer: bool) -> String {
+    let cmd = if answer { Cmd::PONG } else { Cmd::PING };
+    format!("{{\"ver\":\"{VERSION}\",\"cmd\":{}}}", cmd.0)
 }
 
 /// RECENT_CHAT.

@@ -17,4 +17,5 @@ pub mod questions;
 pub mod reply;
 pub mod request;
 pub mod special;
+pub mod witness;
 pub mod word;

@@ -10,6 +10,7 @@ pub mod connection;
 pub mod frames;
 mod io;
 pub mod outbox;
+pub mod raw;
 pub mod sock;
 pub mod upgrade;
 

@@ -1,0 +1,266 @@
+//! Leads the threads of a run: looks at it each second, and brings it to its end.
+
+use std::collections::BTreeMap;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use tokio::time::{sleep, sleep_until};
+
+use super::check::Law;
+use super::crowd::Crowd;
+use super::dashboard::{Dashboard, Standing};
+use super::engine::{Phase, Shared};
+use super::scenario::Scenario;
+use super::script::{Script, What};
+use super::summary::{Remains, Slice};
+use super::tally::Part;
+use super::watch::{self, Cost, Watched};
+
+/// How long answers and lines may be under way after the last step.
+const SETTLING: Duration = Duration::from_secs(15);
+
+/// The shortest rest before members are counted: some servers tell counts once a second.
+const REST: Duration = Duration::from_millis(2_500);
+
+/// How long the last word may take.
+const LAST_WORD: Duration = Duration::from_secs(5);
+
+/// How long what is said last may take to reach everybody.
+const LAST_READ: Duration = Duration::from_millis(1_000);
+
+/// How long a run that was stopped waits for what is under way.
+const STOPPED: Duration = Duration::from_millis(1_500);
+
+/// Seconds without anybody in after which a run ends by itself.
+const ABANDONED: u32 = 10;
+
+/// From the end of a second until all threads have told theirs.
+const LATE: Duration = Duration::from_millis(120);
+
+/// What the script comes to, known before it is played.
+#[derive(Debug, Default)]
+pub(super) struct Outline {
+    /// Lines in measured stages.
+    measured: u64,
+    /// In each channel: who can have the last word, and the number of it.
+    last_words: Vec<(Option<u32>, u32)>,
+}
+
+impl Outline {
+    /// Reads the whole script.
+    pub(super) fn of(scenario: Arc<Scenario>, crowd: Arc<Crowd>) -> Self {
+        let mut ends = Vec::new();
+        let mut end = 0;
+        for stage in &scenario.stages {
+            end += u64::try_from(stage.lasts.as_micros()).unwrap_or(u64::MAX);
+            ends.push((end, stage.measured));
+        }
+        let mut script = Script::new(scenario, crowd);
+        let mut measured = 0;
+        for step in script.by_ref().filter(|step| matches!(step.what, What::Say { .. })) {
+            measured += u64::from(ends.iter().find(|(end, _)| step.at <= *end).is_some_and(|(_, measured)| *measured));
+        }
+        let last_words = script.speakers().into_iter().zip(script.numbers().iter().copied()).collect();
+        Self { measured, last_words }
+    }
+}
+
+/// Leads a run.
+#[derive(Debug)]
+pub(super) struct Conductor {
+    shared: Arc<Shared>,
+    watched: Option<Watched>,
+    dashboard: Dashboard,
+    remains: Remains,
+    own: Cost,
+    server: Option<Cost>,
+    /// Seconds of which not all is told yet.
+    open: BTreeMap<u32, Part>,
+    abandoned: u32,
+}
+
+impl Conductor {
+    pub(super) fn new(shared: Arc<Shared>, watched: Option<Watched>, dashboard: Dashboard, remains: Remains) -> Self {
+        let (own, server) = (watch::own(), remains.server_before);
+        Self { shared, watched, dashboard, remains, own, server, open: BTreeMap::new(), abandoned: 0 }
+    }
+
+    /// Until the script's end, or until it is stopped.
+    pub(super) async fn play(&mut self, stop: impl Future<Output = ()>) {
+        let seconds = self.shared.scenario.lasts().as_secs_f64().ceil() as u64;
+        let mut stop = pin!(stop);
+        for second in 1..=seconds {
+            let over = self.shared.begun + Duration::from_secs(second) + LATE;
+            tokio::select! {
+                () = sleep_until(over) => {}
+                () = &mut stop => {
+                    self.cut_short(second, "stopped by hand");
+                    break;
+                }
+            }
+            self.second(second).await;
+            if self.abandoned >= ABANDONED {
+                self.cut_short(second, &format!("nobody was in for {ABANDONED} s, so it ended by itself"));
+                break;
+            }
+        }
+        self.shared.enter(Phase::Settle);
+    }
+
+    fn cut_short(&mut self, second: u64, why: &str) {
+        let of = self.shared.scenario.lasts().as_secs_f64();
+        self.remains.cut_short = Some(format!("{why} in second {second} of {of:.0}"));
+        self.dashboard.say(&format!("{why}: finishing; once more ends it without a report"));
+    }
+
+    /// What is under way comes to its end; then the last word is said, by which members are counted.
+    pub(super) async fn bring_to_rest(&mut self, outline: &Outline) {
+        let begun = self.shared.now();
+        let cut = self.remains.cut_short.is_some();
+        let (least, most) = if cut { (STOPPED, STOPPED) } else { (REST, SETTLING) };
+        loop {
+            let waited = Duration::from_micros(self.shared.now() - begun);
+            let open: u64 = self.shared.ledgers.iter().map(super::check::ledger::Ledger::open).sum();
+            if waited >= most || (waited >= least && open == 0) {
+                break;
+            }
+            sleep(Duration::from_millis(100)).await;
+        }
+        if cut {
+            return;
+        }
+        for (ledger, (_, number)) in self.shared.ledgers.iter().zip(&outline.last_words) {
+            ledger.rest(*number);
+        }
+        self.shared.last_words.lock().clone_from(&outline.last_words);
+        self.shared.enter(Phase::Rest);
+        let asked = self.shared.now();
+        let said = |shared: &Shared| {
+            let heard = |index: usize| shared.ledgers[index].members_at_rest().0.is_some();
+            outline.last_words.iter().enumerate().all(|(index, (who, _))| who.is_none() || heard(index))
+        };
+        while !said(&self.shared) && self.shared.now() - asked < LAST_WORD.as_micros() as u64 {
+            sleep(Duration::from_millis(50)).await;
+        }
+        sleep(LAST_READ).await;
+    }
+
+    /// Everybody leaves; what is left of the run.
+    pub(super) async fn finish(
+        mut self,
+        workers: Vec<JoinHandle<std::io::Result<()>>>,
+        outline: &Outline,
+        has_site: bool,
+    ) -> Remains {
+        self.remains.seconds = self.shared.now() as f64 / 1e6;
+        self.remains.own_after = watch::own();
+        self.shared.enter(Phase::Finish);
+        for worker in workers {
+            match worker.join() {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => self.shared.trouble(&format!("a thread ended: {error}")),
+                Err(_) => self.shared.trouble("a thread panicked: what its viewers heard is lost"),
+            }
+        }
+        self.collect();
+        // Of the end nothing is measured any more: what it cost belongs to no second.
+        for (_, part) in std::mem::take(&mut self.open) {
+            self.remains.slices.push(Slice { part, own_memory: self.own.memory, ..Slice::default() });
+        }
+        self.dashboard.close();
+        self.remains.offered_measured = outline.measured;
+        self.remark_donations(has_site);
+        // Without an unexpected end the law was held by every connection.
+        let closes = self.shared.closes.lock().values().sum::<u64>();
+        let joined: u64 = self.remains.slices.iter().map(|slice| slice.part.counts.joined).sum();
+        self.shared.findings.looked(Law::Closes, joined.max(closes));
+        self.remains
+    }
+
+    fn remark_donations(&mut self, has_site: bool) {
+        let (told, untold) = (self.shared.told.load(Ordering::Relaxed), self.shared.untold.load(Ordering::Relaxed));
+        if untold > 0 && !has_site {
+            let words =
+                "donations of the script were left out: the site tells them (--site and --site-key, or --with-server)";
+            self.remains.remarks.push(format!("{untold} {words}"));
+        } else if told + untold > 0 {
+            self.remains.remarks.push(format!("the site told {told} of {} donations", told + untold));
+        }
+    }
+
+    /// A second is over.
+    async fn second(&mut self, second: u64) {
+        self.collect();
+        let own = watch::own();
+        let server = match &self.watched {
+            Some(watched) => watched.look().await.ok(),
+            None => None,
+        };
+        let index = u32::try_from(second - 1).unwrap_or(u32::MAX);
+        let part = self.open.remove(&index).unwrap_or_default();
+        let before = self.server;
+        let slice = Slice {
+            own_cpu: own.cpu - self.own.cpu,
+            own_memory: own.memory,
+            server: server.zip(before).map(|(now, before)| (now.cpu - before.cpu, now.memory)),
+            part,
+        };
+        (self.own, self.server) = (own, server.or(before));
+        let alive = slice.part.joined + slice.part.joining > 0;
+        let gave_up = slice.part.counts.lost + slice.part.counts.join_failures > 0 || self.abandoned > 0;
+        self.abandoned = if !alive && gave_up { self.abandoned + 1 } else { 0 };
+        self.show(second, &slice);
+        self.remains.slices.push(slice);
+    }
+
+    /// What threads have told since the last look.
+    fn collect(&mut self) {
+        let done = u32::try_from(self.remains.slices.len()).unwrap_or(u32::MAX);
+        for part in self.shared.parts.lock().drain(..) {
+            match self.remains.slices.get_mut(part.second as usize) {
+                // A thread that was late.
+                Some(slice) if part.second < done => slice.part.add(&part),
+                _ => {
+                    let open = self.open.entry(part.second).or_default();
+                    open.second = part.second;
+                    open.add(&part);
+                }
+            }
+        }
+    }
+
+    fn show(&mut self, second: u64, slice: &Slice) {
+        let lost: u64 = self.remains.slices.iter().map(|slice| slice.part.counts.lost).sum();
+        let counts = &slice.part.counts;
+        let standing = Standing {
+            at: second,
+            of: self.shared.scenario.lasts().as_secs_f64().ceil() as u64,
+            stage: stage_at(&self.shared.scenario, second),
+            joined: slice.part.joined,
+            joining: slice.part.joining,
+            lines: counts.sent,
+            deliveries: counts.deliveries(),
+            bytes: counts.bytes,
+            latency: slice.part.delivery.millis(50.0).zip(slice.part.delivery.millis(99.0)),
+            own: (slice.own_cpu, slice.part.busy),
+            server: slice.server,
+            lost: lost + counts.lost,
+            broken: self.shared.findings.so_far(),
+        };
+        self.dashboard.show(&standing);
+    }
+}
+
+fn stage_at(scenario: &Scenario, second: u64) -> String {
+    let mut end = Duration::ZERO;
+    for stage in &scenario.stages {
+        end += stage.lasts;
+        if Duration::from_secs(second) <= end {
+            return stage.title().to_owned();
+        }
+    }
+    "settling".to_owned()
+}

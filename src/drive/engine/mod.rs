@@ -1,0 +1,208 @@
+//! Plays a script over real connections: a few threads, each with its share of the viewers and a poll of its own.
+//!
+//! A viewer belongs to the thread that its number says, so nothing about it is shared. Each thread reads the whole script
+//! and does its own steps of it. What is verified between viewers is in the channel's ledger, behind a lock that whoever hears
+//! the same as somebody before doesn't take.
+
+mod hear;
+mod link;
+mod steps;
+mod worker;
+
+use std::collections::HashMap;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use tokio::time::Instant;
+
+use crate::clock;
+use crate::ws::raw::Handshake;
+
+use super::check::Findings;
+use super::check::ledger::Ledger;
+use super::crowd::Crowd;
+use super::scenario::Scenario;
+use super::script::Step;
+use super::tally::Part;
+
+pub use worker::Worker;
+
+/// How long a join may take.
+pub const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Kinds of ends and of refusals that are told apart; more are counted together.
+const KINDS: usize = 200;
+
+/// Donations that wait to be told to the site.
+pub const DONATIONS: usize = 1_024;
+
+/// Where steps come from.
+pub type Steps = Box<dyn Iterator<Item = Step> + Send>;
+
+/// What all threads do at a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// The script is played.
+    Play = 0,
+    /// Nothing more is done; what is under way comes to its end.
+    Settle = 1,
+    /// The last word is said in each channel.
+    Rest = 2,
+    /// What came of it is looked at, and everybody leaves.
+    Finish = 3,
+}
+
+/// A donation that the site shall tell.
+#[derive(Clone, Debug)]
+pub struct Donation {
+    /// In which channel.
+    pub channel: u32,
+    /// Won.
+    pub amount: u32,
+    /// Without a name.
+    pub anonymous: bool,
+}
+
+/// What all threads of a run share.
+#[derive(Debug)]
+pub struct Shared {
+    /// What is played.
+    pub scenario: Arc<Scenario>,
+    /// By whom.
+    pub crowd: Arc<Crowd>,
+    /// What marks the lines of this run.
+    pub run: String,
+    /// The server.
+    pub address: SocketAddr,
+    /// How a connection becomes a WebSocket.
+    pub handshake: Handshake,
+    /// Local addresses that connections come from; none leaves it to the system.
+    pub sources: Vec<IpAddr>,
+    /// Tokens of those who have one.
+    pub tokens: HashMap<u32, Arc<str>>,
+    /// What each channel has told.
+    pub ledgers: Vec<Ledger>,
+    /// What was found.
+    pub findings: Findings,
+    /// Who has the last word in each channel, and the number of it.
+    pub last_words: Mutex<Vec<(Option<u32>, u32)>>,
+    /// Viewers that are joined, by channel.
+    pub joined: Vec<AtomicU32>,
+    /// When it began.
+    pub begun: Instant,
+    /// Seconds that are over, of each thread.
+    pub parts: Mutex<Vec<Part>>,
+    /// Ends of connections: code, reason, whether they were asked for.
+    pub closes: Mutex<HashMap<(u16, String, bool), u64>>,
+    /// Refusals: of what, code, words.
+    pub refusals: Mutex<HashMap<(&'static str, i64, String), u64>>,
+    /// What went wrong in this process itself, each kind once.
+    pub troubles: Mutex<Vec<String>>,
+    /// Donations that wait.
+    pub donations: tokio::sync::mpsc::Sender<Donation>,
+    /// Donations that the site told.
+    pub told: AtomicU64,
+    /// Those that it did not.
+    pub untold: AtomicU64,
+    /// The last second in which anything happened, in microseconds of the run.
+    pub heard_last: AtomicU64,
+    phase: AtomicU8,
+}
+
+/// What a run begins with.
+#[derive(Debug)]
+pub struct Setting {
+    /// What is played.
+    pub scenario: Arc<Scenario>,
+    /// By whom.
+    pub crowd: Arc<Crowd>,
+    /// What marks the lines of this run.
+    pub run: String,
+    /// The server.
+    pub address: SocketAddr,
+    /// How a connection becomes a WebSocket.
+    pub handshake: Handshake,
+    /// Local addresses that connections come from.
+    pub sources: Vec<IpAddr>,
+    /// Tokens of those who have one.
+    pub tokens: HashMap<u32, Arc<str>>,
+    /// Where donations go.
+    pub donations: tokio::sync::mpsc::Sender<Donation>,
+}
+
+impl Shared {
+    /// A run that begins at `begun`.
+    pub fn new(setting: Setting, begun: Instant) -> Self {
+        let Setting { scenario, crowd, run, address, handshake, sources, tokens, donations } = setting;
+        let channels = crowd.cids().len();
+        Self {
+            scenario,
+            run,
+            address,
+            handshake,
+            sources,
+            tokens,
+            ledgers: (0..channels).map(|_| Ledger::default()).collect(),
+            findings: Findings::default(),
+            last_words: Mutex::new(vec![(None, 0); channels]),
+            joined: (0..channels).map(|_| AtomicU32::new(0)).collect(),
+            begun,
+            parts: Mutex::default(),
+            closes: Mutex::default(),
+            refusals: Mutex::default(),
+            troubles: Mutex::default(),
+            donations,
+            told: AtomicU64::new(0),
+            untold: AtomicU64::new(0),
+            heard_last: AtomicU64::new(0),
+            phase: AtomicU8::new(Phase::Play as u8),
+            crowd,
+        }
+    }
+
+    /// Microseconds of the run; 0 before it has begun.
+    pub fn now(&self) -> u64 {
+        u64::try_from(clock::instant().saturating_duration_since(self.begun).as_micros()).unwrap_or(u64::MAX)
+    }
+
+    /// What all do now.
+    pub fn phase(&self) -> Phase {
+        match self.phase.load(Ordering::Acquire) {
+            0 => Phase::Play,
+            1 => Phase::Settle,
+            2 => Phase::Rest,
+            _ => Phase::Finish,
+        }
+    }
+
+    /// The next phase begins, unless it is there already.
+    pub fn enter(&self, phase: Phase) {
+        self.phase.fetch_max(phase as u8, Ordering::AcqRel);
+    }
+
+    /// A connection ended.
+    pub fn closed(&self, code: u16, reason: &str, expected: bool) {
+        count(&mut self.closes.lock(), (code, reason.to_owned(), expected), (code, "others".to_owned(), expected));
+    }
+
+    /// The server refused something.
+    pub fn refused(&self, what: &'static str, code: i64, words: &str) {
+        count(&mut self.refusals.lock(), (what, code, words.to_owned()), (what, 0, "others".to_owned()));
+    }
+
+    /// Something went wrong in this process itself.
+    pub fn trouble(&self, what: &str) {
+        let mut troubles = self.troubles.lock();
+        if troubles.len() < KINDS && !troubles.iter().any(|known| known == what) {
+            troubles.push(what.to_owned());
+        }
+    }
+}
+
+fn count<K: std::hash::Hash + Eq>(counts: &mut HashMap<K, u64>, key: K, otherwise: K) {
+    let key = if counts.len() < KINDS || counts.contains_key(&key) { key } else { otherwise };
+    *counts.entry(key).or_default() += 1;
+}

@@ -1,0 +1,325 @@
+//! What a viewer does: comes, says, acts, leaves.
+
+use mio::Interest;
+
+use crate::clock::{Clock, System};
+use crate::drive::check::Law;
+use crate::drive::crowd::Role;
+use crate::drive::script::{Act, Pace, Step, What};
+use crate::drive::words::{self, Mark};
+use crate::proto::cmd::Cmd;
+use crate::proto::heard::{self, Joining, Resume, Said};
+use crate::ws::raw;
+
+use super::link::{Memory, Stand, connect};
+use super::worker::Worker;
+use super::{Donation, Phase};
+
+/// Request numbers of lines begin here; those below are of requests that are none.
+pub(super) const FIRST_LINE: u64 = 1_000_000;
+
+/// Viewers of one local address, so that ports are left: Linux gives out 28,232 of one.
+const OF_ONE_SOURCE: u32 = 20_000;
+
+impl Worker {
+    pub(super) fn perform(&mut self, step: &Step) {
+        let slot = (step.who / self.of) as usize;
+        match step.what {
+            What::Join { channel } => self.join(slot, channel, step.at),
+            What::Leave => self.leave(slot),
+            What::Cut => self.cut(slot),
+            What::Say { number, seed, question } => {
+                self.part.counts.offered += 1;
+                self.say(slot, number, step.at, seed, question);
+            }
+            What::Donate { amount, anonymous } => {
+                let donation = Donation { channel: self.viewers[slot].channel, amount, anonymous };
+                // Nobody tells them without a key of the site API; more than wait are not told.
+                let _ = self.shared.donations.try_send(donation);
+            }
+            What::Act(act) => self.act(slot, act, step.at),
+            What::Read(pace) => self.read_at(slot, pace),
+        }
+    }
+
+    fn join(&mut self, slot: usize, channel: u32, at: u64) {
+        if self.viewers[slot].stand == Stand::Leaving {
+            self.gone(slot);
+        }
+        if self.viewers[slot].stand != Stand::Out {
+            return;
+        }
+        let who = self.number(slot);
+        let sources = &self.shared.sources;
+        let source = sources.get((who / OF_ONE_SOURCE) as usize % sources.len().max(1)).copied();
+        match connect(self.shared.address, source) {
+            Ok(stream) => {
+                let since = u32::try_from(at / 1_000).unwrap_or(u32::MAX);
+                self.viewers[slot].begin(stream, channel, since);
+                self.joining += 1;
+                let interest = Interest::READABLE | Interest::WRITABLE;
+                let registered = self.viewers[slot]
+                    .stream()
+                    .map_or(Ok(()), |stream| self.poll.registry().register(stream, Self::token(slot), interest));
+                if let Err(error) = registered {
+                    self.not_joined(slot, &error.to_string());
+                }
+            }
+            Err(error) => {
+                // EMFILE, ENFILE, EADDRNOTAVAIL: nothing that a server can do anything about.
+                if matches!(error.raw_os_error(), Some(23 | 24 | 99)) {
+                    self.shared.trouble(&format!("connections could not be opened: {error}"));
+                }
+                self.part.counts.join_failures += 1;
+                self.look(Law::Joins, 1);
+                self.shared.findings.broken(Law::Joins, 1, || format!("viewer {who}: {error}"));
+            }
+        }
+    }
+
+    /// TCP's handshake is done.
+    pub(super) fn upgrade(&mut self, slot: usize) {
+        self.viewers[slot].stand = Stand::Upgrading;
+        let shared = self.shared.clone();
+        self.put(slot, shared.handshake.request());
+    }
+
+    /// HTTP's upgrade is done.
+    pub(super) fn say_hello(&mut self, slot: usize) {
+        let shared = self.shared.clone();
+        let person = shared.crowd.person(self.number(slot));
+        let viewer = &mut self.viewers[slot];
+        viewer.stand = Stand::Joining;
+        let ledger = &shared.ledgers[viewer.channel as usize];
+        let epoch = ledger.epoch();
+        // Whoever was on the extended layer before comes back to where it was.
+        let upto = viewer.memory.as_ref().and_then(|memory| memory.upto).filter(|_| person.ext);
+        let resume = epoch.as_deref().zip(upto).map(|(epoch, seq)| Resume { epoch, seq });
+        let token = shared.tokens.get(&self.number(slot)).map(AsRef::as_ref);
+        let hello = heard::connect_as(
+            shared.crowd.cid(self.viewers[slot].channel),
+            1,
+            Joining { token, ext: person.ext, resume },
+        );
+        self.write(slot, &hello);
+    }
+
+    /// Says a line, if its sender is in.
+    pub(super) fn say(&mut self, slot: usize, number: u32, due: u64, seed: u64, question: bool) {
+        let shared = self.shared.clone();
+        let viewer = &self.viewers[slot];
+        if viewer.stand != Stand::Joined || !viewer.writes {
+            if shared.phase() == Phase::Play {
+                self.part.counts.unsent += 1;
+            }
+            return;
+        }
+        let channel = viewer.channel;
+        let person = shared.crowd.person(self.number(slot));
+        let words = words::write(seed, shared.scenario.lines.text_bytes, &shared.run, Mark { number, due });
+        let emojis = words.emoji.as_ref().map(|(name, picture)| (*name, picture.as_str()));
+        let said = Said { text: &words.text, kind: if question { 40 } else { 1 }, os: person.os, emojis };
+        let message = heard::say(shared.crowd.cid(channel), FIRST_LINE + u64::from(number), said, System.now().0);
+        // Before it is written: the server may be faster than the next line of this.
+        shared.ledgers[channel as usize].sent(number);
+        if let Some(memory) = &mut self.viewers[slot].memory {
+            memory.waiting.push((number, due));
+        }
+        if self.write(slot, &message) {
+            self.part.counts.sent += 1;
+        } else {
+            self.part.counts.unsent += 1;
+            shared.ledgers[channel as usize].unknown(number);
+            if let Some(memory) = &mut self.viewers[slot].memory {
+                memory.waiting.retain(|(waiting, _)| *waiting != number);
+            }
+        }
+    }
+
+    fn act(&mut self, slot: usize, act: Act, due: u64) {
+        let viewer = &self.viewers[slot];
+        if viewer.stand != Stand::Joined || !viewer.writes {
+            return;
+        }
+        let shared = self.shared.clone();
+        let (ledger, cid) = (&shared.ledgers[viewer.channel as usize], shared.crowd.cid(viewer.channel));
+        let tid = self.next_request(slot);
+        let message = match act {
+            Act::Hide(back) => ledger.choose(back, due).map(|(uid, time)| heard::hide(cid, tid, (&uid, time), false)),
+            Act::Show => ledger.choose_hidden(due).map(|(uid, time)| heard::hide(cid, tid, (&uid, time), true)),
+            Act::Pin => Some(heard::pin(cid, tid, Some("be kind to each other"))),
+            Act::Unpin => Some(heard::pin(cid, tid, None)),
+        };
+        if let Some(message) = message
+            && self.write(slot, &message)
+        {
+            self.part.counts.acts += 1;
+        }
+    }
+
+    /// Asks for the last lines, as a client does that has just joined.
+    pub(super) fn ask_recent(&mut self, slot: usize) {
+        let many = self.shared.scenario.viewers.recent;
+        if many == 0 || self.viewers[slot].memory.is_none() {
+            return;
+        }
+        let shared = self.shared.clone();
+        let channel = self.viewers[slot].channel;
+        let tid = self.next_request(slot);
+        if let Some(memory) = &mut self.viewers[slot].memory {
+            memory.asked = Some(shared.ledgers[channel as usize].acts());
+        }
+        self.write(slot, &heard::recent_chat(shared.crowd.cid(channel), tid, many as usize));
+    }
+
+    /// Says that it is there, to a server from which nothing is heard.
+    pub(super) fn say_alive(&mut self, slot: usize) {
+        self.write(slot, &heard::alive(false));
+    }
+
+    fn next_request(&mut self, slot: usize) -> u64 {
+        let Some(memory) = &mut self.viewers[slot].memory else { return 2 };
+        memory.requests += 1;
+        1 + memory.requests
+    }
+
+    fn leave(&mut self, slot: usize) {
+        match self.viewers[slot].stand {
+            Stand::Joined => {
+                self.forget_joined(slot);
+                let mut out = Vec::new();
+                raw::close(1000, &mut out);
+                self.viewers[slot].stand = Stand::Leaving;
+                self.viewers[slot].since = (self.shared.now() / 1_000) as u32;
+                self.put(slot, &out);
+            }
+            Stand::Out | Stand::Leaving => {}
+            _ => {
+                self.joining -= 1;
+                self.gone(slot);
+            }
+        }
+    }
+
+    fn cut(&mut self, slot: usize) {
+        match self.viewers[slot].stand {
+            Stand::Joined => self.forget_joined(slot),
+            Stand::Connecting | Stand::Upgrading | Stand::Joining => self.joining -= 1,
+            Stand::Out | Stand::Leaving => {}
+        }
+        self.viewers[slot].drop_connection(true);
+    }
+
+    fn read_at(&mut self, slot: usize, pace: Pace) {
+        self.viewers[slot].pace = pace;
+        self.slow.retain(|slow| *slow != slot);
+        match pace {
+            // Whatever has waited meanwhile woke nobody.
+            Pace::Full => self.read(slot, usize::MAX),
+            Pace::Slow(_) | Pace::Stuck => {
+                self.viewers[slot].dawdled = true;
+                self.viewers[slot].narrow();
+                if pace != Pace::Stuck {
+                    self.slow.push(slot);
+                }
+            }
+        }
+    }
+
+    /// Writes a message; whether there was room for it.
+    pub(super) fn write(&mut self, slot: usize, message: &str) -> bool {
+        let mut out = Vec::with_capacity(message.len() + 14);
+        raw::text(message, &mut out);
+        self.put(slot, &out)
+    }
+
+    pub(super) fn put(&mut self, slot: usize, bytes: &[u8]) -> bool {
+        match self.viewers[slot].write(bytes) {
+            Ok(fits) => fits,
+            Err(error) => {
+                self.lost(slot, 1006, &error.to_string());
+                false
+            }
+        }
+    }
+
+    /// The server has taken a viewer in.
+    pub(super) fn is_joined(&mut self, slot: usize, writes: bool) {
+        let shared = self.shared.clone();
+        let viewer = &mut self.viewers[slot];
+        let now = shared.now();
+        viewer.stand = Stand::Joined;
+        viewer.writes = writes;
+        let took = now.saturating_sub(u64::from(viewer.since) * 1_000);
+        shared.joined[viewer.channel as usize].fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        self.joining -= 1;
+        self.joined += 1;
+        self.part.join.record(took);
+        self.part.counts.joined += 1;
+        self.look(Law::Joins, 1);
+        let person = shared.crowd.person(self.number(slot));
+        if person.verified && self.viewers[slot].memory.is_none() {
+            self.viewers[slot].memory = Some(Box::default());
+        }
+        if !writes && person.role != Role::Reader && shared.tokens.contains_key(&self.number(slot)) {
+            let words = format!("a token that only reads: see {} in the answer", Cmd::CONNECT.reply().0);
+            shared.refused("join", 0, &words);
+        }
+    }
+
+    /// It is in no more: what it asked and isn't answered yet may or may not have come to pass.
+    pub(super) fn forget_joined(&mut self, slot: usize) {
+        let viewer = &mut self.viewers[slot];
+        self.shared.joined[viewer.channel as usize].fetch_sub(1, std::sync::atomic::Ordering::Relaxed);
+        self.joined -= 1;
+        if let Some(memory) = &mut viewer.memory {
+            for (number, _) in memory.waiting.drain(..) {
+                self.shared.ledgers[viewer.channel as usize].unknown(number);
+            }
+            let Memory { asked, pieces, .. } = &mut **memory;
+            *asked = None;
+            *pieces = Vec::new();
+        }
+    }
+
+    /// A connection that came to nothing.
+    pub(super) fn not_joined(&mut self, slot: usize, why: &str) {
+        self.joining -= 1;
+        self.part.counts.join_failures += 1;
+        self.look(Law::Joins, 1);
+        let name = self.name(slot);
+        self.shared.findings.broken(Law::Joins, 1, || format!("{name}: {why}"));
+        self.gone(slot);
+    }
+
+    /// A connection is over.
+    pub(super) fn gone(&mut self, slot: usize) {
+        self.viewers[slot].drop_connection(false);
+    }
+
+    /// A connection ended that was not asked to, unless its viewer was leaving or read too slowly.
+    pub(super) fn lost(&mut self, slot: usize, code: u16, reason: &str) {
+        let viewer = &self.viewers[slot];
+        match viewer.stand {
+            Stand::Out => {}
+            Stand::Leaving => {
+                self.shared.closed(code, reason, true);
+                self.gone(slot);
+            }
+            Stand::Joined => {
+                let expected = viewer.dawdled;
+                self.shared.closed(code, reason, expected);
+                if !expected {
+                    self.part.counts.lost += 1;
+                    let name = self.name(slot);
+                    self.shared.findings.broken(Law::Closes, 1, || format!("{name}: {code} {reason}"));
+                }
+                self.forget_joined(slot);
+                self.gone(slot);
+            }
+            Stand::Connecting | Stand::Upgrading | Stand::Joining => {
+                self.not_joined(slot, &format!("closed before it was joined: {code} {reason}"));
+            }
+        }
+    }
+}

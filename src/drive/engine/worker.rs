@@ -1,0 +1,350 @@
+//! One thread: its viewers, its poll, its clock.
+
+use std::iter::Peekable;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use mio::{Events, Poll, Token};
+
+use crate::drive::check::Law;
+use crate::drive::check::ledger::Fault;
+use crate::drive::script::Pace;
+use crate::drive::tally::{Counts, Part};
+use crate::ws::raw;
+
+use super::hear::Known;
+use super::link::{Stand, Viewer};
+use super::{PATIENCE, Phase, Shared, Steps};
+
+/// Events taken from the kernel at once.
+const EVENTS: usize = 1_024;
+
+/// What a read takes at most, in bytes.
+const READ: usize = 256 * 1024;
+
+/// How often slow readers read, and how long a thread sleeps at most while there are any.
+const TICK: Duration = Duration::from_millis(100);
+
+/// A connection on which nothing was heard for so long says that it is there, as published clients do (facts, 1.2).
+const SILENCE_MS: u32 = 20_000;
+
+/// How long a server may take to return a farewell.
+const FAREWELL_MS: u32 = 2_000;
+
+/// Steps done before the poll is looked at again.
+const STEPS: usize = 256;
+
+/// One thread of the generator.
+pub struct Worker {
+    pub(super) shared: Arc<Shared>,
+    pub(super) index: u32,
+    pub(super) of: u32,
+    pub(super) poll: Poll,
+    pub(super) viewers: Vec<Viewer>,
+    pub(super) known: Known,
+    pub(super) part: Part,
+    pub(super) slow: Vec<usize>,
+    /// Viewers that are joined, and under way to it.
+    pub(super) joined: u64,
+    pub(super) joining: u64,
+    /// Looks at laws that are not told to the findings yet.
+    pub(super) looked: [u64; Law::ALL.len()],
+    buffer: Vec<u8>,
+    steps: Peekable<Steps>,
+    second: u64,
+    asleep: u64,
+    ticked: u64,
+    rested: bool,
+}
+
+impl Worker {
+    /// The thread with this number of so many.
+    ///
+    /// # Errors
+    ///
+    /// The system gives no poll.
+    pub fn new(shared: Arc<Shared>, steps: Steps, index: u32, of: u32) -> std::io::Result<Self> {
+        let mine = (shared.crowd.len() + of - 1 - index) / of;
+        Ok(Self {
+            poll: Poll::new()?,
+            viewers: (0..mine).map(|_| Viewer::default()).collect(),
+            known: Known::default(),
+            part: Part::default(),
+            slow: Vec::new(),
+            joined: 0,
+            joining: 0,
+            looked: [0; Law::ALL.len()],
+            buffer: vec![0; READ],
+            steps: steps.peekable(),
+            second: 0,
+            asleep: 0,
+            ticked: 0,
+            rested: false,
+            shared,
+            index,
+            of,
+        })
+    }
+
+    /// Plays until the phase is [`Phase::Finish`].
+    ///
+    /// # Errors
+    ///
+    /// The poll fails.
+    pub fn run(mut self) -> std::io::Result<()> {
+        let mut events = Events::with_capacity(EVENTS);
+        loop {
+            let now = self.shared.now();
+            match self.shared.phase() {
+                Phase::Play => self.play(now),
+                Phase::Settle => {}
+                Phase::Rest => self.rest(),
+                Phase::Finish => break,
+            }
+            self.tick(now);
+            self.wait(&mut events)?;
+            for event in &events {
+                self.on(event.token().0, event.is_writable(), event.is_readable() || event.is_read_closed());
+            }
+        }
+        self.finish();
+        Ok(())
+    }
+
+    /// Number of the viewer in this place.
+    pub(super) fn number(&self, slot: usize) -> u32 {
+        u32::try_from(slot).unwrap_or(u32::MAX) * self.of + self.index
+    }
+
+    /// Who stands in this place, in words.
+    pub(super) fn name(&self, slot: usize) -> String {
+        let viewer = &self.viewers[slot];
+        let layer = if viewer.memory.as_ref().is_some_and(|memory| memory.ext) { "ext" } else { "plain" };
+        format!("viewer {} ({layer}) in {}", self.number(slot), self.shared.crowd.cid(viewer.channel))
+    }
+
+    pub(super) fn look(&mut self, law: Law, times: u64) {
+        self.looked[law as usize] += times;
+    }
+
+    /// Does what is due.
+    fn play(&mut self, now: u64) {
+        for _ in 0..STEPS {
+            let Some(step) = self.steps.next_if(|step| step.at <= now) else { return };
+            if step.who % self.of == self.index {
+                self.part.late.record(self.shared.now().saturating_sub(step.at));
+                self.perform(&step);
+            }
+        }
+    }
+
+    fn wait(&mut self, events: &mut Events) -> std::io::Result<()> {
+        let now = self.shared.now();
+        let mut until = self.second + 1_000_000;
+        if !self.slow.is_empty() || self.shared.phase() != Phase::Play {
+            until = until.min(now + TICK.as_micros() as u64);
+        }
+        if self.shared.phase() == Phase::Play {
+            let due = self.steps.peek().map_or(u64::MAX, |step| step.at);
+            until = until.min(due).min(now + TICK.as_micros() as u64);
+        }
+        let pause = Duration::from_micros(until.saturating_sub(now));
+        match self.poll.poll(events, Some(pause)) {
+            Err(error) if error.kind() != std::io::ErrorKind::Interrupted => return Err(error),
+            _ => {}
+        }
+        self.asleep += self.shared.now() - now;
+        Ok(())
+    }
+
+    /// What is done by the clock.
+    fn tick(&mut self, now: u64) {
+        if now >= self.ticked + TICK.as_micros() as u64 {
+            self.ticked = now;
+            self.read_slowly();
+        }
+        while now >= self.second + 1_000_000 {
+            self.sweep((now / 1_000) as u32);
+            self.close_second(1_000_000);
+            self.second += 1_000_000;
+        }
+    }
+
+    /// A second is over, or a part of one at the end.
+    fn close_second(&mut self, micros: u64) {
+        let mut part = std::mem::take(&mut self.part);
+        part.second = (self.second / 1_000_000) as u32;
+        part.busy = (1.0 - self.asleep as f64 / micros.max(1) as f64).clamp(0.0, 1.0);
+        (part.joined, part.joining) = (self.joined, self.joining);
+        self.asleep = 0;
+        let changed = part.counts != Counts::default();
+        if changed {
+            self.shared.heard_last.fetch_max(self.second + micros, Ordering::Relaxed);
+        }
+        self.shared.parts.lock().push(part);
+        for (law, looked) in Law::ALL.into_iter().zip(std::mem::take(&mut self.looked)) {
+            self.shared.findings.looked(law, looked);
+        }
+    }
+
+    fn read_slowly(&mut self) {
+        for slot in self.slow.clone() {
+            if let Pace::Slow(bytes) = self.viewers[slot].pace {
+                let most = (bytes as usize / 10).clamp(1, READ);
+                self.read(slot, most);
+            }
+        }
+    }
+
+    /// Who waits for too long, and who says nothing.
+    fn sweep(&mut self, now: u32) {
+        let patience = u32::try_from(PATIENCE.as_millis()).unwrap_or(u32::MAX);
+        for slot in 0..self.viewers.len() {
+            let viewer = &self.viewers[slot];
+            match viewer.stand {
+                Stand::Out => {}
+                Stand::Joined => {
+                    if now.saturating_sub(viewer.heard) >= SILENCE_MS && viewer.pace == Pace::Full {
+                        self.viewers[slot].heard = now;
+                        self.say_alive(slot);
+                    }
+                }
+                Stand::Leaving if now.saturating_sub(viewer.since) >= FAREWELL_MS => self.gone(slot),
+                Stand::Leaving => {}
+                _ if now.saturating_sub(viewer.since) >= patience => {
+                    let what = match viewer.stand {
+                        Stand::Connecting => "TCP connects",
+                        Stand::Upgrading => "the upgrade is answered",
+                        _ => "CONNECT is answered",
+                    };
+                    self.not_joined(slot, &format!("{} s went by until {what}", PATIENCE.as_secs()));
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// Something happened on a connection.
+    fn on(&mut self, slot: usize, writable: bool, readable: bool) {
+        if writable && self.viewers[slot].stand == Stand::Connecting {
+            match self.viewers[slot].connected() {
+                Ok(true) => self.upgrade(slot),
+                Ok(false) => {}
+                Err(error) => self.not_joined(slot, &error.to_string()),
+            }
+        }
+        if writable && let Err(error) = self.viewers[slot].flush() {
+            self.lost(slot, 1006, &error.to_string());
+        }
+        if readable && self.viewers[slot].pace == Pace::Full {
+            self.read(slot, usize::MAX);
+        }
+    }
+
+    /// Reads what is there, up to so many bytes.
+    pub(super) fn read(&mut self, slot: usize, most: usize) {
+        let mut buffer = std::mem::take(&mut self.buffer);
+        let mut left = most;
+        while left > 0 && !matches!(self.viewers[slot].stand, Stand::Out | Stand::Connecting) {
+            let room = left.min(buffer.len());
+            match self.viewers[slot].read(&mut buffer[..room]) {
+                Ok(0) => {
+                    self.ended(slot);
+                    break;
+                }
+                Ok(read) => {
+                    left -= read;
+                    self.part.counts.bytes += read as u64;
+                    self.take_in(slot, &buffer[..read]);
+                    // Less than there was room for: nothing more is there now.
+                    if read < room {
+                        break;
+                    }
+                }
+                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => break,
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                Err(error) => {
+                    self.lost(slot, 1006, &error.to_string());
+                    break;
+                }
+            }
+        }
+        self.buffer = buffer;
+    }
+
+    /// Says the last word in channels whose speaker is here.
+    fn rest(&mut self) {
+        if std::mem::replace(&mut self.rested, true) {
+            return;
+        }
+        let words = self.shared.last_words.lock().clone();
+        for (channel, (who, number)) in (0..).zip(words) {
+            let Some(who) = who.filter(|who| who % self.of == self.index) else { continue };
+            let slot = (who / self.of) as usize;
+            if self.viewers[slot].channel == channel {
+                self.say(slot, number, self.shared.now(), u64::from(channel), false);
+            }
+        }
+    }
+
+    /// Looks at what everybody has at the end, and leaves.
+    fn finish(&mut self) {
+        let now = self.shared.now();
+        for slot in 0..self.viewers.len() {
+            if self.viewers[slot].stand == Stand::Joined {
+                self.judge_end(slot);
+                let mut out = Vec::new();
+                raw::close(1000, &mut out);
+                // It may be gone this very moment, which is as good.
+                let _ = self.viewers[slot].write(&out);
+            }
+            self.viewers[slot].drop_connection(false);
+        }
+        self.close_second(now.saturating_sub(self.second));
+    }
+
+    fn judge_end(&mut self, slot: usize) {
+        let viewer = &self.viewers[slot];
+        let Some(memory) = &viewer.memory else { return };
+        let missing = self.shared.ledgers[viewer.channel as usize].missing(&memory.cursor);
+        self.look(Law::Gaps, 1);
+        if missing > 0 && !self.viewers[slot].dawdled {
+            let name = self.name(slot);
+            self.shared.findings.broken(Law::Gaps, missing, || format!("{name}: the last {missing} lines are missing"));
+        }
+    }
+
+    /// Something is wrong with what a viewer heard.
+    pub(super) fn fault(&self, slot: usize, fault: &Fault) {
+        let name = self.name(slot);
+        let findings = &self.shared.findings;
+        let line = |line: &crate::drive::check::ledger::Heard| match line.mark {
+            Some(mark) => format!("line {} (uid {}, msgTime {})", mark.number, line.uid, line.time),
+            None => format!("the line of uid {}, msgTime {}", line.uid, line.time),
+        };
+        match fault {
+            Fault::Gap(many, before) => {
+                findings.broken(Law::Gaps, *many, || format!("{name}: {many} missing before {}", line(before)));
+            }
+            Fault::Repeat(again) => {
+                findings.broken(Law::Duplicates, 1, || format!("{name}: {} came twice", line(again)));
+            }
+            Fault::Order(late) => {
+                findings.broken(Law::Order, 1, || format!("{name}: {} came behind later ones", line(late)));
+            }
+            Fault::Hidden(open) => {
+                let words = || format!("{name}: {} came with its text after the act that hid it", line(open));
+                findings.broken(Law::Hidden, 1, words);
+            }
+            Fault::Twice(again) => {
+                findings.broken(Law::Duplicates, 1, || format!("{name}: one send became two lines: {}", line(again)));
+            }
+        }
+    }
+
+    /// The poll's name for a place.
+    pub(super) fn token(slot: usize) -> Token {
+        Token(slot)
+    }
+}

@@ -1,0 +1,235 @@
+//! A run, from the first look at the server to the report.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use thiserror::Error;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+use tokio::sync::mpsc;
+
+use crate::client::{ChatClient, JoinError};
+use crate::clock::{self, Clock, System};
+use crate::ws::raw::Handshake;
+
+use super::conductor::{Conductor, Outline};
+use super::crowd::{Crowd, Role};
+use super::dashboard::Dashboard;
+use super::engine::{DONATIONS, Setting, Shared, Worker};
+use super::report::Report;
+use super::scenario::Scenario;
+use super::script::Script;
+use super::site::{self, Site};
+use super::summary::{self, Remains};
+use super::tokens::Tokens;
+use super::watch::{self, Watched};
+use super::words::base36;
+
+/// Files that a process needs besides one for each viewer.
+const FILES: u64 = 100;
+
+/// Viewers for each local address.
+const OF_ONE_SOURCE: u32 = 20_000;
+
+/// From starting the threads to the first step.
+const HEAD_START: Duration = Duration::from_millis(100);
+
+/// What shall be played, and how.
+#[derive(Debug)]
+pub struct Order {
+    /// What.
+    pub scenario: Scenario,
+    /// The scenario file as it was read.
+    pub text: String,
+    /// The chat socket, `ws://…`.
+    pub url: String,
+    /// Threads; 0 for one a core.
+    pub threads: usize,
+    /// Local addresses; none for the system's choice, and as many of 127.0.0.0/8 as are needed for a server that is there.
+    pub sources: Vec<IpAddr>,
+    /// Whose cost is watched.
+    pub watched: Option<Watched>,
+    /// Where tokens come from.
+    pub tokens: Tokens,
+    /// Who tells donations.
+    pub site: Option<Site>,
+    /// Whether nothing is shown while it runs.
+    pub quiet: bool,
+}
+
+/// Why nothing was played.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum DriveError {
+    /// The order can't be carried out.
+    #[error("{0}")]
+    Order(String),
+    /// The server can't be reached, or does not speak the wire.
+    #[error("{0}")]
+    Unreachable(String),
+    /// The server refused.
+    #[error("{0}")]
+    Refused(String),
+    /// The system gives no threads, polls or files.
+    #[error("{0}")]
+    System(String),
+}
+
+/// Plays, watches, and reports. `stop` ends it before its end; what was done until then is reported.
+///
+/// # Errors
+///
+/// Nothing was played, and why.
+pub async fn load(order: Order, stop: impl Future<Output = ()>) -> Result<Report, DriveError> {
+    let address = resolve(&order.url)?;
+    let own_before = watch::own();
+    let scenario = Arc::new(order.scenario);
+    room(&scenario)?;
+    let run = base36(System.now().0.unsigned_abs() % 36_u64.pow(6));
+    let crowd = Arc::new(Crowd::draw(&scenario, &format!("load{run}")));
+    let dashboard = Dashboard::new(order.quiet);
+    let tokens = (order.tokens)
+        .hand_out(&crowd, &order.url, &mut |many| {
+            if many.is_multiple_of(500) {
+                dashboard.say(&format!("{many} tokens"));
+            }
+        })
+        .await
+        .map_err(DriveError::Order)?;
+    let sender = (0..).zip(crowd.people()).find(|(_, person)| person.role != Role::Reader).map(|(who, _)| who);
+    let token = sender.and_then(|who| tokens.get(&who)).cloned();
+    let place = sender.map_or(0, |who| crowd.person(who).channel);
+    greet(&order.url, crowd.cid(place), token.as_deref()).await?;
+    let (server_before, server_name) = match &order.watched {
+        Some(watched) => (Some(watched.look().await.map_err(DriveError::Order)?), Some(watched.name())),
+        None => (None, None),
+    };
+    let threads =
+        if order.threads == 0 { std::thread::available_parallelism().map_or(1, usize::from) } else { order.threads };
+    let (donations, donated) = mpsc::channel(DONATIONS);
+    let setting = Setting {
+        sources: sources(&order.sources, address, crowd.len()),
+        handshake: handshake(&order.url),
+        scenario: scenario.clone(),
+        crowd: crowd.clone(),
+        run,
+        address,
+        tokens,
+        donations,
+    };
+    let shared = Arc::new(Shared::new(setting, clock::instant() + HEAD_START));
+    let outline = std::thread::spawn(move || Outline::of(scenario, crowd));
+    let workers = start(&shared, threads)?;
+    let telling = tokio::spawn(site::tell(order.site.clone(), shared.clone(), donated));
+    let remains = Remains {
+        begun: OffsetDateTime::now_utc().format(&Rfc3339).unwrap_or_default(),
+        own_before,
+        server_name,
+        server_before,
+        workers: threads as u64,
+        processes: 1,
+        ..Remains::default()
+    };
+    let mut conductor = Conductor::new(shared.clone(), order.watched, dashboard, remains);
+    conductor.play(stop).await;
+    let outline = outline.join().unwrap_or_default();
+    conductor.bring_to_rest(&outline).await;
+    let remains = conductor.finish(workers, &outline, order.site.is_some()).await;
+    telling.abort();
+    summary::audit(&shared, remains.cut_short.is_some());
+    Ok(summary::report(&shared, remains, &order.url, &order.text))
+}
+
+/// Where a `ws://` address leads.
+fn resolve(url: &str) -> Result<SocketAddr, DriveError> {
+    let wrong =
+        || DriveError::Order(format!("--url {url}: ws://HOST:PORT/chat; for wss:// go through a proxy that ends TLS"));
+    let uri: hyper::Uri = url.parse().map_err(|_| wrong())?;
+    if uri.scheme_str() != Some("ws") {
+        return Err(wrong());
+    }
+    let host = uri.host().ok_or_else(wrong)?;
+    let found = (host, uri.port_u16().unwrap_or(80)).to_socket_addrs();
+    let mut found = found.map_err(|error| DriveError::Unreachable(format!("{host}: {error}")))?;
+    found.next().ok_or_else(|| DriveError::Unreachable(format!("{host}: no address")))
+}
+
+fn handshake(url: &str) -> Handshake {
+    let uri: hyper::Uri = url.parse().unwrap_or_default();
+    let host = uri.authority().map_or("", |authority| authority.as_str());
+    Handshake::new(host, uri.path_and_query().map_or("/", |path| path.as_str()))
+}
+
+/// Whether this process may open as many connections as are needed.
+fn room(scenario: &Scenario) -> Result<(), DriveError> {
+    let needed = u64::from(scenario.most_viewers()) + FILES;
+    let may = rlimit::increase_nofile_limit(needed).map_err(|error| DriveError::System(error.to_string()))?;
+    if may < needed {
+        return Err(DriveError::System(format!(
+            "{needed} files are needed for {} viewers, and this process may open {may}: raise it (ulimit -n {needed}, as \
+             root ulimit -Hn), or share the viewers among processes (--peers)",
+            scenario.most_viewers()
+        )));
+    }
+    Ok(())
+}
+
+/// One connection that is made with care: whatever is wrong with the server, the address or the token is told at once.
+async fn greet(url: &str, cid: &str, token: Option<&str>) -> Result<(), DriveError> {
+    let client = ChatClient::join(url, cid, token).await.map_err(|error| match error {
+        JoinError::Unreachable { .. } => DriveError::Unreachable(error.to_string()),
+        JoinError::Refused { .. } => DriveError::Refused(format!("{error} (asked to join {cid})")),
+    })?;
+    if token.is_some() && !client.writes() {
+        return Err(DriveError::Refused(
+            "the server takes the senders' token and lets it only read: has it ended, or is it for another server?"
+                .to_owned(),
+        ));
+    }
+    Ok(())
+}
+
+/// Local addresses: those that were given, or as many of this machine's own as the viewers need ports.
+fn sources(given: &[IpAddr], server: SocketAddr, viewers: u32) -> Vec<IpAddr> {
+    let needed = viewers.div_ceil(OF_ONE_SOURCE);
+    if !given.is_empty() || !server.ip().is_loopback() || !server.is_ipv4() || needed < 2 {
+        return given.to_vec();
+    }
+    (0..needed).map(|index| Ipv4Addr::from(u32::from(Ipv4Addr::LOCALHOST) + index).into()).collect()
+}
+
+fn start(shared: &Arc<Shared>, threads: usize) -> Result<Vec<JoinHandle<std::io::Result<()>>>, DriveError> {
+    let system = |error: std::io::Error| DriveError::System(error.to_string());
+    let of = u32::try_from(threads).unwrap_or(1);
+    let mut workers = Vec::new();
+    for index in 0..of {
+        let script = Script::new(shared.scenario.clone(), shared.crowd.clone());
+        let named = std::thread::Builder::new().name(format!("drive-{index}"));
+        let shared = shared.clone();
+        let run = move || Worker::new(shared, Box::new(script), index, of)?.run();
+        workers.push(named.spawn(run).map_err(system)?);
+    }
+    Ok(workers)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_address_has_ports_for_so_many() {
+        let server = "127.0.0.1:8080".parse().unwrap();
+        assert_eq!(sources(&[], server, 20_000), Vec::<IpAddr>::new(), "the system's choice does");
+        let many: Vec<String> = sources(&[], server, 50_000).iter().map(ToString::to_string).collect();
+        assert_eq!(many, ["127.0.0.1", "127.0.0.2", "127.0.0.3"]);
+        assert!(sources(&[], "10.0.0.1:80".parse().unwrap(), 50_000).is_empty());
+    }
+
+    #[test]
+    fn addresses_that_lead_nowhere_are_told() {
+        assert_eq!(resolve("ws://127.0.0.1:8080/chat"), Ok("127.0.0.1:8080".parse().unwrap()));
+        assert!(matches!(resolve("wss://127.0.0.1/chat"), Err(DriveError::Order(_))));
+        assert!(matches!(resolve("127.0.0.1:8080"), Err(DriveError::Order(_))));
+    }
+}

@@ -1,0 +1,305 @@
+//! From what the threads counted to a report.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
+
+use super::check::Law;
+use super::crowd::{Crowd, Role};
+use super::engine::Shared;
+use super::report::{
+    Close, Dimensions, FORM, Generator, Latency, Refused, Report, Scene, Second, Server, StageSpan, Totals,
+};
+use super::scenario::Scenario;
+use super::tally::{Counts, Part, Times};
+use super::watch::{self, Cost};
+
+/// A thread that is at work for this share of a second has no time left to be in time.
+const FULL: f64 = 0.95;
+
+/// Seconds of it that make the generator the limit.
+const FULL_SECONDS: usize = 2;
+
+/// Lateness of one step in a hundred, in milliseconds, that makes the generator the limit.
+const LATE_MS: f64 = 20.0;
+
+/// One second, of all threads, with what it cost.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Slice {
+    pub(super) part: Part,
+    /// Processor seconds of the generator in it.
+    pub(super) own_cpu: f64,
+    pub(super) own_memory: u64,
+    /// Processor seconds of the server in it, and its memory.
+    pub(super) server: Option<(f64, u64)>,
+}
+
+/// What a run left behind.
+#[derive(Debug, Default)]
+pub(super) struct Remains {
+    pub(super) slices: Vec<Slice>,
+    pub(super) begun: String,
+    pub(super) seconds: f64,
+    /// Why it ended before its end.
+    pub(super) cut_short: Option<String>,
+    pub(super) own_before: Cost,
+    pub(super) own_after: Cost,
+    pub(super) server_name: Option<String>,
+    pub(super) server_before: Option<Cost>,
+    pub(super) remarks: Vec<String>,
+    /// Lines that the script has in measured stages.
+    pub(super) offered_measured: u64,
+    pub(super) workers: u64,
+    pub(super) processes: u64,
+}
+
+/// Looks at our own lines and at the member counts, once everything is at rest.
+pub(super) fn audit(shared: &Shared, cut_short: bool) {
+    let findings = &shared.findings;
+    for (index, ledger) in (0..).zip(&shared.ledgers) {
+        let cid = shared.crowd.cid(index);
+        let audit = ledger.audit();
+        findings.looked(Law::Lost, audit.sent);
+        findings.looked(Law::Answers, audit.sent);
+        if !audit.lost.is_empty() {
+            let lost = audit.lost.len() as u64;
+            findings.broken(Law::Lost, lost, || format!("{cid}: acknowledged and never told: {}", few(&audit.lost)));
+        }
+        if !audit.told_though_refused.is_empty() {
+            let told = &audit.told_though_refused;
+            findings.broken(Law::Answers, told.len() as u64, || format!("{cid}: refused and told: {}", few(told)));
+        }
+        // Whoever is stopped doesn't wait for answers.
+        if !audit.unanswered.is_empty() && !cut_short {
+            let none = &audit.unanswered;
+            findings.broken(Law::Answers, none.len() as u64, || format!("{cid}: no answer to lines {}", few(none)));
+        }
+        let joined = u64::from(shared.joined[index as usize].load(Ordering::Relaxed));
+        let (at_rest, besides) = ledger.members_at_rest();
+        for (members, where_from) in [(at_rest, "mbrCnt of the last line"), (besides, "MEMBER_COUNT")] {
+            let Some(members) = members else { continue };
+            findings.looked(Law::Count, 1);
+            if members != joined && shared.crowd.is_alone() && !cut_short {
+                findings.broken(Law::Count, 1, || format!("{cid}: {where_from} is {members}, {joined} are in"));
+            }
+        }
+    }
+    if !shared.crowd.is_alone() {
+        findings.skip(Law::Count, "others may be in channels that the scenario names");
+    }
+    if cut_short {
+        findings.skip(Law::Count, "the run was cut short");
+    }
+}
+
+fn few(numbers: &[u32]) -> String {
+    let first: Vec<String> = numbers.iter().take(5).map(ToString::to_string).collect();
+    let more =
+        if numbers.len() > first.len() { format!(" and {} more", numbers.len() - first.len()) } else { String::new() };
+    first.join(", ") + &more
+}
+
+/// The report.
+pub(super) fn report(shared: &Shared, remains: Remains, url: &str, text: &str) -> Report {
+    let scenario = &shared.scenario;
+    let stages = spans(scenario, remains.seconds);
+    let measured = |slice: &Slice| {
+        let middle = f64::from(slice.part.second) + 0.5;
+        stages.iter().any(|stage| stage.measured && (stage.from..stage.to).contains(&middle))
+    };
+    let window: Vec<&Slice> = remains.slices.iter().filter(|slice| measured(slice)).collect();
+    let mut all = Part::default();
+    remains.slices.iter().for_each(|slice| all.add(&slice.part));
+    let mut inside = Part::default();
+    window.iter().for_each(|slice| inside.add(&slice.part));
+    let totals = totals(&remains, scenario, all.counts, inside.counts, window.len());
+    Report {
+        form: FORM,
+        madang: env!("CARGO_PKG_VERSION").to_owned(),
+        scenario: Scene {
+            name: scenario.name.clone(),
+            about: scenario.about.clone(),
+            seed: scenario.seed,
+            text: text.to_owned(),
+        },
+        machine: watch::machine(),
+        url: url.to_owned(),
+        begun: remains.begun.clone(),
+        dimensions: dimensions(shared, &remains, all.counts, window.len()),
+        latency: latencies(&inside, &all),
+        checks: shared.findings.checks(),
+        closes: closes(shared),
+        refusals: refusals(shared),
+        generator: generator(shared, &remains, &window, &inside),
+        server: server(&remains, &window, inside.counts),
+        timeline: remains.slices.iter().map(second).collect(),
+        stages,
+        totals,
+    }
+}
+
+fn spans(scenario: &Scenario, seconds: f64) -> Vec<StageSpan> {
+    let mut from = 0.0;
+    let mut spans = Vec::new();
+    for stage in &scenario.stages {
+        let to = from + stage.lasts.as_secs_f64();
+        let measured = stage.measured;
+        spans.push(StageSpan { name: stage.title().to_owned(), from, to: to.min(seconds.max(from)), measured });
+        from = to;
+    }
+    spans.retain(|span| span.from < seconds);
+    spans
+}
+
+fn totals(remains: &Remains, scenario: &Scenario, all: Counts, inside: Counts, window: usize) -> Totals {
+    Totals {
+        seconds: remains.seconds,
+        planned_seconds: scenario.lasts().as_secs_f64(),
+        cut_short: remains.cut_short.is_some(),
+        joined: all.joined,
+        join_failures: all.join_failures,
+        offered: all.offered,
+        sent: all.sent,
+        unsent: all.unsent,
+        acked: all.acked,
+        refused: all.refused,
+        acts: all.acts,
+        frames: all.frames,
+        lines: all.lines,
+        deliveries: all.deliveries(),
+        bytes: all.bytes,
+        deliveries_per_second: ratio(inside.deliveries() as f64, window as f64),
+    }
+}
+
+fn dimensions(shared: &Shared, remains: &Remains, all: Counts, window: usize) -> Dimensions {
+    let crowd: &Crowd = &shared.crowd;
+    let largest = crowd.people().iter().filter(|person| person.channel == 0).count() as u64;
+    let viewers = remains.slices.iter().map(|slice| slice.part.joined).max().unwrap_or(0);
+    let share = |many: usize| ratio(many as f64, crowd.people().len() as f64);
+    Dimensions {
+        viewers,
+        channels: crowd.cids().len() as u64,
+        largest_channel: largest,
+        senders: crowd.people().iter().filter(|person| person.role == Role::Sender).count() as u64,
+        verified: share(crowd.people().iter().filter(|person| person.verified).count()),
+        ext: share(crowd.people().iter().filter(|person| person.ext).count()),
+        lines_per_second: ratio(remains.offered_measured as f64, window as f64),
+        line_bytes: ratio(all.line_bytes as f64, all.lines as f64),
+        lines_per_frame: ratio(all.lines as f64, all.line_frames as f64),
+        window_seconds: window as f64,
+        processes: remains.processes,
+        workers: remains.workers,
+    }
+}
+
+/// Joins of a whole run: they often come in stages that are not measured.
+fn latencies(inside: &Part, all: &Part) -> BTreeMap<String, Latency> {
+    let named = [("delivery", &inside.delivery), ("ack", &inside.ack), ("act", &inside.act), ("join", &all.join)];
+    named
+        .into_iter()
+        .filter(|(_, times)| !times.is_empty())
+        .map(|(name, times): (&str, &Times)| (name.to_owned(), times.latency()))
+        .collect()
+}
+
+fn closes(shared: &Shared) -> Vec<Close> {
+    let mut closes: Vec<Close> = (shared.closes.lock().iter())
+        .map(|((code, reason, expected), count)| Close {
+            code: *code,
+            reason: reason.clone(),
+            expected: *expected,
+            count: *count,
+        })
+        .collect();
+    closes.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.reason.cmp(&b.reason)));
+    closes
+}
+
+fn refusals(shared: &Shared) -> Vec<Refused> {
+    let mut refusals: Vec<Refused> = (shared.refusals.lock().iter())
+        .map(|((what, code, words), count)| Refused {
+            what: (*what).to_owned(),
+            code: *code,
+            words: words.clone(),
+            count: *count,
+        })
+        .collect();
+    refusals.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.words.cmp(&b.words)));
+    refusals
+}
+
+fn generator(shared: &Shared, remains: &Remains, window: &[&Slice], inside: &Part) -> Generator {
+    let busiest = window.iter().map(|slice| slice.part.busy).fold(0.0, f64::max);
+    let memory = remains.slices.iter().map(|slice| slice.own_memory).max().unwrap_or(remains.own_after.memory);
+    let viewers = remains.slices.iter().map(|slice| slice.part.joined).max().unwrap_or(0);
+    let came = memory.saturating_sub(remains.own_before.memory) as f64;
+    let cpu: f64 = window.iter().map(|slice| slice.own_cpu).sum();
+    let late_p99 = inside.late.millis(99.0).unwrap_or(0.0);
+    let deliveries = inside.counts.deliveries() as f64;
+    let mut limits = shared.troubles.lock().clone();
+    let full = window.iter().filter(|slice| slice.part.busy >= FULL).count();
+    if full >= FULL_SECONDS {
+        limits.push(format!(
+            "its busiest thread had no time left in {full} of {} measured seconds: use more threads (--threads), more \
+             processes (--peers), or verify a smaller share",
+            window.len()
+        ));
+    }
+    if late_p99 > LATE_MS {
+        limits.push(format!("one step in a hundred was done {late_p99:.0} ms late or later"));
+    }
+    Generator {
+        cpu_seconds: remains.own_after.cpu - remains.own_before.cpu,
+        cpu_per_delivery_us: (deliveries > 0.0).then(|| cpu * 1e6 / deliveries),
+        busiest,
+        late_p99,
+        memory_bytes: memory,
+        bytes_per_viewer: (viewers > 0).then(|| came / viewers as f64),
+        limits,
+        remarks: remains.cut_short.iter().chain(&remains.remarks).cloned().collect(),
+    }
+}
+
+fn server(remains: &Remains, window: &[&Slice], inside: Counts) -> Option<Server> {
+    let source = remains.server_name.clone()?;
+    let cpu: f64 = window.iter().filter_map(|slice| slice.server).map(|(cpu, _)| cpu).sum();
+    let deliveries = inside.deliveries() as f64;
+    Some(Server {
+        source,
+        cpu_seconds: cpu,
+        cores_busy: ratio(cpu, window.len() as f64),
+        cpu_per_delivery_us: (deliveries > 0.0).then(|| cpu * 1e6 / deliveries),
+        memory_before: remains.server_before.map(|cost| cost.memory),
+        memory_max: remains.slices.iter().filter_map(|slice| slice.server).map(|(_, memory)| memory).max(),
+    })
+}
+
+fn second(slice: &Slice) -> Second {
+    let Part { counts, delivery, .. } = &slice.part;
+    Second {
+        at: f64::from(slice.part.second) + 1.0,
+        joined: slice.part.joined,
+        joining: slice.part.joining,
+        sent: counts.sent,
+        acked: counts.acked,
+        refused: counts.refused,
+        frames: counts.frames,
+        lines: counts.lines,
+        deliveries: counts.deliveries(),
+        bytes: counts.bytes,
+        lost_connections: counts.lost,
+        p50: delivery.millis(50.0),
+        p99: delivery.millis(99.0),
+        max: delivery.millis(100.0),
+        generator_cores: slice.own_cpu,
+        generator_busy: slice.part.busy,
+        generator_memory: slice.own_memory,
+        server_cores: slice.server.map(|(cpu, _)| cpu),
+        server_memory: slice.server.map(|(_, memory)| memory),
+    }
+}
+
+/// 0 where there is nothing to divide by: a report has no numbers that are none.
+fn ratio(of: f64, by: f64) -> f64 {
+    if by > 0.0 { of / by } else { 0.0 }
+}
