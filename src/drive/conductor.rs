@@ -132,20 +132,18 @@ impl Conductor {
         if cut {
             return;
         }
-        for (ledger, (_, number)) in self.shared.ledgers.iter().zip(&outline.last_words) {
-            ledger.rest(*number);
-        }
         self.shared.last_words.lock().clone_from(&outline.last_words);
         self.shared.enter(Phase::Rest);
         let asked = self.shared.now();
         let said = |shared: &Shared| {
-            let heard = |index: usize| shared.ledgers[index].members_at_rest().0.is_some();
-            outline.last_words.iter().enumerate().all(|(index, (who, _))| who.is_none() || heard(index))
+            let words = outline.last_words.iter().zip(&shared.ledgers);
+            words.into_iter().all(|((who, number), ledger)| who.is_none() || ledger.told(*number))
         };
         while !said(&self.shared) && self.shared.now() - asked < LAST_WORD.as_micros() as u64 {
             sleep(Duration::from_millis(50)).await;
         }
         sleep(LAST_READ).await;
+        self.shared.at_rest.store(self.shared.crowd.is_alone(), Ordering::Release);
     }
 
     /// Everybody leaves; what is left of the run.
@@ -157,7 +155,14 @@ impl Conductor {
     ) -> Remains {
         self.remains.seconds = self.shared.now() as f64 / 1e6;
         self.remains.own_after = watch::own();
-        self.shared.enter(Phase::Finish);
+        self.shared.enter(Phase::Judge);
+        let threads = u32::try_from(workers.len()).unwrap_or(u32::MAX);
+        // A thread that ended before its time looks at nothing any more.
+        let ended = || workers.iter().any(JoinHandle::is_finished);
+        while self.shared.judged.load(Ordering::Acquire) < threads && !ended() {
+            sleep(Duration::from_millis(10)).await;
+        }
+        self.shared.enter(Phase::Leave);
         for worker in workers {
             match worker.join() {
                 Ok(Ok(())) => {}

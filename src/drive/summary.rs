@@ -1,7 +1,6 @@
 //! From what the threads counted to a report.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::Ordering;
 
 use super::check::Law;
 use super::crowd::{Crowd, Role};
@@ -72,15 +71,6 @@ pub(super) fn audit(shared: &Shared, cut_short: bool) {
         if !audit.unanswered.is_empty() && !cut_short {
             let none = &audit.unanswered;
             findings.broken(Law::Answers, none.len() as u64, || format!("{cid}: no answer to lines {}", few(none)));
-        }
-        let joined = u64::from(shared.joined[index as usize].load(Ordering::Relaxed));
-        let (at_rest, besides) = ledger.members_at_rest();
-        for (members, where_from) in [(at_rest, "mbrCnt of the last line"), (besides, "MEMBER_COUNT")] {
-            let Some(members) = members else { continue };
-            findings.looked(Law::Count, 1);
-            if members != joined && shared.crowd.is_alone() && !cut_short {
-                findings.broken(Law::Count, 1, || format!("{cid}: {where_from} is {members}, {joined} are in"));
-            }
         }
     }
     if !shared.crowd.is_alone() {

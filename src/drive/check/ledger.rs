@@ -106,13 +106,13 @@ struct State {
     unmarked: HashSet<i64>,
     newest: VecDeque<(String, i64, u64)>,
     hidden: HashMap<u64, u64, FixedState>,
+    /// Lines that somebody of ours has asked to show again: they are judged no more.
+    shown: HashSet<u64, FixedState>,
     acts: u64,
     /// When an act was due, by its line and whether it shows it again.
     timed: HashMap<(u64, bool), u64>,
     epoch: Option<String>,
     channel: Option<String>,
-    count: Option<u64>,
-    rest: Option<(u32, Option<u64>)>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -196,12 +196,17 @@ impl Ledger {
         Some((uid, time))
     }
 
-    /// A line that is hidden, to show it again.
+    /// A line that is hidden, to show it again. From now on its text may be heard by whoever asks: an answer may be ahead of
+    /// the push that says so.
     pub fn choose_hidden(&self, due: u64) -> Option<(String, i64)> {
         let mut state = self.state.lock();
         let found = state.newest.iter().rev().find(|(_, _, key)| state.hidden.contains_key(key)).cloned();
         let (uid, time, key) = found?;
         state.time(key, true, due);
+        state.hidden.remove(&key);
+        if state.shown.len() < NOTED {
+            state.shown.insert(key);
+        }
         Some((uid, time))
     }
 
@@ -292,20 +297,9 @@ impl Ledger {
         self.state.lock().channel.get_or_insert_with(|| channel.to_owned());
     }
 
-    /// Members, as the server says besides its lines (ext).
-    pub fn counted(&self, members: u64) {
-        self.state.lock().count = Some(members);
-    }
-
-    /// The line with this number is the last, by which members are counted.
-    pub fn rest(&self, number: u32) {
-        self.state.lock().rest = Some((number, None));
-    }
-
-    /// Members as the last line has them, and as the server said last besides.
-    pub fn members_at_rest(&self) -> (Option<u64>, Option<u64>) {
-        let state = self.state.lock();
-        (state.rest.and_then(|(_, members)| members), state.count)
+    /// Whether a line of ours was told.
+    pub fn told(&self, number: u32) -> bool {
+        self.state.lock().state(number) & TOLD != 0
     }
 }
 
@@ -379,11 +373,6 @@ impl State {
             }
             self.mark(number, TOLD);
             self.waiting.remove(&number);
-            if let Some((rest, members)) = &mut self.rest
-                && *rest == number
-            {
-                *members = Some(line.members);
-            }
             self.newest.push_back((line.uid.clone(), line.time, line.key));
             if self.newest.len() > NEWEST {
                 self.newest.pop_front();
@@ -410,7 +399,7 @@ impl State {
             return *act;
         }
         self.acts += 1;
-        if self.hidden.len() < NOTED {
+        if self.hidden.len() < NOTED && !self.shown.contains(&key) {
             self.hidden.insert(key, self.acts);
         }
         self.acts
@@ -517,6 +506,10 @@ mod tests {
         ledger.look_back(0, &[line(1)], &mut |_| panic!("asked for before the act"));
         ledger.blinded(&mut one, &[line(1).key], &[], true);
         ledger.look_back(ledger.acts(), &[line(1)], &mut |_| panic!("shown again"));
+        ledger.blinded(&mut one, &[line(0).key], &[], false);
+        assert_eq!(ledger.choose_hidden(80), Some(("u".to_owned(), 1_000)));
+        ledger.blinded(&mut two, &[line(0).key], &[], false);
+        ledger.look_back(ledger.acts(), &[line(0)], &mut |_| panic!("it may be shown again by now"));
     }
 
     #[test]

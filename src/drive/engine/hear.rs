@@ -204,7 +204,11 @@ impl Worker {
             Body::Connected(connected) => self.connected(slot, connected, &read.message),
             Body::Lines(_) => self.lines(slot, &read),
             Body::Blinded(blinded) => self.blinded(slot, blinded),
-            Body::Count(members) => self.shared.ledgers[self.viewers[slot].channel as usize].counted(*members),
+            Body::Count(members) => {
+                if let Some(memory) = &mut self.viewers[slot].memory {
+                    memory.counted = Some(*members);
+                }
+            }
             Body::Recent(_) => self.recent(slot, &read),
             Body::Taken { time } => self.answered(slot, &read.message, *time),
             Body::Other if read.message.cmd == Some(Cmd::PING) => {
@@ -236,6 +240,7 @@ impl Worker {
                     Memory { ext: memory.ext, upto: connected.after, requests: memory.requests, ..Memory::default() };
                 memory.cursor.since = now;
             }
+            memory.since = now;
         }
         if let Some(epoch) = &connected.epoch {
             ledger.set_epoch(epoch);
@@ -250,8 +255,16 @@ impl Worker {
         counts.line_frames += 1;
         counts.line_bytes += read.bytes as u64;
         counts.lines += read.lines.len() as u64;
-        for mark in read.lines.iter().filter_map(|line| line.mark) {
-            self.part.delivery.record(now.saturating_sub(mark.due));
+        let viewer = &mut self.viewers[slot];
+        let Some(memory) = &mut viewer.memory else { return };
+        // Whoever reads slowly waits for itself, and whoever comes back hears what is old.
+        if !viewer.dawdled {
+            for mark in read.lines.iter().filter_map(|line| line.mark).filter(|mark| mark.due >= memory.since) {
+                self.part.delivery.record(now.saturating_sub(mark.due));
+            }
+        }
+        if let Some(line) = read.lines.last() {
+            memory.members = Some(line.members);
         }
         let many = read.lines.len() as u64;
         for law in [Law::Order, Law::Gaps, Law::Duplicates] {
@@ -293,7 +306,9 @@ impl Worker {
         let keys: Vec<u64> = blinded.line.iter().map(|(uid, time)| key(uid, *time)).collect();
         let now = self.shared.now();
         for due in ledger.blinded(&mut memory.cursor, &keys, &blinded.seqs, blinded.shown) {
-            self.part.act.record(now.saturating_sub(due));
+            if due >= memory.since && !viewer.dawdled {
+                self.part.act.record(now.saturating_sub(due));
+            }
         }
         self.look(Law::Hidden, 1);
     }

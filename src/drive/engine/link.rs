@@ -58,8 +58,14 @@ pub(super) struct Viewer {
 #[derive(Debug, Default)]
 pub(super) struct Memory {
     pub(super) cursor: Cursor,
+    /// Since when its connection is joined, in microseconds of the run: what was due before isn't late.
+    pub(super) since: u64,
     /// The largest place it has heard of, on the extended layer.
     pub(super) upto: Option<u64>,
+    /// Members, as the last line has them.
+    pub(super) members: Option<u64>,
+    /// Members, as the server said last besides (ext).
+    pub(super) counted: Option<u64>,
     /// Whether the server has taken it in on that layer.
     pub(super) ext: bool,
     /// Sends without an answer: number and when they were due.
@@ -92,7 +98,10 @@ pub(super) fn connect(address: SocketAddr, source: Option<IpAddr>) -> io::Result
 impl Viewer {
     /// Takes a new connection.
     pub(super) fn begin(&mut self, stream: TcpStream, channel: u32, now: u32) {
-        let Self { memory, pace, .. } = std::mem::take(self);
+        let Self { mut memory, pace, channel: before, .. } = std::mem::take(self);
+        if before != channel {
+            memory = None;
+        }
         let stand = Stand::Connecting;
         *self = Self { stream: Some(stream), stand, pace, channel, since: now, heard: now, memory, ..Self::default() };
     }
@@ -158,11 +167,11 @@ impl Viewer {
         Ok(())
     }
 
-    /// The kernel takes no more for it than it must: a slow reader's bytes wait at the server.
-    pub(super) fn narrow(&self) {
+    /// The kernel takes so many bytes for it: few, and a slow reader's wait at the server.
+    pub(super) fn take_at_most(&self, bytes: usize) {
         if let Some(stream) = &self.stream {
             // A hint: a system that doesn't take it makes a faster reader.
-            let _ = SockRef::from(stream).set_recv_buffer_size(4_096);
+            let _ = SockRef::from(stream).set_recv_buffer_size(bytes);
         }
     }
 

@@ -12,7 +12,7 @@ mod worker;
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -51,8 +51,10 @@ pub enum Phase {
     Settle = 1,
     /// The last word is said in each channel.
     Rest = 2,
-    /// What came of it is looked at, and everybody leaves.
-    Finish = 3,
+    /// What everybody has at the end is looked at.
+    Judge = 3,
+    /// Everybody leaves.
+    Leave = 4,
 }
 
 /// A donation that the site shall tell.
@@ -91,6 +93,8 @@ pub struct Shared {
     pub last_words: Mutex<Vec<(Option<u32>, u32)>>,
     /// Viewers that are joined, by channel.
     pub joined: Vec<AtomicU32>,
+    /// Whether nobody has come or gone for long enough, and nobody else is in: members can be counted.
+    pub at_rest: AtomicBool,
     /// When it began.
     pub begun: Instant,
     /// Seconds that are over, of each thread.
@@ -103,6 +107,8 @@ pub struct Shared {
     pub troubles: Mutex<Vec<String>>,
     /// Donations that wait.
     pub donations: tokio::sync::mpsc::Sender<Donation>,
+    /// Threads that have looked at what their viewers have at the end.
+    pub judged: AtomicU32,
     /// Donations that the site told.
     pub told: AtomicU64,
     /// Those that it did not.
@@ -149,12 +155,14 @@ impl Shared {
             findings: Findings::default(),
             last_words: Mutex::new(vec![(None, 0); channels]),
             joined: (0..channels).map(|_| AtomicU32::new(0)).collect(),
+            at_rest: AtomicBool::new(false),
             begun,
             parts: Mutex::default(),
             closes: Mutex::default(),
             refusals: Mutex::default(),
             troubles: Mutex::default(),
             donations,
+            judged: AtomicU32::new(0),
             told: AtomicU64::new(0),
             untold: AtomicU64::new(0),
             heard_last: AtomicU64::new(0),
@@ -174,7 +182,8 @@ impl Shared {
             0 => Phase::Play,
             1 => Phase::Settle,
             2 => Phase::Rest,
-            _ => Phase::Finish,
+            3 => Phase::Judge,
+            _ => Phase::Leave,
         }
     }
 

@@ -11,15 +11,19 @@ use crate::proto::cmd::Cmd;
 use crate::proto::heard::{self, Joining, Resume, Said};
 use crate::ws::raw;
 
+use super::Donation;
 use super::link::{Memory, Stand, connect};
 use super::worker::Worker;
-use super::{Donation, Phase};
 
 /// Request numbers of lines begin here; those below are of requests that are none.
 pub(super) const FIRST_LINE: u64 = 1_000_000;
 
 /// Viewers of one local address, so that ports are left: Linux gives out 28,232 of one.
 const OF_ONE_SOURCE: u32 = 20_000;
+
+/// Bytes that the kernel takes for a slow reader, and for one that reads again.
+const DAWDLING: usize = 4 * 1024;
+const READING: usize = 128 * 1024;
 
 impl Worker {
     pub(super) fn perform(&mut self, step: &Step) {
@@ -29,7 +33,6 @@ impl Worker {
             What::Leave => self.leave(slot),
             What::Cut => self.cut(slot),
             What::Say { number, seed, question } => {
-                self.part.counts.offered += 1;
                 self.say(slot, number, step.at, seed, question);
             }
             What::Donate { amount, anonymous } => {
@@ -107,11 +110,10 @@ impl Worker {
     /// Says a line, if its sender is in.
     pub(super) fn say(&mut self, slot: usize, number: u32, due: u64, seed: u64, question: bool) {
         let shared = self.shared.clone();
+        self.part.counts.offered += 1;
         let viewer = &self.viewers[slot];
         if viewer.stand != Stand::Joined || !viewer.writes {
-            if shared.phase() == Phase::Play {
-                self.part.counts.unsent += 1;
-            }
+            self.part.counts.unsent += 1;
             return;
         }
         let channel = viewer.channel;
@@ -210,15 +212,22 @@ impl Worker {
         self.viewers[slot].drop_connection(true);
     }
 
-    fn read_at(&mut self, slot: usize, pace: Pace) {
+    pub(super) fn read_at(&mut self, slot: usize, pace: Pace) {
         self.viewers[slot].pace = pace;
         self.slow.retain(|slow| *slow != slot);
         match pace {
-            // Whatever has waited meanwhile woke nobody.
-            Pace::Full => self.read(slot, usize::MAX),
+            Pace::Full => {
+                self.viewers[slot].take_at_most(READING);
+                // Whatever has waited meanwhile woke nobody.
+                self.read(slot, usize::MAX, true);
+                // A server that has given it up long ago says so at once when it is spoken to.
+                if self.viewers[slot].stand == Stand::Joined {
+                    self.say_alive(slot);
+                }
+            }
             Pace::Slow(_) | Pace::Stuck => {
                 self.viewers[slot].dawdled = true;
-                self.viewers[slot].narrow();
+                self.viewers[slot].take_at_most(DAWDLING);
                 if pace != Pace::Stuck {
                     self.slow.push(slot);
                 }

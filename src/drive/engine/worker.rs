@@ -9,7 +9,7 @@ use mio::{Events, Poll, Token};
 
 use crate::drive::check::Law;
 use crate::drive::check::ledger::Fault;
-use crate::drive::script::Pace;
+use crate::drive::script::{Pace, What};
 use crate::drive::tally::{Counts, Part};
 use crate::ws::raw;
 
@@ -56,6 +56,7 @@ pub struct Worker {
     asleep: u64,
     ticked: u64,
     rested: bool,
+    judged: bool,
 }
 
 impl Worker {
@@ -81,13 +82,14 @@ impl Worker {
             asleep: 0,
             ticked: 0,
             rested: false,
+            judged: false,
             shared,
             index,
             of,
         })
     }
 
-    /// Plays until the phase is [`Phase::Finish`].
+    /// Plays until the phase is [`Phase::Leave`].
     ///
     /// # Errors
     ///
@@ -98,17 +100,19 @@ impl Worker {
             let now = self.shared.now();
             match self.shared.phase() {
                 Phase::Play => self.play(now),
-                Phase::Settle => {}
+                Phase::Settle => self.wake_readers(),
                 Phase::Rest => self.rest(),
-                Phase::Finish => break,
+                Phase::Judge => self.judge(),
+                Phase::Leave => break,
             }
             self.tick(now);
             self.wait(&mut events)?;
             for event in &events {
-                self.on(event.token().0, event.is_writable(), event.is_readable() || event.is_read_closed());
+                let ends = event.is_read_closed() || event.is_error();
+                self.on(event.token().0, event.is_writable(), event.is_readable() || ends, ends);
             }
         }
-        self.finish();
+        self.leave_all();
         Ok(())
     }
 
@@ -133,7 +137,10 @@ impl Worker {
         for _ in 0..STEPS {
             let Some(step) = self.steps.next_if(|step| step.at <= now) else { return };
             if step.who % self.of == self.index {
-                self.part.late.record(self.shared.now().saturating_sub(step.at));
+                // Of comings and goings it is in the time that a join takes.
+                if matches!(step.what, What::Say { .. } | What::Act(_)) {
+                    self.part.late.record(self.shared.now().saturating_sub(step.at));
+                }
                 self.perform(&step);
             }
         }
@@ -192,7 +199,7 @@ impl Worker {
         for slot in self.slow.clone() {
             if let Pace::Slow(bytes) = self.viewers[slot].pace {
                 let most = (bytes as usize / 10).clamp(1, READ);
-                self.read(slot, most);
+                self.read(slot, most, false);
             }
         }
     }
@@ -226,7 +233,7 @@ impl Worker {
     }
 
     /// Something happened on a connection.
-    fn on(&mut self, slot: usize, writable: bool, readable: bool) {
+    fn on(&mut self, slot: usize, writable: bool, readable: bool, ends: bool) {
         if writable && self.viewers[slot].stand == Stand::Connecting {
             match self.viewers[slot].connected() {
                 Ok(true) => self.upgrade(slot),
@@ -238,12 +245,12 @@ impl Worker {
             self.lost(slot, 1006, &error.to_string());
         }
         if readable && self.viewers[slot].pace == Pace::Full {
-            self.read(slot, usize::MAX);
+            self.read(slot, usize::MAX, ends);
         }
     }
 
-    /// Reads what is there, up to so many bytes.
-    pub(super) fn read(&mut self, slot: usize, most: usize) {
+    /// Reads what is there, up to so many bytes; to the end, if it may be there already and nothing will tell of it again.
+    pub(super) fn read(&mut self, slot: usize, most: usize, to_the_end: bool) {
         let mut buffer = std::mem::take(&mut self.buffer);
         let mut left = most;
         while left > 0 && !matches!(self.viewers[slot].stand, Stand::Out | Stand::Connecting) {
@@ -258,7 +265,7 @@ impl Worker {
                     self.part.counts.bytes += read as u64;
                     self.take_in(slot, &buffer[..read]);
                     // Less than there was room for: nothing more is there now.
-                    if read < room {
+                    if read < room && !to_the_end {
                         break;
                     }
                 }
@@ -271,6 +278,15 @@ impl Worker {
             }
         }
         self.buffer = buffer;
+    }
+
+    /// Whoever read slowly reads what waits: the end of its connection may be among it.
+    fn wake_readers(&mut self) {
+        for slot in 0..self.viewers.len() {
+            if self.viewers[slot].pace != Pace::Full {
+                self.read_at(slot, Pace::Full);
+            }
+        }
     }
 
     /// Says the last word in channels whose speaker is here.
@@ -288,14 +304,25 @@ impl Worker {
         }
     }
 
-    /// Looks at what everybody has at the end, and leaves.
-    fn finish(&mut self) {
-        let now = self.shared.now();
+    /// Looks at what everybody has at the end. Nobody leaves before all threads have looked: others would hear of it.
+    fn judge(&mut self) {
+        if std::mem::replace(&mut self.judged, true) {
+            return;
+        }
         for slot in 0..self.viewers.len() {
             if self.viewers[slot].stand == Stand::Joined {
                 self.judge_end(slot);
-                let mut out = Vec::new();
-                raw::close(1000, &mut out);
+            }
+        }
+        self.shared.judged.fetch_add(1, Ordering::AcqRel);
+    }
+
+    fn leave_all(&mut self) {
+        let now = self.shared.now();
+        let mut out = Vec::new();
+        raw::close(1000, &mut out);
+        for slot in 0..self.viewers.len() {
+            if self.viewers[slot].stand == Stand::Joined {
                 // It may be gone this very moment, which is as good.
                 let _ = self.viewers[slot].write(&out);
             }
@@ -308,10 +335,20 @@ impl Worker {
         let viewer = &self.viewers[slot];
         let Some(memory) = &viewer.memory else { return };
         let missing = self.shared.ledgers[viewer.channel as usize].missing(&memory.cursor);
+        let (dawdled, at_rest) = (viewer.dawdled, self.shared.at_rest.load(Ordering::Acquire));
+        let members = u64::from(self.shared.joined[viewer.channel as usize].load(Ordering::Relaxed));
+        let told = [("mbrCnt of the last line", memory.members), ("MEMBER_COUNT", memory.counted)];
+        let name = self.name(slot);
         self.look(Law::Gaps, 1);
-        if missing > 0 && !self.viewers[slot].dawdled {
-            let name = self.name(slot);
-            self.shared.findings.broken(Law::Gaps, missing, || format!("{name}: the last {missing} lines are missing"));
+        let findings = &self.shared.findings;
+        if missing > 0 && !dawdled {
+            findings.broken(Law::Gaps, missing, || format!("{name}: the last {missing} lines are missing"));
+        }
+        for (what, told) in told.into_iter().filter_map(|(what, told)| Some((what, told?))).filter(|_| at_rest) {
+            findings.looked(Law::Count, 1);
+            if told != members && !dawdled {
+                findings.broken(Law::Count, 1, || format!("{name}: {what} is {told}, {members} are in"));
+            }
         }
     }
 
