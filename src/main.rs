@@ -118,6 +118,8 @@ Examples:
   madang drive load goal --with-server --html goal.html
   madang drive load --url ws://127.0.0.1:8080/chat --pid $(pgrep -n madang) --viewers 5000 --rate 60 --for 1m
   madang drive load mine.toml --data /var/lib/madang --fail-if 'p99>500ms' --fail-if 'lost>0' --junit load.xml
+  madang drive load evening --peers 1    # and, in another terminal or on another machine:
+  madang drive load --join 127.0.0.1:7070
 
 docs/load.md explains scenarios, shapes, and what is verified.
 
@@ -165,8 +167,17 @@ struct Load {
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
     /// Threads [default: one a core].
-    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
-    threads: usize,
+    #[arg(long, value_name = "N")]
+    threads: Option<u32>,
+    /// Other processes that take an equal share each, under one report.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    peers: u32,
+    /// Where they come to; whoever comes gets the senders' tokens.
+    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:7070")]
+    peers_listen: String,
+    /// Take a share of what the process there plays, and leave the report to it: all else is said there.
+    #[arg(long, value_name = "HOST:PORT", conflicts_with_all = ["scenario", "with_server", "peers"])]
+    join: Option<String>,
     /// Local addresses that connections come from, each for 20,000 [default: as many of 127.0.0.x as are needed].
     #[arg(long = "source", value_name = "IP", value_delimiter = ',')]
     sources: Vec<std::net::IpAddr>,
@@ -412,6 +423,9 @@ impl From<Load> for app::Load {
             url: load.url,
             with_server: load.with_server,
             threads: load.threads,
+            peers: load.peers,
+            peers_listen: load.peers_listen,
+            join: load.join,
             sources: load.sources,
             pid: load.pid,
             metrics: load.metrics,

@@ -12,7 +12,7 @@ use crate::drive::report::{self, Report, html, junit, table};
 use crate::drive::scenario::Scenario;
 use crate::drive::tokens::{Mint, Tokens};
 use crate::drive::watch::Watched;
-use crate::drive::{self, DriveError, Order, Site};
+use crate::drive::{self, DriveError, Gathering, Order, Site};
 use crate::model::principal::{Role, Scope};
 
 use super::Exit;
@@ -50,8 +50,14 @@ pub struct Load {
     pub url: String,
     /// Start a gateway for this run.
     pub with_server: bool,
-    /// Threads; 0 for one a core.
-    pub threads: usize,
+    /// Threads; one a core without.
+    pub threads: Option<u32>,
+    /// Other processes that take their share.
+    pub peers: u32,
+    /// Where they come to.
+    pub peers_listen: String,
+    /// Take a share of what this process plays, and leave the report to it.
+    pub join: Option<String>,
     /// Local addresses.
     pub sources: Vec<IpAddr>,
     /// The server's process.
@@ -112,6 +118,9 @@ pub struct Outputs {
 
 /// Plays a scenario and reports.
 pub async fn load(load: Load) -> Result<(), Exit> {
+    if let Some(address) = &load.join {
+        return drive::follow(address, |words| eprintln!("{words}")).await.map_err(exit);
+    }
     let (mut scenario, mut text) = read_scenario(&load)?;
     if let Some(seed) = load.seed {
         text.insert_str(0, &format!("# played with --seed {seed}\n"));
@@ -121,7 +130,8 @@ pub async fn load(load: Load) -> Result<(), Exit> {
     let must = scenario.must.clone();
     let order = Order {
         url: gateway.as_ref().map_or_else(|| load.url.clone(), OwnGateway::url),
-        threads: load.threads,
+        threads: load.threads.unwrap_or_else(cores).max(1),
+        gathering: (load.peers > 0).then(|| Gathering { peers: load.peers, listen: load.peers_listen.clone() }),
         sources: load.sources.clone(),
         watched: watched(&load, gateway.as_ref()),
         tokens: tokens(&load, gateway.as_ref())?,
@@ -173,6 +183,10 @@ pub fn scenarios(name: Option<&str>) -> Result<(), Exit> {
     let (_, text) = SCENARIOS.iter().find(|(known, _)| *known == name).ok_or_else(|| unknown(name))?;
     print!("{text}");
     Ok(())
+}
+
+fn cores() -> u32 {
+    std::thread::available_parallelism().map_or(1, |cores| u32::try_from(cores.get()).unwrap_or(1))
 }
 
 fn read_scenario(load: &Load) -> Result<(Scenario, String), Exit> {

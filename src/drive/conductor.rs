@@ -3,19 +3,20 @@
 use std::collections::BTreeMap;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
-use std::thread::JoinHandle;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use tokio::time::{sleep, sleep_until};
 
 use super::check::Law;
+use super::check::ledger::Ledger;
 use super::crowd::Crowd;
 use super::dashboard::{Dashboard, Standing};
-use super::engine::{Phase, Shared};
+use super::engine::{Phase, Shared, Workers};
+use super::peers::Peers;
 use super::scenario::Scenario;
 use super::script::{Script, What};
-use super::summary::{Remains, Slice};
+use super::summary::{self, Remains, Slice};
 use super::tally::Part;
 use super::watch::{self, Cost, Watched};
 
@@ -80,12 +81,22 @@ pub(super) struct Conductor {
     /// Seconds of which not all is told yet.
     open: BTreeMap<u32, Part>,
     abandoned: u32,
+    peers: Peers,
+    /// What the other processes had cost at the last look.
+    theirs: (f64, u64),
 }
 
 impl Conductor {
-    pub(super) fn new(shared: Arc<Shared>, watched: Option<Watched>, dashboard: Dashboard, remains: Remains) -> Self {
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        watched: Option<Watched>,
+        dashboard: Dashboard,
+        remains: Remains,
+        peers: Peers,
+    ) -> Self {
         let (own, server) = (watch::own(), remains.server_before);
-        Self { shared, watched, dashboard, remains, own, server, open: BTreeMap::new(), abandoned: 0 }
+        let (open, theirs) = (BTreeMap::new(), peers.cost());
+        Self { shared, watched, dashboard, remains, own, server, open, abandoned: 0, peers, theirs }
     }
 
     /// Until the script's end, or until it is stopped.
@@ -108,6 +119,7 @@ impl Conductor {
             }
         }
         self.shared.enter(Phase::Settle);
+        self.peers.settle().await;
     }
 
     fn cut_short(&mut self, second: u64, why: &str) {
@@ -123,7 +135,7 @@ impl Conductor {
         let (least, most) = if cut { (STOPPED, STOPPED) } else { (REST, SETTLING) };
         loop {
             let waited = Duration::from_micros(self.shared.now() - begun);
-            let open: u64 = self.shared.ledgers.iter().map(super::check::ledger::Ledger::open).sum();
+            let open = self.shared.ledgers.iter().map(Ledger::open).sum::<u64>() + self.peers.open();
             if waited >= most || (waited >= least && open == 0) {
                 break;
             }
@@ -134,6 +146,7 @@ impl Conductor {
         }
         self.shared.last_words.lock().clone_from(&outline.last_words);
         self.shared.enter(Phase::Rest);
+        self.peers.rest(&outline.last_words).await;
         let asked = self.shared.now();
         let said = |shared: &Shared| {
             let words = outline.last_words.iter().zip(&shared.ledgers);
@@ -146,34 +159,22 @@ impl Conductor {
         self.shared.at_rest.store(self.shared.crowd.is_alone(), Ordering::Release);
     }
 
-    /// Everybody leaves; what is left of the run.
-    pub(super) async fn finish(
-        mut self,
-        workers: Vec<JoinHandle<std::io::Result<()>>>,
-        outline: &Outline,
-        has_site: bool,
-    ) -> Remains {
+    /// All look at what they have, and leave; what is left of the run.
+    pub(super) async fn finish(mut self, workers: Workers, outline: &Outline, has_site: bool) -> Remains {
         self.remains.seconds = self.shared.now() as f64 / 1e6;
         self.remains.own_after = watch::own();
-        self.shared.enter(Phase::Judge);
-        let threads = u32::try_from(workers.len()).unwrap_or(u32::MAX);
-        // A thread that ended before its time looks at nothing any more.
-        let ended = || workers.iter().any(JoinHandle::is_finished);
-        while self.shared.judged.load(Ordering::Acquire) < threads && !ended() {
-            sleep(Duration::from_millis(10)).await;
-        }
+        self.judge(&workers).await;
         self.shared.enter(Phase::Leave);
-        for worker in workers {
-            match worker.join() {
-                Ok(Ok(())) => {}
-                Ok(Err(error)) => self.shared.trouble(&format!("a thread ended: {error}")),
-                Err(_) => self.shared.trouble("a thread panicked: what its viewers heard is lost"),
-            }
-        }
+        let others = std::mem::take(&mut self.peers).leave().await;
+        workers.join(&self.shared);
+        summary::audit(&self.shared, self.remains.cut_short.is_some());
+        summary::merge(&self.shared, &mut self.remains, &others);
+        self.shared.parts.lock().extend(others.into_iter().flatten().flat_map(|done| done.parts));
         self.collect();
         // Of the end nothing is measured any more: what it cost belongs to no second.
         for (_, part) in std::mem::take(&mut self.open) {
-            self.remains.slices.push(Slice { part, own_memory: self.own.memory, ..Slice::default() });
+            let own_memory = self.own.memory + self.theirs.1;
+            self.remains.slices.push(Slice { part, own_memory, ..Slice::default() });
         }
         self.dashboard.close();
         self.remains.offered_measured = outline.measured;
@@ -183,6 +184,21 @@ impl Conductor {
         let joined: u64 = self.remains.slices.iter().map(|slice| slice.part.counts.joined).sum();
         self.shared.findings.looked(Law::Closes, joined.max(closes));
         self.remains
+    }
+
+    async fn judge(&self, workers: &Workers) {
+        let joined = |of: &[AtomicU32]| of.iter().map(|joined| joined.load(Ordering::Relaxed)).collect::<Vec<u32>>();
+        let others = self.peers.joined(self.shared.others.len());
+        for (here, others) in self.shared.others.iter().zip(others) {
+            here.store(others, Ordering::Relaxed);
+        }
+        self.shared.enter(Phase::Judge);
+        let at_rest = self.shared.at_rest.load(Ordering::Acquire);
+        self.peers.judge(at_rest, &joined(&self.shared.joined)).await;
+        // A thread that ended before its time looks at nothing any more.
+        while !self.shared.all_judged() && !workers.any_ended() {
+            sleep(Duration::from_millis(10)).await;
+        }
     }
 
     fn remark_donations(&mut self, has_site: bool) {
@@ -199,7 +215,7 @@ impl Conductor {
     /// A second is over.
     async fn second(&mut self, second: u64) {
         self.collect();
-        let own = watch::own();
+        let (own, theirs) = (watch::own(), self.peers.cost());
         let server = match &self.watched {
             Some(watched) => watched.look().await.ok(),
             None => None,
@@ -208,12 +224,12 @@ impl Conductor {
         let part = self.open.remove(&index).unwrap_or_default();
         let before = self.server;
         let slice = Slice {
-            own_cpu: own.cpu - self.own.cpu,
-            own_memory: own.memory,
+            own_cpu: own.cpu - self.own.cpu + theirs.0 - self.theirs.0,
+            own_memory: own.memory + theirs.1,
             server: server.zip(before).map(|(now, before)| (now.cpu - before.cpu, now.memory)),
             part,
         };
-        (self.own, self.server) = (own, server.or(before));
+        (self.own, self.theirs, self.server) = (own, theirs, server.or(before));
         let alive = slice.part.joined + slice.part.joining > 0;
         let gave_up = slice.part.counts.lost + slice.part.counts.join_failures > 0 || self.abandoned > 0;
         self.abandoned = if !alive && gave_up { self.abandoned + 1 } else { 0 };

@@ -9,6 +9,7 @@ mod conductor;
 pub mod crowd;
 mod dashboard;
 pub mod engine;
+mod peers;
 pub mod report;
 mod run;
 pub mod scenario;
@@ -20,5 +21,6 @@ pub mod tokens;
 pub mod watch;
 pub mod words;
 
-pub use run::{DriveError, Order, load};
+pub use peers::follow;
+pub use run::{DriveError, Gathering, Order, load};
 pub use site::Site;

@@ -1,8 +1,8 @@
 //! A run, from the first look at the server to the report.
 
+use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use thiserror::Error;
@@ -15,12 +15,12 @@ use crate::clock::{self, Clock, System};
 use crate::ws::raw::Handshake;
 
 use super::conductor::{Conductor, Outline};
-use super::crowd::{Crowd, Role};
+use super::crowd::Crowd;
 use super::dashboard::Dashboard;
-use super::engine::{DONATIONS, Setting, Shared, Worker};
+use super::engine::{DONATIONS, Donation, Process, Setting, Shared, Workers};
+use super::peers::{Plan, Waiting};
 use super::report::Report;
 use super::scenario::Scenario;
-use super::script::Script;
 use super::site::{self, Site};
 use super::summary::{self, Remains};
 use super::tokens::Tokens;
@@ -45,8 +45,8 @@ pub struct Order {
     pub text: String,
     /// The chat socket, `ws://…`.
     pub url: String,
-    /// Threads; 0 for one a core.
-    pub threads: usize,
+    /// Threads of each process.
+    pub threads: u32,
     /// Local addresses; none for the system's choice, and as many of 127.0.0.0/8 as are needed for a server that is there.
     pub sources: Vec<IpAddr>,
     /// Whose cost is watched.
@@ -55,8 +55,19 @@ pub struct Order {
     pub tokens: Tokens,
     /// Who tells donations.
     pub site: Option<Site>,
+    /// Other processes that take their share.
+    pub gathering: Option<Gathering>,
     /// Whether nothing is shown while it runs.
     pub quiet: bool,
+}
+
+/// Other processes under the same report.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Gathering {
+    /// How many.
+    pub peers: u32,
+    /// Where they come to, `HOST:PORT`.
+    pub listen: String,
 }
 
 /// Why nothing was played.
@@ -82,63 +93,106 @@ pub enum DriveError {
 ///
 /// Nothing was played, and why.
 pub async fn load(order: Order, stop: impl Future<Output = ()>) -> Result<Report, DriveError> {
-    let address = resolve(&order.url)?;
+    resolve(&order.url)?;
     let own_before = watch::own();
     let scenario = Arc::new(order.scenario);
-    room(&scenario)?;
+    let process =
+        Process { index: 0, of: 1 + order.gathering.as_ref().map_or(0, |of| of.peers), threads: order.threads };
+    room(&scenario, process)?;
     let run = base36(System.now().0.unsigned_abs() % 36_u64.pow(6));
     let crowd = Arc::new(Crowd::draw(&scenario, &format!("load{run}")));
     let dashboard = Dashboard::new(order.quiet);
-    let tokens = (order.tokens)
-        .hand_out(&crowd, &order.url, &mut |many| {
-            if many.is_multiple_of(500) {
-                dashboard.say(&format!("{many} tokens"));
-            }
-        })
-        .await
-        .map_err(DriveError::Order)?;
-    let sender = (0..).zip(crowd.people()).find(|(_, person)| person.role != Role::Reader).map(|(who, _)| who);
-    let token = sender.and_then(|who| tokens.get(&who)).cloned();
-    let place = sender.map_or(0, |who| crowd.person(who).channel);
-    greet(&order.url, crowd.cid(place), token.as_deref()).await?;
-    let (server_before, server_name) = match &order.watched {
-        Some(watched) => (Some(watched.look().await.map_err(DriveError::Order)?), Some(watched.name())),
-        None => (None, None),
+    let tokens = tokens(&order.tokens, &crowd, &order.url, &dashboard).await?;
+    greet(&order.url, &crowd, &tokens).await?;
+    let server_before = match &order.watched {
+        Some(watched) => Some(watched.look().await.map_err(DriveError::Order)?),
+        None => None,
     };
-    let threads =
-        if order.threads == 0 { std::thread::available_parallelism().map_or(1, usize::from) } else { order.threads };
+    let waiting = gather(order.gathering, process, &dashboard, |peer| Plan {
+        scenario: order.text.clone(),
+        seed: scenario.seed,
+        url: order.url.clone(),
+        run: run.clone(),
+        process: peer.index,
+        processes: peer.of,
+        threads: peer.threads,
+        tokens: tokens
+            .iter()
+            .filter(|(who, _)| peer.has(**who))
+            .map(|(who, token)| (*who, token.to_string()))
+            .collect(),
+    })
+    .await?;
     let (donations, donated) = mpsc::channel(DONATIONS);
-    let setting = Setting {
-        sources: sources(&order.sources, address, crowd.len()),
-        handshake: handshake(&order.url),
-        scenario: scenario.clone(),
-        crowd: crowd.clone(),
-        run,
-        address,
-        tokens,
-        donations,
-    };
+    let setting = setting((scenario.clone(), crowd.clone()), &order.url, &run, &order.sources, tokens, donations)?;
     let shared = Arc::new(Shared::new(setting, clock::instant() + HEAD_START));
     let outline = std::thread::spawn(move || Outline::of(scenario, crowd));
-    let workers = start(&shared, threads)?;
+    let peers = waiting.start(&shared).await.map_err(DriveError::Unreachable)?;
+    let workers = Workers::start(&shared, process).map_err(|error| DriveError::System(error.to_string()))?;
     let telling = tokio::spawn(site::tell(order.site.clone(), shared.clone(), donated));
     let remains = Remains {
         begun: OffsetDateTime::now_utc().format(&Rfc3339).unwrap_or_default(),
         own_before,
-        server_name,
+        server_name: order.watched.as_ref().map(Watched::name),
         server_before,
-        workers: threads as u64,
-        processes: 1,
+        threads: u64::from(process.threads * process.of),
+        processes: u64::from(process.of),
         ..Remains::default()
     };
-    let mut conductor = Conductor::new(shared.clone(), order.watched, dashboard, remains);
+    let mut conductor = Conductor::new(shared.clone(), order.watched, dashboard, remains, peers);
     conductor.play(stop).await;
     let outline = outline.join().unwrap_or_default();
     conductor.bring_to_rest(&outline).await;
     let remains = conductor.finish(workers, &outline, order.site.is_some()).await;
     telling.abort();
-    summary::audit(&shared, remains.cut_short.is_some());
     Ok(summary::report(&shared, remains, &order.url, &order.text))
+}
+
+/// What a process of a run begins with.
+pub(super) fn setting(
+    (scenario, crowd): (Arc<Scenario>, Arc<Crowd>),
+    url: &str,
+    run: &str,
+    given_sources: &[IpAddr],
+    tokens: HashMap<u32, Arc<str>>,
+    donations: mpsc::Sender<Donation>,
+) -> Result<Setting, DriveError> {
+    let address = resolve(url)?;
+    Ok(Setting {
+        sources: sources(given_sources, address, crowd.len()),
+        handshake: handshake(url),
+        scenario,
+        crowd,
+        run: run.to_owned(),
+        address,
+        tokens,
+        donations,
+    })
+}
+
+async fn tokens(
+    tokens: &Tokens,
+    crowd: &Crowd,
+    url: &str,
+    dashboard: &Dashboard,
+) -> Result<HashMap<u32, Arc<str>>, DriveError> {
+    let mut progress = |many: usize| {
+        if many.is_multiple_of(500) {
+            dashboard.say(&format!("{many} tokens"));
+        }
+    };
+    tokens.hand_out(crowd, url, &mut progress).await.map_err(DriveError::Order)
+}
+
+async fn gather(
+    gathering: Option<Gathering>,
+    process: Process,
+    dashboard: &Dashboard,
+    plan: impl Fn(Process) -> Plan,
+) -> Result<Waiting, DriveError> {
+    let Gathering { peers, listen } = gathering.unwrap_or(Gathering { peers: 0, listen: String::new() });
+    let plan = |index| plan(Process { index, ..process });
+    Waiting::gather(&listen, peers, plan, |words| dashboard.say(words)).await.map_err(DriveError::Unreachable)
 }
 
 /// Where a `ws://` address leads.
@@ -161,22 +215,25 @@ fn handshake(url: &str) -> Handshake {
     Handshake::new(host, uri.path_and_query().map_or("/", |path| path.as_str()))
 }
 
-/// Whether this process may open as many connections as are needed.
-fn room(scenario: &Scenario) -> Result<(), DriveError> {
-    let needed = u64::from(scenario.most_viewers()) + FILES;
+/// Whether this process may open as many connections as are its share.
+pub(super) fn room(scenario: &Scenario, process: Process) -> Result<(), DriveError> {
+    let viewers = scenario.most_viewers().div_ceil(process.of);
+    let needed = u64::from(viewers) + FILES;
     let may = rlimit::increase_nofile_limit(needed).map_err(|error| DriveError::System(error.to_string()))?;
     if may < needed {
         return Err(DriveError::System(format!(
-            "{needed} files are needed for {} viewers, and this process may open {may}: raise it (ulimit -n {needed}, as \
-             root ulimit -Hn), or share the viewers among processes (--peers)",
-            scenario.most_viewers()
+            "{needed} files are needed for {viewers} viewers, and this process may open {may}: raise it (ulimit -n {needed}; \
+             the hard limit as root), or share the viewers among processes (--peers)"
         )));
     }
     Ok(())
 }
 
 /// One connection that is made with care: whatever is wrong with the server, the address or the token is told at once.
-async fn greet(url: &str, cid: &str, token: Option<&str>) -> Result<(), DriveError> {
+async fn greet(url: &str, crowd: &Crowd, tokens: &HashMap<u32, Arc<str>>) -> Result<(), DriveError> {
+    let first = tokens.iter().min_by_key(|(who, _)| **who);
+    let cid = crowd.cid(first.map_or(0, |(who, _)| crowd.person(*who).channel));
+    let token = first.map(|(_, token)| token.as_ref());
     let client = ChatClient::join(url, cid, token).await.map_err(|error| match error {
         JoinError::Unreachable { .. } => DriveError::Unreachable(error.to_string()),
         JoinError::Refused { .. } => DriveError::Refused(format!("{error} (asked to join {cid})")),
@@ -197,20 +254,6 @@ fn sources(given: &[IpAddr], server: SocketAddr, viewers: u32) -> Vec<IpAddr> {
         return given.to_vec();
     }
     (0..needed).map(|index| Ipv4Addr::from(u32::from(Ipv4Addr::LOCALHOST) + index).into()).collect()
-}
-
-fn start(shared: &Arc<Shared>, threads: usize) -> Result<Vec<JoinHandle<std::io::Result<()>>>, DriveError> {
-    let system = |error: std::io::Error| DriveError::System(error.to_string());
-    let of = u32::try_from(threads).unwrap_or(1);
-    let mut workers = Vec::new();
-    for index in 0..of {
-        let script = Script::new(shared.scenario.clone(), shared.crowd.clone());
-        let named = std::thread::Builder::new().name(format!("drive-{index}"));
-        let shared = shared.clone();
-        let run = move || Worker::new(shared, Box::new(script), index, of)?.run();
-        workers.push(named.spawn(run).map_err(system)?);
-    }
-    Ok(workers)
 }
 
 #[cfg(test)]

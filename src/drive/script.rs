@@ -49,6 +49,8 @@ pub enum What {
     },
     /// Gives money; the site tells it.
     Donate {
+        /// In which channel.
+        channel: u32,
         /// Won.
         amount: u32,
         /// Without a name.
@@ -93,8 +95,12 @@ enum Place {
         channel: u32,
         /// Where it stands in the list of those who are in.
         index: u32,
+        since: u64,
     },
 }
+
+/// Nobody speaks before having been in for so long, in microseconds: it takes time to come, and to read.
+const SILENT: u64 = 1_000_000;
 
 /// What is to be drawn or done at a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -116,6 +122,11 @@ enum Due {
     },
     Pace {
         who: u32,
+    },
+    /// Somebody has been in for long enough to say something.
+    Settled {
+        who: u32,
+        since: u64,
     },
     /// Of the stage with this number.
     Line(usize),
@@ -198,7 +209,7 @@ impl Script {
             Due::Come => {
                 let who = self.next_to_come()?;
                 let channel = self.crowd.person(who).channel;
-                self.enter(who, channel);
+                self.enter(who, channel, at);
                 step(who, What::Join { channel })
             }
             Due::Go => {
@@ -210,7 +221,7 @@ impl Script {
                 if self.places[who as usize] != Place::Out {
                     return None;
                 }
-                self.enter(who, channel);
+                self.enter(who, channel, at);
                 step(who, What::Join { channel })
             }
             Due::Cut { who } => self.leave(who).then_some(Step { at, who, what: What::Cut }),
@@ -218,6 +229,10 @@ impl Script {
             Due::Pace { who } => {
                 let pace = self.paces.iter().rfind(|(index, _)| *index == who).map_or(Pace::Full, |(_, pace)| *pace);
                 step(who, What::Read(pace))
+            }
+            Due::Settled { who, since } => {
+                self.settle(who, since);
+                None
             }
             Due::Line(stage) => self.line(at, stage),
             Due::Act(stage) => self.act(at, stage),
@@ -252,7 +267,7 @@ impl Script {
             // 93 of 109 wanted no name (facts, 2.6).
             let anonymous = self.rng.random_bool(0.85);
             let amount = 1_000 * self.rng.random_range(1..=10_u32).pow(2);
-            return Some(Step { at, who, what: What::Donate { amount, anonymous } });
+            return Some(Step { at, who, what: What::Donate { channel, amount, anonymous } });
         }
         let number = self.numbers[channel as usize];
         self.numbers[channel as usize] += 1;
@@ -310,10 +325,21 @@ impl Script {
         Some(Step { at, who, what: What::Leave })
     }
 
-    fn enter(&mut self, who: u32, channel: u32) {
+    fn enter(&mut self, who: u32, channel: u32, at: u64) {
         let index = u32::try_from(self.inside.len()).unwrap_or(u32::MAX);
-        self.places[who as usize] = Place::In { channel, index };
+        self.places[who as usize] = Place::In { channel, index, since: at };
         self.inside.push(who);
+        if self.crowd.person(who).role != Role::Reader {
+            self.draw(at + SILENT, Due::Settled { who, since: at });
+        }
+    }
+
+    fn settle(&mut self, who: u32, came: u64) {
+        let Place::In { channel, since, .. } = self.places[who as usize] else { return };
+        // It may have left and come back meanwhile.
+        if since != came {
+            return;
+        }
         match self.crowd.person(who).role {
             Role::Sender => self.senders[channel as usize].push(who),
             Role::Moderator => self.moderators[channel as usize].push(who),
@@ -323,7 +349,7 @@ impl Script {
 
     /// Whether it was in.
     fn leave(&mut self, who: u32) -> bool {
-        let Place::In { channel, index } = self.places[who as usize] else { return false };
+        let Place::In { channel, index, .. } = self.places[who as usize] else { return false };
         self.places[who as usize] = Place::Out;
         self.inside.swap_remove(index as usize);
         if let Some(moved) = self.inside.get(index as usize)

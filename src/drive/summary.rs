@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::check::Law;
+use super::check::ledger::disagreements;
 use super::crowd::{Crowd, Role};
 use super::engine::Shared;
+use super::peers::Done;
 use super::report::{
     Close, Dimensions, FORM, Generator, Latency, Refused, Report, Scene, Second, Server, StageSpan, Totals,
 };
@@ -47,7 +49,7 @@ pub(super) struct Remains {
     pub(super) remarks: Vec<String>,
     /// Lines that the script has in measured stages.
     pub(super) offered_measured: u64,
-    pub(super) workers: u64,
+    pub(super) threads: u64,
     pub(super) processes: u64,
 }
 
@@ -86,6 +88,33 @@ fn few(numbers: &[u32]) -> String {
     let more =
         if numbers.len() > first.len() { format!(" and {} more", numbers.len() - first.len()) } else { String::new() };
     first.join(", ") + &more
+}
+
+/// Adds what other processes have found to what this one has.
+pub(super) fn merge(shared: &Shared, remains: &mut Remains, others: &[Option<Done>]) {
+    for done in others.iter().flatten() {
+        shared.findings.merge(&done.checks);
+        for Close { code, reason, expected, count } in &done.closes {
+            shared.closed_times(*code, reason, *expected, *count);
+        }
+        for Refused { what, code, words, count } in &done.refusals {
+            shared.refused_times(what, *code, words, *count);
+        }
+        done.troubles.iter().for_each(|trouble| shared.trouble(trouble));
+        for (index, (ledger, order)) in (0..).zip(shared.ledgers.iter().zip(&done.orders)) {
+            let wrong = disagreements(&ledger.order(), order);
+            if wrong > 0 {
+                let cid = shared.crowd.cid(index);
+                shared.findings.broken(Law::Order, wrong, || format!("{cid}: two processes heard another order"));
+            }
+        }
+        remains.own_before.memory += done.memory.0;
+        remains.own_after.cpu += done.cpu;
+    }
+    let lost = others.iter().filter(|done| done.is_none()).count();
+    if lost > 0 {
+        shared.trouble(&format!("{lost} of {} other processes told nothing of what they found", others.len()));
+    }
 }
 
 /// The report.
@@ -178,7 +207,7 @@ fn dimensions(shared: &Shared, remains: &Remains, all: Counts, window: usize) ->
         lines_per_frame: ratio(all.lines as f64, all.line_frames as f64),
         window_seconds: window as f64,
         processes: remains.processes,
-        workers: remains.workers,
+        workers: remains.threads,
     }
 }
 
@@ -192,7 +221,7 @@ fn latencies(inside: &Part, all: &Part) -> BTreeMap<String, Latency> {
         .collect()
 }
 
-fn closes(shared: &Shared) -> Vec<Close> {
+pub(super) fn closes(shared: &Shared) -> Vec<Close> {
     let mut closes: Vec<Close> = (shared.closes.lock().iter())
         .map(|((code, reason, expected), count)| Close {
             code: *code,
@@ -205,10 +234,10 @@ fn closes(shared: &Shared) -> Vec<Close> {
     closes
 }
 
-fn refusals(shared: &Shared) -> Vec<Refused> {
+pub(super) fn refusals(shared: &Shared) -> Vec<Refused> {
     let mut refusals: Vec<Refused> = (shared.refusals.lock().iter())
         .map(|((what, code, words), count)| Refused {
-            what: (*what).to_owned(),
+            what: what.clone(),
             code: *code,
             words: words.clone(),
             count: *count,

@@ -120,6 +120,7 @@ struct Place {
     key: u64,
     seq: Option<u64>,
     due: u64,
+    number: Option<u32>,
 }
 
 /// How our own lines fared.
@@ -133,6 +134,19 @@ pub struct Audit {
     pub told_though_refused: Vec<u32>,
     /// Neither acknowledged nor refused, on a connection that held.
     pub unanswered: Vec<u32>,
+}
+
+/// Lines that one process heard in another order than the other: of those that both have, how many stand before one that they
+/// should follow.
+pub fn disagreements(one: &[u32], other: &[u32]) -> u64 {
+    let places: HashMap<u32, usize> = one.iter().enumerate().map(|(place, number)| (*number, place)).collect();
+    let mut last = None;
+    let mut wrong = 0;
+    for place in other.iter().filter_map(|number| places.get(number).copied()) {
+        wrong += u64::from(last.is_some_and(|last| place < last));
+        last = last.max(Some(place));
+    }
+    wrong
 }
 
 impl Ledger {
@@ -274,6 +288,11 @@ impl Ledger {
         }
     }
 
+    /// Numbers of our own lines in the order in which they were told.
+    pub fn order(&self) -> Vec<u32> {
+        self.state.lock().places.iter().filter_map(|place| place.number).collect()
+    }
+
     /// The life of the channel's log, for those who come back.
     pub fn epoch(&self) -> Option<String> {
         self.state.lock().epoch.clone()
@@ -355,7 +374,8 @@ impl State {
     fn append(&mut self, line: &Heard, fault: &mut dyn FnMut(Fault)) -> u64 {
         let place = self.end();
         let due = line.mark.map_or(0, |mark| mark.due);
-        self.places.push_back(Place { key: line.key, seq: line.seq, due });
+        let number = line.mark.map(|mark| mark.number);
+        self.places.push_back(Place { key: line.key, seq: line.seq, due, number });
         self.by_key.insert(line.key, place);
         if let Some(seq) = line.seq {
             self.by_seq.insert(seq, line.key);
@@ -425,122 +445,4 @@ impl State {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn line(number: u32) -> Heard {
-        let time = 1_000 + i64::from(number);
-        let mark = Some(Mark { number, due: u64::from(number) * 10 });
-        Heard { key: key("u", time), uid: "u".to_owned(), time, seq: None, mark, open: true, members: 3 }
-    }
-
-    fn hear(ledger: &Ledger, cursor: &mut Cursor, numbers: &[u32]) -> Vec<Fault> {
-        let mut faults = Vec::new();
-        let lines: Vec<Heard> = numbers.iter().map(|number| line(*number)).collect();
-        ledger.hear(cursor, &lines, &mut |fault| faults.push(fault));
-        faults
-    }
-
-    #[test]
-    fn those_who_hear_the_same_are_right() {
-        let (ledger, mut one, mut two) = (Ledger::default(), Cursor::default(), Cursor::default());
-        assert_eq!(hear(&ledger, &mut one, &[0, 1, 2]), []);
-        assert_eq!(hear(&ledger, &mut two, &[0]), []);
-        assert_eq!(hear(&ledger, &mut two, &[1, 2, 3]), []);
-        assert_eq!(hear(&ledger, &mut one, &[3]), []);
-        assert_eq!((ledger.missing(&one), ledger.missing(&two)), (0, 0));
-        let lines = [line(4)];
-        assert_eq!(ledger.hear(&mut one, &lines, &mut |_| panic!()), Some((4, 5)));
-    }
-
-    #[test]
-    fn a_missing_line_is_a_gap() {
-        let (ledger, mut one, mut two) = (Ledger::default(), Cursor::default(), Cursor::default());
-        hear(&ledger, &mut one, &[0, 1, 2, 3]);
-        assert_eq!(hear(&ledger, &mut two, &[0, 3]), [Fault::Gap(2, line(3))]);
-        hear(&ledger, &mut one, &[4]);
-        assert_eq!(ledger.missing(&two), 1, "at the end, too");
-    }
-
-    #[test]
-    fn a_newcomer_misses_what_was_due_since_it_came() {
-        let (ledger, mut one) = (Ledger::default(), Cursor::default());
-        hear(&ledger, &mut one, &[0, 1, 2, 3, 4]);
-        let mut two = Cursor { since: 25, ..Cursor::default() };
-        assert_eq!(ledger.missing(&two), 2);
-        assert_eq!(hear(&ledger, &mut two, &[4]), [Fault::Gap(1, line(4))]);
-        let mut three = Cursor { since: 45, ..Cursor::default() };
-        assert_eq!(hear(&ledger, &mut three, &[4]), [], "that it hears more is no fault");
-    }
-
-    #[test]
-    fn what_comes_twice_or_in_another_order_is_told_apart() {
-        let (ledger, mut one, mut two) = (Ledger::default(), Cursor::default(), Cursor::default());
-        hear(&ledger, &mut one, &[0, 1, 2, 3]);
-        assert_eq!(hear(&ledger, &mut one, &[3]), [Fault::Repeat(line(3))]);
-        assert_eq!(hear(&ledger, &mut two, &[0, 2, 1, 3]), [Fault::Gap(1, line(2)), Fault::Order(line(1))]);
-    }
-
-    #[test]
-    fn one_send_is_one_line() {
-        let (ledger, mut one) = (Ledger::default(), Cursor::default());
-        hear(&ledger, &mut one, &[0]);
-        let again = Heard { key: 99, time: 5_000, ..line(0) };
-        let mut faults = Vec::new();
-        ledger.hear(&mut one, std::slice::from_ref(&again), &mut |fault| faults.push(fault));
-        assert_eq!(faults, [Fault::Twice(again)]);
-    }
-
-    #[test]
-    fn hidden_text_is_not_heard_after_its_act() {
-        let (ledger, mut one, mut two) = (Ledger::default(), Cursor::default(), Cursor::default());
-        hear(&ledger, &mut one, &[0, 1]);
-        assert_eq!(ledger.choose(0, 70), Some(("u".to_owned(), 1_001)));
-        assert_eq!(ledger.blinded(&mut one, &[line(1).key], &[], false), [70]);
-        assert_eq!(hear(&ledger, &mut two, &[0, 1]), [], "its own act comes behind the line");
-        ledger.blinded(&mut two, &[line(1).key], &[], false);
-        assert_eq!(hear(&ledger, &mut two, &[1]), [Fault::Hidden(line(1)), Fault::Repeat(line(1))]);
-        let mut faults = Vec::new();
-        ledger.look_back(ledger.acts(), &[line(0), line(1)], &mut |fault| faults.push(fault));
-        assert_eq!(faults, [Fault::Hidden(line(1))]);
-        ledger.look_back(0, &[line(1)], &mut |_| panic!("asked for before the act"));
-        ledger.blinded(&mut one, &[line(1).key], &[], true);
-        ledger.look_back(ledger.acts(), &[line(1)], &mut |_| panic!("shown again"));
-        ledger.blinded(&mut one, &[line(0).key], &[], false);
-        assert_eq!(ledger.choose_hidden(80), Some(("u".to_owned(), 1_000)));
-        ledger.blinded(&mut two, &[line(0).key], &[], false);
-        ledger.look_back(ledger.acts(), &[line(0)], &mut |_| panic!("it may be shown again by now"));
-    }
-
-    #[test]
-    fn a_place_in_the_log_names_a_line_too() {
-        let (ledger, mut one) = (Ledger::default(), Cursor::default());
-        hear(&ledger, &mut one, &[0]);
-        let placed = Heard { seq: Some(77), ..line(0) };
-        ledger.hear(&mut Cursor::default(), &[placed.clone()], &mut |_| panic!());
-        ledger.blinded(&mut one, &[], &[77], false);
-        let mut faults = Vec::new();
-        ledger.look_back(ledger.acts(), &[placed.clone()], &mut |fault| faults.push(fault));
-        assert_eq!(faults, [Fault::Hidden(placed)]);
-    }
-
-    #[test]
-    fn our_own_lines_are_accounted_for() {
-        let (ledger, mut one) = (Ledger::default(), Cursor::default());
-        for number in 0..7 {
-            ledger.sent(number);
-        }
-        hear(&ledger, &mut one, &[0, 1, 2]);
-        ledger.acked(0, None);
-        ledger.acked(3, Some(9_999));
-        ledger.acked(4, Some(1_234));
-        ledger.refused(1);
-        ledger.refused(5);
-        ledger.unknown(6);
-        let hidden = Heard { key: key("u", 1_234), time: 1_234, mark: None, open: false, ..line(0) };
-        ledger.hear(&mut one, &[hidden], &mut |_| panic!());
-        let audit = ledger.audit();
-        assert_eq!((audit.sent, audit.lost), (7, vec![3]), "4 was told, hidden");
-        assert_eq!((audit.told_though_refused, audit.unanswered), (vec![1], vec![2]));
-    }
-}
+mod tests;

@@ -68,8 +68,10 @@ impl Law {
             Self::Lost => ("lost", "every line that was acknowledged is told"),
             Self::Answers => ("answers", "every line is answered, and none that was refused is told"),
             Self::Hidden => ("hidden", "no hidden text is heard after the act that hid it"),
-            Self::Count => ("count", "at rest mbrCnt is the number of members"),
-            Self::Frames => ("frames", "messages have at most 32,768 bytes (15101: 61,440; ext: 98,304)"),
+            Self::Count => ("count", "at rest everybody is told the right number of members"),
+            Self::Frames => {
+                ("frames", "messages have at most 32,768 bytes (recent lines: 61,440; extended layer: 98,304)")
+            }
             Self::Wire => ("wire", "whatever comes is WebSocket and can be read"),
             Self::Closes => ("closes", "no connection ends without being asked to"),
         }

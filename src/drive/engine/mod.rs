@@ -8,8 +8,10 @@ mod hear;
 mod link;
 mod steps;
 mod worker;
+mod workers;
 
 use std::collections::HashMap;
+use std::hash::Hash;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
@@ -28,13 +30,16 @@ use super::scenario::Scenario;
 use super::script::Step;
 use super::tally::Part;
 
-pub use worker::Worker;
+pub use workers::{Process, Workers};
 
 /// How long a join may take.
 pub const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Kinds of ends and of refusals that are told apart; more are counted together.
 const KINDS: usize = 200;
+
+/// Words for those.
+const OTHERS: &str = "others";
 
 /// Donations that wait to be told to the site.
 pub const DONATIONS: usize = 1_024;
@@ -93,6 +98,8 @@ pub struct Shared {
     pub last_words: Mutex<Vec<(Option<u32>, u32)>>,
     /// Viewers that are joined, by channel.
     pub joined: Vec<AtomicU32>,
+    /// Viewers of other processes that are joined, by channel, once that is known.
+    pub others: Vec<AtomicU32>,
     /// Whether nobody has come or gone for long enough, and nobody else is in: members can be counted.
     pub at_rest: AtomicBool,
     /// When it began.
@@ -102,12 +109,14 @@ pub struct Shared {
     /// Ends of connections: code, reason, whether they were asked for.
     pub closes: Mutex<HashMap<(u16, String, bool), u64>>,
     /// Refusals: of what, code, words.
-    pub refusals: Mutex<HashMap<(&'static str, i64, String), u64>>,
+    pub refusals: Mutex<HashMap<(String, i64, String), u64>>,
     /// What went wrong in this process itself, each kind once.
     pub troubles: Mutex<Vec<String>>,
     /// Donations that wait.
     pub donations: tokio::sync::mpsc::Sender<Donation>,
-    /// Threads that have looked at what their viewers have at the end.
+    /// Threads of this process.
+    pub threads: AtomicU32,
+    /// Those that have looked at what their viewers have at the end.
     pub judged: AtomicU32,
     /// Donations that the site told.
     pub told: AtomicU64,
@@ -155,6 +164,7 @@ impl Shared {
             findings: Findings::default(),
             last_words: Mutex::new(vec![(None, 0); channels]),
             joined: (0..channels).map(|_| AtomicU32::new(0)).collect(),
+            others: (0..channels).map(|_| AtomicU32::new(0)).collect(),
             at_rest: AtomicBool::new(false),
             begun,
             parts: Mutex::default(),
@@ -162,6 +172,7 @@ impl Shared {
             refusals: Mutex::default(),
             troubles: Mutex::default(),
             donations,
+            threads: AtomicU32::new(0),
             judged: AtomicU32::new(0),
             told: AtomicU64::new(0),
             untold: AtomicU64::new(0),
@@ -192,14 +203,31 @@ impl Shared {
         self.phase.fetch_max(phase as u8, Ordering::AcqRel);
     }
 
+    /// Whether all threads have looked at what their viewers have at the end.
+    pub fn all_judged(&self) -> bool {
+        self.judged.load(Ordering::Acquire) >= self.threads.load(Ordering::Acquire)
+    }
+
     /// A connection ended.
     pub fn closed(&self, code: u16, reason: &str, expected: bool) {
-        count(&mut self.closes.lock(), (code, reason.to_owned(), expected), (code, "others".to_owned(), expected));
+        self.closed_times(code, reason, expected, 1);
+    }
+
+    /// So many did, alike.
+    pub fn closed_times(&self, code: u16, reason: &str, expected: bool, times: u64) {
+        let (key, others) = ((code, reason.to_owned(), expected), (code, OTHERS.to_owned(), expected));
+        count(&mut self.closes.lock(), key, others, times);
     }
 
     /// The server refused something.
-    pub fn refused(&self, what: &'static str, code: i64, words: &str) {
-        count(&mut self.refusals.lock(), (what, code, words.to_owned()), (what, 0, "others".to_owned()));
+    pub fn refused(&self, what: &str, code: i64, words: &str) {
+        self.refused_times(what, code, words, 1);
+    }
+
+    /// It did so that often.
+    pub fn refused_times(&self, what: &str, code: i64, words: &str, times: u64) {
+        let (key, others) = ((what.to_owned(), code, words.to_owned()), (what.to_owned(), 0, OTHERS.to_owned()));
+        count(&mut self.refusals.lock(), key, others, times);
     }
 
     /// Something went wrong in this process itself.
@@ -211,7 +239,7 @@ impl Shared {
     }
 }
 
-fn count<K: std::hash::Hash + Eq>(counts: &mut HashMap<K, u64>, key: K, otherwise: K) {
+fn count<K: Hash + Eq>(counts: &mut HashMap<K, u64>, key: K, otherwise: K, times: u64) {
     let key = if counts.len() < KINDS || counts.contains_key(&key) { key } else { otherwise };
-    *counts.entry(key).or_default() += 1;
+    *counts.entry(key).or_default() += times;
 }

@@ -35,8 +35,8 @@ impl Worker {
             What::Say { number, seed, question } => {
                 self.say(slot, number, step.at, seed, question);
             }
-            What::Donate { amount, anonymous } => {
-                let donation = Donation { channel: self.viewers[slot].channel, amount, anonymous };
+            What::Donate { channel, amount, anonymous } => {
+                let donation = Donation { channel, amount, anonymous };
                 // Nobody tells them without a key of the site API; more than wait are not told.
                 let _ = self.shared.donations.try_send(donation);
             }

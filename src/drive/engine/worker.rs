@@ -2,7 +2,7 @@
 
 use std::iter::Peekable;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use mio::{Events, Poll, Token};
@@ -36,7 +36,7 @@ const FAREWELL_MS: u32 = 2_000;
 const STEPS: usize = 256;
 
 /// One thread of the generator.
-pub struct Worker {
+pub(super) struct Worker {
     pub(super) shared: Arc<Shared>,
     pub(super) index: u32,
     pub(super) of: u32,
@@ -65,7 +65,7 @@ impl Worker {
     /// # Errors
     ///
     /// The system gives no poll.
-    pub fn new(shared: Arc<Shared>, steps: Steps, index: u32, of: u32) -> std::io::Result<Self> {
+    pub(super) fn new(shared: Arc<Shared>, steps: Steps, index: u32, of: u32) -> std::io::Result<Self> {
         let mine = (shared.crowd.len() + of - 1 - index) / of;
         Ok(Self {
             poll: Poll::new()?,
@@ -94,7 +94,7 @@ impl Worker {
     /// # Errors
     ///
     /// The poll fails.
-    pub fn run(mut self) -> std::io::Result<()> {
+    pub(super) fn run(mut self) -> std::io::Result<()> {
         let mut events = Events::with_capacity(EVENTS);
         loop {
             let now = self.shared.now();
@@ -136,7 +136,8 @@ impl Worker {
     fn play(&mut self, now: u64) {
         for _ in 0..STEPS {
             let Some(step) = self.steps.next_if(|step| step.at <= now) else { return };
-            if step.who % self.of == self.index {
+            let whose = if matches!(step.what, What::Donate { .. }) { 0 } else { step.who % self.of };
+            if whose == self.index {
                 // Of comings and goings it is in the time that a join takes.
                 if matches!(step.what, What::Say { .. } | What::Act(_)) {
                     self.part.late.record(self.shared.now().saturating_sub(step.at));
@@ -336,8 +337,9 @@ impl Worker {
         let Some(memory) = &viewer.memory else { return };
         let missing = self.shared.ledgers[viewer.channel as usize].missing(&memory.cursor);
         let (dawdled, at_rest) = (viewer.dawdled, self.shared.at_rest.load(Ordering::Acquire));
-        let members = u64::from(self.shared.joined[viewer.channel as usize].load(Ordering::Relaxed));
-        let told = [("mbrCnt of the last line", memory.members), ("MEMBER_COUNT", memory.counted)];
+        let joined = |of: &[AtomicU32]| u64::from(of[viewer.channel as usize].load(Ordering::Relaxed));
+        let members = joined(&self.shared.joined) + joined(&self.shared.others);
+        let told = [("the count in the last line", memory.members), ("the count besides", memory.counted)];
         let name = self.name(slot);
         self.look(Law::Gaps, 1);
         let findings = &self.shared.findings;

@@ -173,11 +173,11 @@ pub static ALL: [Metric; 55] = [
     metric("unexpected_closes", "connections that ended unasked", Kind::Count, |r| {
         some(r.closes.iter().filter(|close| !close.expected).map(|close| close.count).sum())
     }),
-    metric("lost", "lines that should have come and did not", Kind::Count, |r| check(r, "lost")),
+    metric("lost", "lines that were acknowledged and never told", Kind::Count, |r| check(r, "lost")),
     metric("duplicates", "lines that came twice", Kind::Count, |r| check(r, "duplicates")),
-    metric("gaps", "gaps in the numbers of lines", Kind::Count, |r| check(r, "gaps")),
+    metric("gaps", "lines that a viewer misses, between others or at the end", Kind::Count, |r| check(r, "gaps")),
     metric("order", "lines out of order", Kind::Count, |r| check(r, "order")),
-    metric("hidden", "lines that were read though hidden", Kind::Count, |r| check(r, "hidden")),
+    metric("hidden", "hidden texts that were heard after the act that hid them", Kind::Count, |r| check(r, "hidden")),
     metric("server_cores", "cores the server kept busy, mean while measuring", Kind::Cores, |r| {
         measured(r, r.server.as_ref()?.cores_busy)
     }),
