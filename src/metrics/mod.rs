@@ -2,7 +2,9 @@
 //!
 //! Handles are atomics kept in structs: counting is one relaxed add, with no look-up by name.
 
-use prometheus_client::encoding::text::encode;
+mod process;
+
+use prometheus_client::encoding::text::{encode, encode_registry};
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -205,7 +207,10 @@ impl Metrics {
     /// All values in the Prometheus text format.
     pub fn text(&self) -> String {
         let mut text = String::new();
+        let mut usual = Registry::default();
+        usual.register_collector(Box::new(process::ProcessCost));
         // Writing to a String can't fail; an encoder error would leave the text short, never wrong.
+        let _ = encode_registry(&mut text, &usual);
         let _ = encode(&mut text, &self.registry);
         text
     }

@@ -241,6 +241,8 @@ fn the_sites_own_programs_come_in_by_another_door() {
         "madang_queue_bytes 0",
         "madang_log_commit_seconds_bucket",
         "madang_ack_seconds_count 0",
+        "process_cpu_seconds_total ",
+        "process_resident_memory_bytes ",
         "# EOF",
     ] {
         assert!(metrics.contains(name), "{name} is missing in {metrics}");

