@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
@@ -24,6 +25,8 @@ impl OwnGateway {
         let mut child = Command::new(this)
             .args(["serve", "--dev", "--listen", "127.0.0.1:0", "--data"])
             .arg(&data)
+            // Ctrl-C is for whoever needs it: it is still needed for the last words.
+            .process_group(0)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .spawn()

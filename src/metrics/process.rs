@@ -2,11 +2,11 @@
 
 use std::fmt;
 
+use procfs::process::Process;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
-use procfs::process::Process;
 
 /// Looks when it is asked: counting costs nothing meanwhile.
 #[derive(Debug)]

@@ -18,6 +18,10 @@ use jsonwebtoken::{EncodingKey, Header};
 use madang::auth::{Config as AuthConfig, KeyDigest, Secret, Tokens};
 use madang::clock::Manual;
 use madang::config::{Config, Environment, Flags};
+use madang::drive::crowd::Crowd;
+use madang::drive::report;
+use madang::drive::scenario::Scenario;
+use madang::drive::script::Script;
 use madang::endpoints::chat::ChatEncoder;
 use madang::eventlog::memory::Memory;
 use madang::eventlog::{EventLog, Snapshot, codec};
@@ -34,6 +38,8 @@ use madang::policy::names;
 use madang::proto::envelope::Envelope;
 use madang::proto::heard;
 use madang::proto::request::{self, acts, asides, filters, questions};
+use madang::proto::witness;
+use madang::ws::raw::{self, Answer, Handshake};
 
 const SECRET: &str = "a secret for fuzzing that is long enough";
 
@@ -111,6 +117,7 @@ fn a_message() {
         let Ok(text) = std::str::from_utf8(&text) else { return };
         // Whatever it is, the simple client reads it or says why not.
         let _ = heard::read(text);
+        let _ = witness::read(text.as_bytes());
         let Ok(envelope) = Envelope::open(text) else { return };
         assert!(envelope.tid.as_ref().is_none_or(|tid| tid.len() <= 64));
         let _ = request::connect(envelope.body);
@@ -134,6 +141,59 @@ fn a_message() {
         if let Ok(asked) = asides::members(envelope.body) {
             assert!((1..=100).contains(&asked.size));
         }
+    });
+}
+
+/// What a server may send to the load generator before it is a message.
+#[test]
+fn a_frame() {
+    let corpus = corpus("frame");
+    let handshake = Handshake::new("127.0.0.1:8080", "/chat");
+    check!().for_each(|choices: &[u8]| {
+        let bytes = twisted(&corpus, choices);
+        if let Ok(Some(head)) = raw::head(&bytes) {
+            assert!(head.bytes <= bytes.len() && head.bytes <= 10);
+        }
+        if let Answer::Upgraded(used) = handshake.read(&bytes) {
+            assert!(used <= bytes.len());
+        }
+        let _ = raw::closing(&bytes);
+    });
+}
+
+#[test]
+fn a_scenario() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/scenarios");
+    let corpus: Vec<Vec<u8>> =
+        fs::read_dir(folder).unwrap().map(|file| fs::read(file.unwrap().path()).unwrap()).collect();
+    check!().for_each(|choices: &[u8]| {
+        let Ok(text) = String::from_utf8(twisted(&corpus, choices)) else { return };
+        let Ok(scenario) = Scenario::read(&text) else { return };
+        // Larger ones take longer, and do the same.
+        if scenario.most_viewers() > 1_000 {
+            return;
+        }
+        let crowd = Arc::new(Crowd::draw(&scenario, "run"));
+        let script = Script::new(Arc::new(scenario), crowd.clone());
+        let mut last = 0;
+        for step in script.take(2_000) {
+            assert!(step.at >= last && step.who < crowd.len());
+            last = step.at;
+        }
+    });
+}
+
+/// A report that somebody else has written, in every form that is made of it.
+#[test]
+fn a_report() {
+    let corpus = corpus("report");
+    check!().for_each(|choices: &[u8]| {
+        let Ok(text) = String::from_utf8(twisted(&corpus, choices)) else { return };
+        let Ok(report) = report::compare::read(&text) else { return };
+        let page = report::html::html(&report);
+        assert!(page.ends_with("</html>\n") || page.ends_with("</html>"), "the page is whole");
+        assert!(!report::table::table(&report).is_empty() && !report::junit::junit(&report).is_empty());
+        assert!(!report::compare::compare(("a", &report), ("b", &report)).is_empty());
     });
 }
 
