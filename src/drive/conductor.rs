@@ -101,7 +101,7 @@ impl Conductor {
 
     /// Until the script's end, or until it is stopped.
     pub(super) async fn play(&mut self, stop: impl Future<Output = ()>) {
-        let seconds = self.shared.scenario.lasts().as_secs_f64().ceil() as u64;
+        let seconds = self.shared.setting.scenario.lasts().as_secs_f64().ceil() as u64;
         let mut stop = pin!(stop);
         for second in 1..=seconds {
             let over = self.shared.begun + Duration::from_secs(second) + LATE;
@@ -123,7 +123,7 @@ impl Conductor {
     }
 
     fn cut_short(&mut self, second: u64, why: &str) {
-        let of = self.shared.scenario.lasts().as_secs_f64();
+        let of = self.shared.setting.scenario.lasts().as_secs_f64();
         self.remains.cut_short = Some(format!("{why} in second {second} of {of:.0}"));
         self.dashboard.say(&format!("{why}: finishing; once more ends it without a report"));
     }
@@ -156,7 +156,7 @@ impl Conductor {
             sleep(Duration::from_millis(50)).await;
         }
         sleep(LAST_READ).await;
-        self.shared.at_rest.store(self.shared.crowd.is_alone(), Ordering::Release);
+        self.shared.at_rest.store(self.shared.setting.crowd.is_alone(), Ordering::Release);
     }
 
     /// All look at what they have, and leave; what is left of the run.
@@ -258,8 +258,8 @@ impl Conductor {
         let counts = &slice.part.counts;
         let standing = Standing {
             at: second,
-            of: self.shared.scenario.lasts().as_secs_f64().ceil() as u64,
-            stage: stage_at(&self.shared.scenario, second),
+            of: self.shared.setting.scenario.lasts().as_secs_f64().ceil() as u64,
+            stage: stage_at(&self.shared.setting.scenario, second),
             joined: slice.part.joined,
             joining: slice.part.joining,
             lines: counts.sent,

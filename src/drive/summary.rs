@@ -57,7 +57,7 @@ pub(super) struct Remains {
 pub(super) fn audit(shared: &Shared, cut_short: bool) {
     let findings = &shared.findings;
     for (index, ledger) in (0..).zip(&shared.ledgers) {
-        let cid = shared.crowd.cid(index);
+        let cid = shared.setting.crowd.cid(index);
         let audit = ledger.audit();
         findings.looked(Law::Lost, audit.sent);
         findings.looked(Law::Answers, audit.sent);
@@ -75,7 +75,7 @@ pub(super) fn audit(shared: &Shared, cut_short: bool) {
             findings.broken(Law::Answers, none.len() as u64, || format!("{cid}: no answer to lines {}", few(none)));
         }
     }
-    if !shared.crowd.is_alone() {
+    if !shared.setting.crowd.is_alone() {
         findings.skip(Law::Count, "others may be in channels that the scenario names");
     }
     if cut_short {
@@ -104,7 +104,7 @@ pub(super) fn merge(shared: &Shared, remains: &mut Remains, others: &[Option<Don
         for (index, (ledger, order)) in (0..).zip(shared.ledgers.iter().zip(&done.orders)) {
             let wrong = disagreements(&ledger.order(), order);
             if wrong > 0 {
-                let cid = shared.crowd.cid(index);
+                let cid = shared.setting.crowd.cid(index);
                 shared.findings.broken(Law::Order, wrong, || format!("{cid}: two processes heard another order"));
             }
         }
@@ -119,7 +119,7 @@ pub(super) fn merge(shared: &Shared, remains: &mut Remains, others: &[Option<Don
 
 /// The report.
 pub(super) fn report(shared: &Shared, remains: Remains, url: &str, text: &str) -> Report {
-    let scenario = &shared.scenario;
+    let scenario = &shared.setting.scenario;
     let stages = spans(scenario, remains.seconds);
     let measured = |slice: &Slice| {
         let middle = f64::from(slice.part.second) + 0.5;
@@ -191,7 +191,7 @@ fn totals(remains: &Remains, scenario: &Scenario, all: Counts, inside: Counts, w
 }
 
 fn dimensions(shared: &Shared, remains: &Remains, all: Counts, window: usize) -> Dimensions {
-    let crowd: &Crowd = &shared.crowd;
+    let crowd: &Crowd = &shared.setting.crowd;
     let largest = crowd.people().iter().filter(|person| person.channel == 0).count() as u64;
     let viewers = remains.slices.iter().map(|slice| slice.part.joined).max().unwrap_or(0);
     let share = |many: usize| ratio(many as f64, crowd.people().len() as f64);

@@ -102,6 +102,7 @@ struct State {
     ours: Vec<u8>,
     /// Acknowledged and not told yet, with the times of their answers.
     waiting: HashMap<u32, Option<i64>>,
+    listeners: u32,
     /// Times of lines that don't say which they are: hidden ones.
     unmarked: HashSet<i64>,
     newest: VecDeque<(String, i64, u64)>,
@@ -222,6 +223,20 @@ impl Ledger {
             state.shown.insert(key);
         }
         Some((uid, time))
+    }
+
+    /// Somebody listens who verifies.
+    pub fn come(&self) {
+        self.state.lock().listeners += 1;
+    }
+
+    /// Somebody listens no more. With the last one goes whoever could say that what waits was told.
+    pub fn go(&self) {
+        let mut state = self.state.lock();
+        state.listeners = state.listeners.saturating_sub(1);
+        if state.listeners == 0 {
+            state.waiting.clear();
+        }
     }
 
     /// A line of ours was written.

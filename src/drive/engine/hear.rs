@@ -97,7 +97,7 @@ impl Worker {
     }
 
     fn upgraded(&mut self, slot: usize, bytes: &[u8]) -> Option<usize> {
-        match self.shared.handshake.read(bytes) {
+        match self.shared.setting.handshake.read(bytes) {
             Answer::Partial => None,
             Answer::Upgraded(used) => {
                 self.say_hello(slot);
@@ -182,11 +182,11 @@ impl Worker {
     }
 
     fn message(&mut self, slot: usize, payload: &[u8]) {
-        let verified = self.shared.crowd.person(self.number(slot)).verified;
+        let verified = self.shared.setting.crowd.person(self.number(slot)).verified;
         let counts = &mut self.part.counts;
         counts.frames += 1;
         counts.verified_frames += u64::from(verified);
-        let read = match self.known.read(payload, &self.shared.run) {
+        let read = match self.known.read(payload, &self.shared.setting.run) {
             Ok(read) => read,
             Err(error) => {
                 self.look(Law::Wire, 1);
@@ -385,7 +385,7 @@ impl Worker {
     }
 
     fn judge_size(&mut self, slot: usize, bytes: usize, recent: bool) {
-        let ext = self.shared.crowd.person(self.number(slot)).ext;
+        let ext = self.shared.setting.crowd.person(self.number(slot)).ext;
         let most = match (ext, recent) {
             (true, _) => EXT,
             (false, true) => PLAIN_RECENT,

@@ -73,9 +73,9 @@ pub struct Donation {
     pub anonymous: bool,
 }
 
-/// What all threads of a run share.
+/// What a run begins with.
 #[derive(Debug)]
-pub struct Shared {
+pub struct Setting {
     /// What is played.
     pub scenario: Arc<Scenario>,
     /// By whom.
@@ -86,10 +86,19 @@ pub struct Shared {
     pub address: SocketAddr,
     /// How a connection becomes a WebSocket.
     pub handshake: Handshake,
-    /// Local addresses that connections come from; none leaves it to the system.
+    /// Local addresses that connections come from.
     pub sources: Vec<IpAddr>,
     /// Tokens of those who have one.
     pub tokens: HashMap<u32, Arc<str>>,
+    /// Where donations go.
+    pub donations: tokio::sync::mpsc::Sender<Donation>,
+}
+
+/// What all threads of a run share.
+#[derive(Debug)]
+pub struct Shared {
+    /// What it began with.
+    pub setting: Setting,
     /// What each channel has told.
     pub ledgers: Vec<Ledger>,
     /// What was found.
@@ -112,8 +121,6 @@ pub struct Shared {
     pub refusals: Mutex<HashMap<(String, i64, String), u64>>,
     /// What went wrong in this process itself, each kind once.
     pub troubles: Mutex<Vec<String>>,
-    /// Donations that wait.
-    pub donations: tokio::sync::mpsc::Sender<Donation>,
     /// Threads of this process.
     pub threads: AtomicU32,
     /// Those that have looked at what their viewers have at the end.
@@ -127,39 +134,11 @@ pub struct Shared {
     phase: AtomicU8,
 }
 
-/// What a run begins with.
-#[derive(Debug)]
-pub struct Setting {
-    /// What is played.
-    pub scenario: Arc<Scenario>,
-    /// By whom.
-    pub crowd: Arc<Crowd>,
-    /// What marks the lines of this run.
-    pub run: String,
-    /// The server.
-    pub address: SocketAddr,
-    /// How a connection becomes a WebSocket.
-    pub handshake: Handshake,
-    /// Local addresses that connections come from.
-    pub sources: Vec<IpAddr>,
-    /// Tokens of those who have one.
-    pub tokens: HashMap<u32, Arc<str>>,
-    /// Where donations go.
-    pub donations: tokio::sync::mpsc::Sender<Donation>,
-}
-
 impl Shared {
     /// A run that begins at `begun`.
     pub fn new(setting: Setting, begun: Instant) -> Self {
-        let Setting { scenario, crowd, run, address, handshake, sources, tokens, donations } = setting;
-        let channels = crowd.cids().len();
+        let channels = setting.crowd.cids().len();
         Self {
-            scenario,
-            run,
-            address,
-            handshake,
-            sources,
-            tokens,
             ledgers: (0..channels).map(|_| Ledger::default()).collect(),
             findings: Findings::default(),
             last_words: Mutex::new(vec![(None, 0); channels]),
@@ -171,14 +150,13 @@ impl Shared {
             closes: Mutex::default(),
             refusals: Mutex::default(),
             troubles: Mutex::default(),
-            donations,
             threads: AtomicU32::new(0),
             judged: AtomicU32::new(0),
             told: AtomicU64::new(0),
             untold: AtomicU64::new(0),
             heard_last: AtomicU64::new(0),
             phase: AtomicU8::new(Phase::Play as u8),
-            crowd,
+            setting,
         }
     }
 

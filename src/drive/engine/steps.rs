@@ -38,7 +38,7 @@ impl Worker {
             What::Donate { channel, amount, anonymous } => {
                 let donation = Donation { channel, amount, anonymous };
                 // Nobody tells them without a key of the site API; more than wait are not told.
-                let _ = self.shared.donations.try_send(donation);
+                let _ = self.shared.setting.donations.try_send(donation);
             }
             What::Act(act) => self.act(slot, act, step.at),
             What::Read(pace) => self.read_at(slot, pace),
@@ -53,9 +53,9 @@ impl Worker {
             return;
         }
         let who = self.number(slot);
-        let sources = &self.shared.sources;
+        let sources = &self.shared.setting.sources;
         let source = sources.get((who / OF_ONE_SOURCE) as usize % sources.len().max(1)).copied();
-        match connect(self.shared.address, source) {
+        match connect(self.shared.setting.address, source) {
             Ok(stream) => {
                 let since = u32::try_from(at / 1_000).unwrap_or(u32::MAX);
                 self.viewers[slot].begin(stream, channel, since);
@@ -84,13 +84,13 @@ impl Worker {
     pub(super) fn upgrade(&mut self, slot: usize) {
         self.viewers[slot].stand = Stand::Upgrading;
         let shared = self.shared.clone();
-        self.put(slot, shared.handshake.request());
+        self.put(slot, shared.setting.handshake.request());
     }
 
     /// HTTP's upgrade is done.
     pub(super) fn say_hello(&mut self, slot: usize) {
         let shared = self.shared.clone();
-        let person = shared.crowd.person(self.number(slot));
+        let person = shared.setting.crowd.person(self.number(slot));
         let viewer = &mut self.viewers[slot];
         viewer.stand = Stand::Joining;
         let ledger = &shared.ledgers[viewer.channel as usize];
@@ -98,9 +98,9 @@ impl Worker {
         // Whoever was on the extended layer before comes back to where it was.
         let upto = viewer.memory.as_ref().and_then(|memory| memory.upto).filter(|_| person.ext);
         let resume = epoch.as_deref().zip(upto).map(|(epoch, seq)| Resume { epoch, seq });
-        let token = shared.tokens.get(&self.number(slot)).map(AsRef::as_ref);
+        let token = shared.setting.tokens.get(&self.number(slot)).map(AsRef::as_ref);
         let hello = heard::connect_as(
-            shared.crowd.cid(self.viewers[slot].channel),
+            shared.setting.crowd.cid(self.viewers[slot].channel),
             1,
             Joining { token, ext: person.ext, resume },
         );
@@ -117,11 +117,13 @@ impl Worker {
             return;
         }
         let channel = viewer.channel;
-        let person = shared.crowd.person(self.number(slot));
-        let words = words::write(seed, shared.scenario.lines.text_bytes, &shared.run, Mark { number, due });
+        let person = shared.setting.crowd.person(self.number(slot));
+        let words =
+            words::write(seed, shared.setting.scenario.lines.text_bytes, &shared.setting.run, Mark { number, due });
         let emojis = words.emoji.as_ref().map(|(name, picture)| (*name, picture.as_str()));
         let said = Said { text: &words.text, kind: if question { 40 } else { 1 }, os: person.os, emojis };
-        let message = heard::say(shared.crowd.cid(channel), FIRST_LINE + u64::from(number), said, System.now().0);
+        let message =
+            heard::say(shared.setting.crowd.cid(channel), FIRST_LINE + u64::from(number), said, System.now().0);
         // Before it is written: the server may be faster than the next line of this.
         shared.ledgers[channel as usize].sent(number);
         if let Some(memory) = &mut self.viewers[slot].memory {
@@ -144,7 +146,7 @@ impl Worker {
             return;
         }
         let shared = self.shared.clone();
-        let (ledger, cid) = (&shared.ledgers[viewer.channel as usize], shared.crowd.cid(viewer.channel));
+        let (ledger, cid) = (&shared.ledgers[viewer.channel as usize], shared.setting.crowd.cid(viewer.channel));
         let tid = self.next_request(slot);
         let message = match act {
             Act::Hide(back) => ledger.choose(back, due).map(|(uid, time)| heard::hide(cid, tid, (&uid, time), false)),
@@ -161,7 +163,7 @@ impl Worker {
 
     /// Asks for the last lines, as a client does that has just joined.
     pub(super) fn ask_recent(&mut self, slot: usize) {
-        let many = self.shared.scenario.viewers.recent;
+        let many = self.shared.setting.scenario.viewers.recent;
         if many == 0 || self.viewers[slot].memory.is_none() {
             return;
         }
@@ -171,7 +173,7 @@ impl Worker {
         if let Some(memory) = &mut self.viewers[slot].memory {
             memory.asked = Some(shared.ledgers[channel as usize].acts());
         }
-        self.write(slot, &heard::recent_chat(shared.crowd.cid(channel), tid, many as usize));
+        self.write(slot, &heard::recent_chat(shared.setting.crowd.cid(channel), tid, many as usize));
     }
 
     /// Says that it is there, to a server from which nothing is heard.
@@ -266,11 +268,13 @@ impl Worker {
         self.part.join.record(took);
         self.part.counts.joined += 1;
         self.look(Law::Joins, 1);
-        let person = shared.crowd.person(self.number(slot));
-        if person.verified && self.viewers[slot].memory.is_none() {
-            self.viewers[slot].memory = Some(Box::default());
+        let person = shared.setting.crowd.person(self.number(slot));
+        if person.verified {
+            let viewer = &mut self.viewers[slot];
+            viewer.memory.get_or_insert_default();
+            shared.ledgers[viewer.channel as usize].come();
         }
-        if !writes && person.role != Role::Reader && shared.tokens.contains_key(&self.number(slot)) {
+        if !writes && person.role != Role::Reader && shared.setting.tokens.contains_key(&self.number(slot)) {
             let words = format!("a token that only reads: see {} in the answer", Cmd::CONNECT.reply().0);
             shared.refused("join", 0, &words);
         }
@@ -285,6 +289,7 @@ impl Worker {
             for (number, _) in memory.waiting.drain(..) {
                 self.shared.ledgers[viewer.channel as usize].unknown(number);
             }
+            self.shared.ledgers[viewer.channel as usize].go();
             let Memory { asked, pieces, .. } = &mut **memory;
             *asked = None;
             *pieces = Vec::new();

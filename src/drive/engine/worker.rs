@@ -66,7 +66,7 @@ impl Worker {
     ///
     /// The system gives no poll.
     pub(super) fn new(shared: Arc<Shared>, steps: Steps, index: u32, of: u32) -> std::io::Result<Self> {
-        let mine = (shared.crowd.len() + of - 1 - index) / of;
+        let mine = (shared.setting.crowd.len() + of - 1 - index) / of;
         Ok(Self {
             poll: Poll::new()?,
             viewers: (0..mine).map(|_| Viewer::default()).collect(),
@@ -125,7 +125,7 @@ impl Worker {
     pub(super) fn name(&self, slot: usize) -> String {
         let viewer = &self.viewers[slot];
         let layer = if viewer.memory.as_ref().is_some_and(|memory| memory.ext) { "ext" } else { "plain" };
-        format!("viewer {} ({layer}) in {}", self.number(slot), self.shared.crowd.cid(viewer.channel))
+        format!("viewer {} ({layer}) in {}", self.number(slot), self.shared.setting.crowd.cid(viewer.channel))
     }
 
     pub(super) fn look(&mut self, law: Law, times: u64) {

@@ -42,7 +42,7 @@ impl Workers {
         let mut threads = Vec::new();
         for thread in 0..process.threads {
             let (index, of) = (process.index * process.threads + thread, process.of * process.threads);
-            let script = Script::new(shared.scenario.clone(), shared.crowd.clone());
+            let script = Script::new(shared.setting.scenario.clone(), shared.setting.crowd.clone());
             let shared = shared.clone();
             let run = move || Worker::new(shared, Box::new(script), index, of)?.run();
             threads.push(Builder::new().name(format!("drive-{index}")).spawn(run)?);

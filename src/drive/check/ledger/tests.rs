@@ -125,3 +125,16 @@ fn our_own_lines_are_accounted_for() {
     assert_eq!((audit.sent, audit.lost), (7, vec![3]), "4 was told, hidden");
     assert_eq!((audit.told_though_refused, audit.unanswered), (vec![1], vec![2]));
 }
+
+#[test]
+fn what_nobody_was_there_to_hear_is_not_lost() {
+    let ledger = Ledger::default();
+    ledger.come();
+    ledger.come();
+    ledger.sent(0);
+    ledger.acked(0, None);
+    ledger.go();
+    assert_eq!(ledger.audit().lost, [0], "somebody is left who has not heard it");
+    ledger.go();
+    assert_eq!(ledger.audit().lost, Vec::<u32>::new());
+}
