@@ -29,6 +29,8 @@ impl OwnGateway {
             .process_group(0)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
+            // Ctrl-C in a terminal is for the run: it still needs its gateway to come to its end.
+            .process_group(0)
             .spawn()
             .map_err(|error| Exit::unavailable(&format!("no gateway could be started: {error}")))?;
         let out = child.stdout.take();

@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
+
 use crate::auth::Grant;
 use crate::drive::report::condition::{Condition, judge_fail_if, judge_must};
 use crate::drive::report::{self, Report, html, junit, table};
@@ -126,27 +128,33 @@ pub async fn load(load: Load) -> Result<(), Exit> {
         text.insert_str(0, &format!("# played with --seed {seed}\n"));
         scenario.seed = seed;
     }
-    let gateway = if load.with_server { Some(OwnGateway::start()?) } else { None };
+    // Before the gateway is there: nothing may end this without ending that.
+    let mut signals = Signals::new()?;
+    let own = if load.with_server { Some(OwnGateway::start()?) } else { None };
+    let gateway = own.as_ref();
     let must = scenario.must.clone();
     let order = Order {
-        url: gateway.as_ref().map_or_else(|| load.url.clone(), OwnGateway::url),
+        url: gateway.map_or_else(|| load.url.clone(), OwnGateway::url),
         threads: load.threads.unwrap_or_else(cores).max(1),
         gathering: (load.peers > 0).then(|| Gathering { peers: load.peers, listen: load.peers_listen.clone() }),
         sources: load.sources.clone(),
-        watched: watched(&load, gateway.as_ref()),
-        tokens: tokens(&load, gateway.as_ref())?,
-        site: site(&load, gateway.as_ref())?,
+        watched: watched(&load, gateway),
+        tokens: tokens(&load, gateway)?,
+        site: site(&load, gateway)?,
         quiet: load.outputs.quiet,
         scenario,
         text,
     };
-    let mut signals = Signals::new()?;
+    let gateway = Arc::new(Mutex::new(own));
+    let ours = gateway.clone();
     let stopped = async move {
         signals.leave().await;
-        tokio::spawn(signals.leave_at_once());
+        // It hears no signal of a terminal, so whoever leaves at once takes it along.
+        tokio::spawn(signals.leave_at_once(move || drop(ours.lock().take())));
     };
-    let mut report = drive::load(order, stopped).await.map_err(exit)?;
-    drop(gateway);
+    let played = drive::load(order, stopped).await;
+    drop(gateway.lock().take());
+    let mut report = played.map_err(exit)?;
     // First what was asked for: each is judged by what was found, not by the other.
     let asked = [judge_must(&must, &report), judge_fail_if(&load.fail_if, &report)].concat();
     report.checks.extend(asked);

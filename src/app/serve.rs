@@ -80,7 +80,7 @@ pub async fn serve(flags: &Flags) -> Result<(), Exit> {
     while signals.next().await == Signal::Reload {
         gateway.reload(&mut config, flags, &environment).await;
     }
-    tokio::spawn(signals.leave_at_once());
+    tokio::spawn(signals.leave_at_once(|| {}));
     info!("leaving: no new sends, answering those under way");
     keys.abort();
     stop.cancel();

@@ -44,9 +44,10 @@ impl Signals {
         while self.next().await == Signal::Reload {}
     }
 
-    /// Ends the process at the next signal to leave.
-    pub(super) async fn leave_at_once(mut self) {
+    /// Ends the process at the next signal to leave, after a last thing is done.
+    pub(super) async fn leave_at_once(mut self, last: impl FnOnce()) {
         self.leave().await;
+        last();
         warn!("a second signal: leaving at once");
         std::process::exit(1);
     }

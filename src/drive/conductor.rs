@@ -9,7 +9,6 @@ use std::time::Duration;
 use tokio::time::{sleep, sleep_until};
 
 use super::check::Law;
-use super::check::ledger::Ledger;
 use super::crowd::Crowd;
 use super::dashboard::{Dashboard, Standing};
 use super::engine::{Phase, Shared, Workers};
@@ -135,7 +134,7 @@ impl Conductor {
         let (least, most) = if cut { (STOPPED, STOPPED) } else { (REST, SETTLING) };
         loop {
             let waited = Duration::from_micros(self.shared.now() - begun);
-            let open = self.shared.ledgers.iter().map(Ledger::open).sum::<u64>() + self.peers.open();
+            let open = self.shared.open() + self.peers.open();
             if waited >= most || (waited >= least && open == 0) {
                 break;
             }

@@ -102,6 +102,8 @@ pub async fn load(order: Order, stop: impl Future<Output = ()>) -> Result<Report
     let run = base36(System.now().0.unsigned_abs() % 36_u64.pow(6));
     let crowd = Arc::new(Crowd::draw(&scenario, &format!("load{run}")));
     let dashboard = Dashboard::new(order.quiet);
+    // Before it is asked for tokens: a server that isn't there gives none either.
+    greet(&order.url, &crowd, &HashMap::new()).await?;
     let tokens = tokens(&order.tokens, &crowd, &order.url, &dashboard).await?;
     greet(&order.url, &crowd, &tokens).await?;
     let server_before = match &order.watched {

@@ -59,7 +59,7 @@ pub(super) fn audit(shared: &Shared, cut_short: bool) {
     for (index, ledger) in (0..).zip(&shared.ledgers) {
         let cid = shared.setting.crowd.cid(index);
         let audit = ledger.audit();
-        findings.looked(Law::Lost, audit.sent);
+        findings.looked(Law::Lost, audit.acked);
         findings.looked(Law::Answers, audit.sent);
         if !audit.lost.is_empty() {
             let lost = audit.lost.len() as u64;

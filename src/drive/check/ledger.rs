@@ -129,6 +129,8 @@ struct Place {
 pub struct Audit {
     /// Sent in all.
     pub sent: u64,
+    /// Acknowledged, of those.
+    pub acked: u64,
     /// Acknowledged, and never told: their numbers.
     pub lost: Vec<u32>,
     /// Refused, and told.
@@ -188,7 +190,8 @@ impl Ledger {
     pub fn blinded(&self, cursor: &mut Cursor, keys: &[u64], seqs: &[u64], shown: bool) -> Vec<u64> {
         let mut state = self.state.lock();
         let mut due = Vec::new();
-        let by_seq: Vec<u64> = seqs.iter().filter_map(|seq| state.by_seq.get(seq).copied()).collect();
+        let by_seq: Vec<u64> =
+            seqs.iter().filter_map(|seq| state.by_seq.get(seq).copied()).filter(|key| !keys.contains(key)).collect();
         for key in keys.iter().copied().chain(by_seq) {
             due.extend(state.timed.get(&(key, shown)).copied());
             if shown {
@@ -295,8 +298,10 @@ impl Ledger {
         let mut lost: Vec<u32> =
             state.waiting.iter().filter(|(_, time)| !told(time)).map(|(number, _)| *number).collect();
         lost.sort_unstable();
+        let many = |bit: u8| state.ours.iter().filter(|state| **state & bit != 0).count() as u64;
         Audit {
-            sent: state.ours.iter().filter(|state| **state & SENT != 0).count() as u64,
+            sent: many(SENT),
+            acked: many(ACKED),
             lost,
             told_though_refused: with(&|state| state & REFUSED != 0 && state & TOLD != 0),
             unanswered: with(&|state| state & SENT != 0 && state & (ACKED | REFUSED | UNKNOWN) == 0),

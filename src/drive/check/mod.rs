@@ -24,7 +24,7 @@ pub enum Law {
     Duplicates,
     /// What was acknowledged is told.
     Lost,
-    /// Whatever is asked is answered, and what was refused isn't told.
+    /// Lines and questions for the last of them are answered, and what was refused isn't told.
     Answers,
     /// A hidden text isn't heard any more.
     Hidden,
@@ -66,7 +66,9 @@ impl Law {
             Self::Gaps => ("gaps", "no line is missing, by neighbours and by after/upto"),
             Self::Duplicates => ("duplicates", "no line comes twice"),
             Self::Lost => ("lost", "every line that was acknowledged is told"),
-            Self::Answers => ("answers", "every line is answered, and none that was refused is told"),
+            Self::Answers => {
+                ("answers", "every line and RECENT_CHAT is answered, and no line that was refused is told")
+            }
             Self::Hidden => ("hidden", "no hidden text is heard after the act that hid it"),
             Self::Count => ("count", "at rest everybody is told the right number of members"),
             Self::Frames => {

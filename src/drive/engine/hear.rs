@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::collections::{HashMap, VecDeque};
 use std::hash::BuildHasher;
 use std::rc::Rc;
+use std::sync::atomic::Ordering;
 
 use foldhash::quality::FixedState;
 
@@ -237,10 +238,11 @@ impl Worker {
             memory.ext = connected.after.is_some();
             // Whoever has all that it missed goes on where it was; anybody else begins anew.
             if connected.recovered != Some(true) || memory.upto.is_none() {
-                **memory =
-                    Memory { ext: memory.ext, upto: connected.after, requests: memory.requests, ..Memory::default() };
+                let Memory { ext, acts, requests, .. } = **memory;
+                **memory = Memory { ext, acts, requests, upto: connected.after, ..Memory::default() };
                 memory.cursor.since = now;
             }
+            memory.cursor.acts = memory.cursor.acts.max(memory.acts);
             memory.since = now;
         }
         if let Some(epoch) = &connected.epoch {
@@ -315,12 +317,13 @@ impl Worker {
     }
 
     fn recent(&mut self, slot: usize, read: &Read) {
+        let viewer = &mut self.viewers[slot];
+        let Some(asked) = viewer.memory.as_mut().and_then(|memory| memory.asked.take()) else { return };
+        self.shared.under_way.fetch_sub(1, Ordering::Relaxed);
         if read.message.code != 0 {
             self.shared.refused("recent", read.message.code, &read.message.words);
             return;
         }
-        let viewer = &mut self.viewers[slot];
-        let Some(asked) = viewer.memory.as_mut().and_then(|memory| memory.asked.take()) else { return };
         let mut faults = Vec::new();
         self.shared.ledgers[viewer.channel as usize].look_back(asked, &read.lines, &mut |fault| faults.push(fault));
         self.look(Law::Hidden, read.lines.len() as u64);

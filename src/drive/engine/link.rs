@@ -71,6 +71,8 @@ pub(super) struct Memory {
     pub(super) ext: bool,
     /// Sends without an answer: number and when they were due.
     pub(super) waiting: Vec<(u32, u64)>,
+    /// Acts that were known when it last said hello: what they hid may not be told to it.
+    pub(super) acts: u64,
     /// Acts that were known when the last lines were asked for.
     pub(super) asked: Option<u64>,
     /// Pieces of a message.

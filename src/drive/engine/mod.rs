@@ -14,7 +14,7 @@ use std::collections::HashMap;
 use std::hash::Hash;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -105,6 +105,8 @@ pub struct Shared {
     pub findings: Findings,
     /// Who has the last word in each channel, and the number of it.
     pub last_words: Mutex<Vec<(Option<u32>, u32)>>,
+    /// Joins and questions for the last lines that wait for their answer.
+    pub under_way: AtomicI64,
     /// Viewers that are joined, by channel.
     pub joined: Vec<AtomicU32>,
     /// Viewers of other processes that are joined, by channel, once that is known.
@@ -151,6 +153,7 @@ impl Shared {
             refusals: Mutex::default(),
             troubles: Mutex::default(),
             threads: AtomicU32::new(0),
+            under_way: AtomicI64::new(0),
             judged: AtomicU32::new(0),
             told: AtomicU64::new(0),
             untold: AtomicU64::new(0),
@@ -163,6 +166,12 @@ impl Shared {
     /// Microseconds of the run; 0 before it has begun.
     pub fn now(&self) -> u64 {
         u64::try_from(clock::instant().saturating_duration_since(self.begun).as_micros()).unwrap_or(u64::MAX)
+    }
+
+    /// What waits for its answer or to be told.
+    pub fn open(&self) -> u64 {
+        let lines: u64 = self.ledgers.iter().map(Ledger::open).sum();
+        lines + u64::try_from(self.under_way.load(Ordering::Relaxed)).unwrap_or(0)
     }
 
     /// What all do now.

@@ -1,5 +1,7 @@
 //! What a viewer does: comes, says, acts, leaves.
 
+use std::sync::atomic::Ordering;
+
 use mio::Interest;
 
 use crate::clock::{Clock, System};
@@ -59,7 +61,7 @@ impl Worker {
             Ok(stream) => {
                 let since = u32::try_from(at / 1_000).unwrap_or(u32::MAX);
                 self.viewers[slot].begin(stream, channel, since);
-                self.joining += 1;
+                self.joins_under_way(1);
                 let interest = Interest::READABLE | Interest::WRITABLE;
                 let registered = self.viewers[slot]
                     .stream()
@@ -94,6 +96,9 @@ impl Worker {
         let viewer = &mut self.viewers[slot];
         viewer.stand = Stand::Joining;
         let ledger = &shared.ledgers[viewer.channel as usize];
+        if person.verified {
+            viewer.memory.get_or_insert_default().acts = ledger.acts();
+        }
         let epoch = ledger.epoch();
         // Whoever was on the extended layer before comes back to where it was.
         let upto = viewer.memory.as_ref().and_then(|memory| memory.upto).filter(|_| person.ext);
@@ -173,6 +178,8 @@ impl Worker {
         if let Some(memory) = &mut self.viewers[slot].memory {
             memory.asked = Some(shared.ledgers[channel as usize].acts());
         }
+        shared.under_way.fetch_add(1, Ordering::Relaxed);
+        self.look(Law::Answers, 1);
         self.write(slot, &heard::recent_chat(shared.setting.crowd.cid(channel), tid, many as usize));
     }
 
@@ -199,7 +206,7 @@ impl Worker {
             }
             Stand::Out | Stand::Leaving => {}
             _ => {
-                self.joining -= 1;
+                self.joins_under_way(-1);
                 self.gone(slot);
             }
         }
@@ -208,7 +215,7 @@ impl Worker {
     fn cut(&mut self, slot: usize) {
         match self.viewers[slot].stand {
             Stand::Joined => self.forget_joined(slot),
-            Stand::Connecting | Stand::Upgrading | Stand::Joining => self.joining -= 1,
+            Stand::Connecting | Stand::Upgrading | Stand::Joining => self.joins_under_way(-1),
             Stand::Out | Stand::Leaving => {}
         }
         self.viewers[slot].drop_connection(true);
@@ -262,17 +269,15 @@ impl Worker {
         viewer.stand = Stand::Joined;
         viewer.writes = writes;
         let took = now.saturating_sub(u64::from(viewer.since) * 1_000);
-        shared.joined[viewer.channel as usize].fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        self.joining -= 1;
+        shared.joined[viewer.channel as usize].fetch_add(1, Ordering::Relaxed);
+        self.joins_under_way(-1);
         self.joined += 1;
         self.part.join.record(took);
         self.part.counts.joined += 1;
         self.look(Law::Joins, 1);
         let person = shared.setting.crowd.person(self.number(slot));
         if person.verified {
-            let viewer = &mut self.viewers[slot];
-            viewer.memory.get_or_insert_default();
-            shared.ledgers[viewer.channel as usize].come();
+            shared.ledgers[self.viewers[slot].channel as usize].come();
         }
         if !writes && person.role != Role::Reader && shared.setting.tokens.contains_key(&self.number(slot)) {
             let words = format!("a token that only reads: see {} in the answer", Cmd::CONNECT.reply().0);
@@ -283,7 +288,7 @@ impl Worker {
     /// It is in no more: what it asked and isn't answered yet may or may not have come to pass.
     pub(super) fn forget_joined(&mut self, slot: usize) {
         let viewer = &mut self.viewers[slot];
-        self.shared.joined[viewer.channel as usize].fetch_sub(1, std::sync::atomic::Ordering::Relaxed);
+        self.shared.joined[viewer.channel as usize].fetch_sub(1, Ordering::Relaxed);
         self.joined -= 1;
         if let Some(memory) = &mut viewer.memory {
             for (number, _) in memory.waiting.drain(..) {
@@ -291,14 +296,22 @@ impl Worker {
             }
             self.shared.ledgers[viewer.channel as usize].go();
             let Memory { asked, pieces, .. } = &mut **memory;
-            *asked = None;
+            if asked.take().is_some() {
+                self.shared.under_way.fetch_sub(1, Ordering::Relaxed);
+            }
             *pieces = Vec::new();
         }
     }
 
+    /// So many more joins wait for their end.
+    fn joins_under_way(&mut self, more: i64) {
+        self.joining = self.joining.saturating_add_signed(more);
+        self.shared.under_way.fetch_add(more, Ordering::Relaxed);
+    }
+
     /// A connection that came to nothing.
     pub(super) fn not_joined(&mut self, slot: usize, why: &str) {
-        self.joining -= 1;
+        self.joins_under_way(-1);
         self.part.counts.join_failures += 1;
         self.look(Law::Joins, 1);
         let name = self.name(slot);

@@ -334,16 +334,27 @@ impl Worker {
     fn judge_end(&mut self, slot: usize) {
         let viewer = &self.viewers[slot];
         let Some(memory) = &viewer.memory else { return };
-        let missing = self.shared.ledgers[viewer.channel as usize].missing(&memory.cursor);
+        let ledger = &self.shared.ledgers[viewer.channel as usize];
+        let missing = ledger.missing(&memory.cursor);
         let (dawdled, at_rest) = (viewer.dawdled, self.shared.at_rest.load(Ordering::Acquire));
         let joined = |of: &[AtomicU32]| u64::from(of[viewer.channel as usize].load(Ordering::Relaxed));
         let members = joined(&self.shared.joined) + joined(&self.shared.others);
-        let told = [("the count in the last line", memory.members), ("the count besides", memory.counted)];
+        // Without the last word the last line may be older than the last coming or going.
+        let (_, last_word) = self.shared.last_words.lock()[viewer.channel as usize];
+        let last = memory.members.filter(|_| ledger.told(last_word));
+        let told = [("the count in the last line", last), ("the count besides", memory.counted)];
+        let has_lines = ledger.end() > 0;
+        // Whoever is stopped doesn't wait for answers, and has no rest.
+        let unanswered = memory.asked.is_some() && self.rested;
         let name = self.name(slot);
-        self.look(Law::Gaps, 1);
+        // Where nothing was told nothing can be missing.
+        self.look(Law::Gaps, u64::from(has_lines));
         let findings = &self.shared.findings;
         if missing > 0 && !dawdled {
             findings.broken(Law::Gaps, missing, || format!("{name}: the last {missing} lines are missing"));
+        }
+        if unanswered {
+            findings.broken(Law::Answers, 1, || format!("{name}: no answer to RECENT_CHAT"));
         }
         for (what, told) in told.into_iter().filter_map(|(what, told)| Some((what, told?))).filter(|_| at_rest) {
             findings.looked(Law::Count, 1);

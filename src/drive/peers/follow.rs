@@ -123,7 +123,7 @@ async fn play(wire: &mut Wire, shared: &Shared, before: watch::Cost) -> Result<b
                 let now = watch::own();
                 wire.say(&Said::Second { parts, cpu: now.cpu - cost.cpu, memory: now.memory }).await?;
                 cost = now;
-                let open = shared.ledgers.iter().map(Ledger::open).sum();
+                let open = shared.open();
                 let joined = shared.joined.iter().map(|joined| joined.load(Ordering::Relaxed)).collect();
                 wire.say(&Said::Standing { open, joined }).await?;
                 if judging && shared.all_judged() {

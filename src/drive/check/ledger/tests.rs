@@ -122,7 +122,7 @@ fn our_own_lines_are_accounted_for() {
     let hidden = Heard { key: key("u", 1_234), time: 1_234, mark: None, open: false, ..line(0) };
     ledger.hear(&mut one, &[hidden], &mut |_| panic!());
     let audit = ledger.audit();
-    assert_eq!((audit.sent, audit.lost), (7, vec![3]), "4 was told, hidden");
+    assert_eq!((audit.sent, audit.acked, audit.lost), (7, 3, vec![3]), "4 was told, hidden");
     assert_eq!((audit.told_though_refused, audit.unanswered), (vec![1], vec![2]));
 }
 
