@@ -13,6 +13,8 @@ mod chat;
 mod cli;
 mod crash;
 mod disk;
+mod drive;
+mod drive_cli;
 mod edge;
 mod eventlog;
 mod ext;

@@ -1,5 +1,6 @@
 //! Sentences to write tests in.
 
+pub(crate) mod faulty;
 pub(crate) mod frames;
 pub(crate) mod process;
 pub(crate) mod reader;
