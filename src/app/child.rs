@@ -25,8 +25,7 @@ impl OwnGateway {
         let mut child = Command::new(this)
             .args(["serve", "--dev", "--listen", "127.0.0.1:0", "--data"])
             .arg(&data)
-            // Ctrl-C is for whoever needs it: it is still needed for the last words.
-            .process_group(0)
+            .env("RUST_LOG", std::env::var("RUST_LOG").unwrap_or_else(|_| "warn".to_owned()))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             // Ctrl-C in a terminal is for the run: it still needs its gateway to come to its end.

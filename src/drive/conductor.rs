@@ -6,6 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use parking_lot::Mutex;
+use tokio::task::JoinHandle;
 use tokio::time::{sleep, sleep_until};
 
 use super::check::Law;
@@ -14,7 +16,7 @@ use super::dashboard::{Dashboard, Standing};
 use super::engine::{Phase, Shared, Workers};
 use super::peers::Peers;
 use super::scenario::Scenario;
-use super::script::{Script, What};
+use super::script::Script;
 use super::summary::{self, Remains, Slice};
 use super::tally::Part;
 use super::watch::{self, Cost, Watched};
@@ -37,14 +39,15 @@ const STOPPED: Duration = Duration::from_millis(1_500);
 /// Seconds without anybody in after which a run ends by itself.
 const ABANDONED: u32 = 10;
 
+/// Seconds that threads may be late with what they tell, so that it still counts in their latency.
+const LATEST: usize = 15;
+
 /// From the end of a second until all threads have told theirs.
 const LATE: Duration = Duration::from_millis(120);
 
 /// What the script comes to, known before it is played.
 #[derive(Debug, Default)]
 pub(super) struct Outline {
-    /// Lines in measured stages.
-    measured: u64,
     /// In each channel: who can have the last word, and the number of it.
     last_words: Vec<(Option<u32>, u32)>,
 }
@@ -52,19 +55,19 @@ pub(super) struct Outline {
 impl Outline {
     /// Reads the whole script.
     pub(super) fn of(scenario: Arc<Scenario>, crowd: Arc<Crowd>) -> Self {
-        let mut ends = Vec::new();
-        let mut end = 0;
-        for stage in &scenario.stages {
-            end += u64::try_from(stage.lasts.as_micros()).unwrap_or(u64::MAX);
-            ends.push((end, stage.measured));
-        }
         let mut script = Script::new(scenario, crowd);
-        let mut measured = 0;
-        for step in script.by_ref().filter(|step| matches!(step.what, What::Say { .. })) {
-            measured += u64::from(ends.iter().find(|(end, _)| step.at <= *end).is_some_and(|(_, measured)| *measured));
-        }
-        let last_words = script.speakers().into_iter().zip(script.numbers().iter().copied()).collect();
-        Self { measured, last_words }
+        script.by_ref().for_each(drop);
+        Self { last_words: script.speakers().into_iter().zip(script.numbers().iter().copied()).collect() }
+    }
+}
+
+/// A task that is of no use to anybody when this is gone.
+#[derive(Debug)]
+struct AbortOnDrop(JoinHandle<()>);
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
     }
 }
 
@@ -72,7 +75,8 @@ impl Outline {
 #[derive(Debug)]
 pub(super) struct Conductor {
     shared: Arc<Shared>,
-    watched: Option<Watched>,
+    /// Who looks at the server, and what was seen last.
+    watching: Option<(AbortOnDrop, Arc<Mutex<Option<Cost>>>)>,
     dashboard: Dashboard,
     remains: Remains,
     own: Cost,
@@ -95,7 +99,11 @@ impl Conductor {
     ) -> Self {
         let (own, server) = (watch::own(), remains.server_before);
         let (open, theirs) = (BTreeMap::new(), peers.cost());
-        Self { shared, watched, dashboard, remains, own, server, open, abandoned: 0, peers, theirs }
+        let watching = watched.map(|watched| {
+            let latest = Arc::new(Mutex::new(None));
+            (AbortOnDrop(tokio::spawn(watched.keep_looking(shared.begun, latest.clone()))), latest)
+        });
+        Self { shared, watching, dashboard, remains, own, server, open, abandoned: 0, peers, theirs }
     }
 
     /// Until the script's end, or until it is stopped.
@@ -117,6 +125,7 @@ impl Conductor {
                 break;
             }
         }
+        self.remains.ended = (self.shared.now() as f64 / 1e6).min(self.shared.setting.scenario.lasts().as_secs_f64());
         self.shared.enter(Phase::Settle);
         self.peers.settle().await;
     }
@@ -135,7 +144,7 @@ impl Conductor {
         loop {
             let waited = Duration::from_micros(self.shared.now() - begun);
             let open = self.shared.open() + self.peers.open();
-            if waited >= most || (waited >= least && open == 0) {
+            if waited >= most || (waited >= least && open == 0 && self.is_quiet()) {
                 break;
             }
             sleep(Duration::from_millis(100)).await;
@@ -155,11 +164,23 @@ impl Conductor {
             sleep(Duration::from_millis(50)).await;
         }
         sleep(LAST_READ).await;
-        self.shared.at_rest.store(self.shared.setting.crowd.is_alone(), Ordering::Release);
+        // The last word reaches everybody in its time, however long that is for a server that is behind.
+        let said = self.shared.now();
+        while !self.is_quiet() && self.shared.now() - said < SETTLING.as_micros() as u64 {
+            sleep(Duration::from_millis(50)).await;
+        }
+        let at_rest = self.shared.setting.crowd.is_alone() && !self.peers.any_gone();
+        self.shared.at_rest.store(at_rest, Ordering::Release);
+    }
+
+    /// Whether no line was heard for a while.
+    fn is_quiet(&self) -> bool {
+        let last = self.shared.heard_last.load(Ordering::Relaxed);
+        self.shared.now().saturating_sub(last) > LAST_READ.as_micros() as u64
     }
 
     /// All look at what they have, and leave; what is left of the run.
-    pub(super) async fn finish(mut self, workers: Workers, outline: &Outline, has_site: bool) -> Remains {
+    pub(super) async fn finish(mut self, workers: Workers, has_site: bool) -> Remains {
         self.remains.seconds = self.shared.now() as f64 / 1e6;
         self.remains.own_after = watch::own();
         self.judge(&workers).await;
@@ -176,7 +197,6 @@ impl Conductor {
             self.remains.slices.push(Slice { part, own_memory, ..Slice::default() });
         }
         self.dashboard.close();
-        self.remains.offered_measured = outline.measured;
         self.remark_donations(has_site);
         // Without an unexpected end the law was held by every connection.
         let closes = self.shared.closes.lock().values().sum::<u64>();
@@ -215,18 +235,17 @@ impl Conductor {
     async fn second(&mut self, second: u64) {
         self.collect();
         let (own, theirs) = (watch::own(), self.peers.cost());
-        let server = match &self.watched {
-            Some(watched) => watched.look().await.ok(),
-            None => None,
-        };
+        let server = self.watching.as_ref().and_then(|(_, latest)| *latest.lock());
         let index = u32::try_from(second - 1).unwrap_or(u32::MAX);
-        let part = self.open.remove(&index).unwrap_or_default();
+        // Whoever was late tells it later, and it is added then.
+        let part = self.open.remove(&index).unwrap_or(Part { second: index, ..Part::default() });
         let before = self.server;
         let slice = Slice {
             own_cpu: own.cpu - self.own.cpu + theirs.0 - self.theirs.0,
             own_memory: own.memory + theirs.1,
             server: server.zip(before).map(|(now, before)| (now.cpu - before.cpu, now.memory)),
             part,
+            latency: None,
         };
         (self.own, self.theirs, self.server) = (own, theirs, server.or(before));
         let alive = slice.part.joined + slice.part.joining > 0;
@@ -234,12 +253,18 @@ impl Conductor {
         self.abandoned = if !alive && gave_up { self.abandoned + 1 } else { 0 };
         self.show(second, &slice);
         self.remains.slices.push(slice);
+        let whole = self.remains.slices.len().saturating_sub(LATEST);
+        if let Some(slice) = whole.checked_sub(1).and_then(|last| self.remains.slices.get_mut(last)) {
+            slice.fold();
+        }
     }
 
     /// What threads have told since the last look.
     fn collect(&mut self) {
         let done = u32::try_from(self.remains.slices.len()).unwrap_or(u32::MAX);
-        for part in self.shared.parts.lock().drain(..) {
+        for mut part in self.shared.parts.lock().drain(..) {
+            self.remains.measured.add(&std::mem::take(&mut part.measured));
+            self.remains.joins.add(&std::mem::take(&mut part.join));
             match self.remains.slices.get_mut(part.second as usize) {
                 // A thread that was late.
                 Some(slice) if part.second < done => slice.part.add(&part),

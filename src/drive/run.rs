@@ -2,7 +2,9 @@
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs};
+use std::pin::pin;
 use std::sync::Arc;
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use thiserror::Error;
@@ -82,6 +84,9 @@ pub enum DriveError {
     /// The server refused.
     #[error("{0}")]
     Refused(String),
+    /// It was stopped before anything was played.
+    #[error("stopped before the first step: nothing was played")]
+    Stopped,
     /// The system gives no threads, polls or files.
     #[error("{0}")]
     System(String),
@@ -93,6 +98,39 @@ pub enum DriveError {
 ///
 /// Nothing was played, and why.
 pub async fn load(order: Order, stop: impl Future<Output = ()>) -> Result<Report, DriveError> {
+    let mut stop = pin!(stop);
+    let text = order.text.clone();
+    let url = order.url.clone();
+    let (conductor, prepared) = tokio::select! {
+        prepared = prepare(order) => prepared?,
+        () = &mut stop => return Err(DriveError::Stopped),
+    };
+    let (shared, remains) = prepared.play(conductor, stop).await;
+    Ok(summary::report(&shared, remains, &url, &text))
+}
+
+/// A run that has begun.
+struct Begun {
+    shared: Arc<Shared>,
+    outline: JoinHandle<Outline>,
+    workers: Workers,
+    telling: tokio::task::JoinHandle<()>,
+    has_site: bool,
+}
+
+impl Begun {
+    async fn play(self, mut conductor: Conductor, stop: impl Future<Output = ()>) -> (Arc<Shared>, Remains) {
+        conductor.play(stop).await;
+        let outline = self.outline.join().unwrap_or_default();
+        conductor.bring_to_rest(&outline).await;
+        let remains = conductor.finish(self.workers, self.has_site).await;
+        self.telling.abort();
+        (self.shared, remains)
+    }
+}
+
+/// Everything up to the first step.
+async fn prepare(order: Order) -> Result<(Conductor, Begun), DriveError> {
     resolve(&order.url)?;
     let own_before = watch::own();
     let scenario = Arc::new(order.scenario);
@@ -141,13 +179,8 @@ pub async fn load(order: Order, stop: impl Future<Output = ()>) -> Result<Report
         processes: u64::from(process.of),
         ..Remains::default()
     };
-    let mut conductor = Conductor::new(shared.clone(), order.watched, dashboard, remains, peers);
-    conductor.play(stop).await;
-    let outline = outline.join().unwrap_or_default();
-    conductor.bring_to_rest(&outline).await;
-    let remains = conductor.finish(workers, &outline, order.site.is_some()).await;
-    telling.abort();
-    Ok(summary::report(&shared, remains, &order.url, &order.text))
+    let conductor = Conductor::new(shared.clone(), order.watched, dashboard, remains, peers);
+    Ok((conductor, Begun { shared, outline, workers, telling, has_site: order.site.is_some() }))
 }
 
 /// What a process of a run begins with.

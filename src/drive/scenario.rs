@@ -275,6 +275,19 @@ impl Scenario {
         self.stages.iter().map(|stage| stage.lasts).sum()
     }
 
+    /// Whether what is due at this time, in microseconds of the run, counts for latency.
+    pub fn measures(&self, due: u64) -> bool {
+        let due = Duration::from_micros(due);
+        let mut end = Duration::ZERO;
+        self.stages
+            .iter()
+            .find(|stage| {
+                end += stage.lasts;
+                due < end
+            })
+            .is_some_and(|stage| stage.measured)
+    }
+
     /// Viewers that are in at the same time, at most.
     pub fn most_viewers(&self) -> u32 {
         self.stages.iter().filter_map(|stage| stage.viewers).max().unwrap_or(0)
@@ -305,6 +318,11 @@ impl Scenario {
         within("viewers", f64::from(viewers), 1.0, f64::from(MOST_VIEWERS))?;
         within("channels.count", f64::from(self.channel_count()), 1.0, f64::from(MOST_CHANNELS))?;
         within("channels.zipf", self.channels.zipf, 0.0, 5.0)?;
+        let mut names = self.channels.names.clone();
+        names.sort();
+        if names.windows(2).any(|two| two[0] == two[1]) {
+            return Err("channels.names says a name twice".to_owned());
+        }
         if self.channel_count() > viewers {
             return Err(format!("{} channels and {viewers} viewers: each has one at least", self.channel_count()));
         }

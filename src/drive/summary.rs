@@ -11,7 +11,7 @@ use super::report::{
     Close, Dimensions, FORM, Generator, Latency, Refused, Report, Scene, Second, Server, StageSpan, Totals,
 };
 use super::scenario::Scenario;
-use super::tally::{Counts, Part, Times};
+use super::tally::{Counts, Measured, Part, Times};
 use super::watch::{self, Cost};
 
 /// A thread that is at work for this share of a second has no time left to be in time.
@@ -27,6 +27,8 @@ const LATE_MS: f64 = 20.0;
 #[derive(Clone, Debug, Default)]
 pub(super) struct Slice {
     pub(super) part: Part,
+    /// Latency of deliveries: half, 99 %, the longest; once all is there that was read in it.
+    pub(super) latency: Option<(f64, f64, f64)>,
     /// Processor seconds of the generator in it.
     pub(super) own_cpu: f64,
     pub(super) own_memory: u64,
@@ -34,10 +36,32 @@ pub(super) struct Slice {
     pub(super) server: Option<(f64, u64)>,
 }
 
+impl Slice {
+    /// What is read of it from now on takes no histogram: a run of days has many seconds.
+    pub(super) fn fold(&mut self) {
+        self.latency = self.latency();
+        self.part.delivery = Times::default();
+    }
+
+    pub(super) fn latency(&self) -> Option<(f64, f64, f64)> {
+        let times = &self.part.delivery;
+        self.latency.or(times
+            .millis(50.0)
+            .zip(times.millis(99.0))
+            .zip(times.millis(100.0))
+            .map(|((a, b), c)| (a, b, c)))
+    }
+}
+
 /// What a run left behind.
 #[derive(Debug, Default)]
 pub(super) struct Remains {
     pub(super) slices: Vec<Slice>,
+    /// Times of what was due in measured stages, and of all joins.
+    pub(super) measured: Measured,
+    pub(super) joins: Times,
+    /// When the script came to its end, or was stopped, in seconds.
+    pub(super) ended: f64,
     pub(super) begun: String,
     pub(super) seconds: f64,
     /// Why it ended before its end.
@@ -47,8 +71,6 @@ pub(super) struct Remains {
     pub(super) server_name: Option<String>,
     pub(super) server_before: Option<Cost>,
     pub(super) remarks: Vec<String>,
-    /// Lines that the script has in measured stages.
-    pub(super) offered_measured: u64,
     pub(super) threads: u64,
     pub(super) processes: u64,
 }
@@ -120,17 +142,20 @@ pub(super) fn merge(shared: &Shared, remains: &mut Remains, others: &[Option<Don
 /// The report.
 pub(super) fn report(shared: &Shared, remains: Remains, url: &str, text: &str) -> Report {
     let scenario = &shared.setting.scenario;
-    let stages = spans(scenario, remains.seconds);
+    let stages = spans(scenario, remains.ended);
     let measured = |slice: &Slice| {
         let middle = f64::from(slice.part.second) + 0.5;
         stages.iter().any(|stage| stage.measured && (stage.from..stage.to).contains(&middle))
     };
     let window: Vec<&Slice> = remains.slices.iter().filter(|slice| measured(slice)).collect();
-    let mut all = Part::default();
-    remains.slices.iter().for_each(|slice| all.add(&slice.part));
-    let mut inside = Part::default();
-    window.iter().for_each(|slice| inside.add(&slice.part));
-    let totals = totals(&remains, scenario, all.counts, inside.counts, window.len());
+    let sum = |counts: &mut dyn Iterator<Item = Counts>| {
+        let mut all = Counts::default();
+        counts.for_each(|counts| all += counts);
+        all
+    };
+    let all = sum(&mut remains.slices.iter().map(|slice| slice.part.counts));
+    let inside = sum(&mut window.iter().map(|slice| slice.part.counts));
+    let totals = totals(&remains, scenario, all, inside, window.len());
     Report {
         form: FORM,
         madang: env!("CARGO_PKG_VERSION").to_owned(),
@@ -143,13 +168,13 @@ pub(super) fn report(shared: &Shared, remains: Remains, url: &str, text: &str) -
         machine: watch::machine(),
         url: url.to_owned(),
         begun: remains.begun.clone(),
-        dimensions: dimensions(shared, &remains, all.counts, window.len()),
-        latency: latencies(&inside, &all),
+        dimensions: dimensions(shared, &remains, all, inside, window.len()),
+        latency: latencies(&remains),
         checks: shared.findings.checks(),
         closes: closes(shared),
         refusals: refusals(shared),
-        generator: generator(shared, &remains, &window, &inside),
-        server: server(&remains, &window, inside.counts),
+        generator: generator(shared, &remains, &window, inside),
+        server: server(&remains, &window, inside),
         timeline: remains.slices.iter().map(second).collect(),
         stages,
         totals,
@@ -190,7 +215,7 @@ fn totals(remains: &Remains, scenario: &Scenario, all: Counts, inside: Counts, w
     }
 }
 
-fn dimensions(shared: &Shared, remains: &Remains, all: Counts, window: usize) -> Dimensions {
+fn dimensions(shared: &Shared, remains: &Remains, all: Counts, inside: Counts, window: usize) -> Dimensions {
     let crowd: &Crowd = &shared.setting.crowd;
     let largest = crowd.people().iter().filter(|person| person.channel == 0).count() as u64;
     let viewers = remains.slices.iter().map(|slice| slice.part.joined).max().unwrap_or(0);
@@ -202,7 +227,7 @@ fn dimensions(shared: &Shared, remains: &Remains, all: Counts, window: usize) ->
         senders: crowd.people().iter().filter(|person| person.role == Role::Sender).count() as u64,
         verified: share(crowd.people().iter().filter(|person| person.verified).count()),
         ext: share(crowd.people().iter().filter(|person| person.ext).count()),
-        lines_per_second: ratio(remains.offered_measured as f64, window as f64),
+        lines_per_second: ratio(inside.offered as f64, window as f64),
         line_bytes: ratio(all.line_bytes as f64, all.lines as f64),
         lines_per_frame: ratio(all.lines as f64, all.line_frames as f64),
         window_seconds: window as f64,
@@ -212,8 +237,9 @@ fn dimensions(shared: &Shared, remains: &Remains, all: Counts, window: usize) ->
 }
 
 /// Joins of a whole run: they often come in stages that are not measured.
-fn latencies(inside: &Part, all: &Part) -> BTreeMap<String, Latency> {
-    let named = [("delivery", &inside.delivery), ("ack", &inside.ack), ("act", &inside.act), ("join", &all.join)];
+fn latencies(remains: &Remains) -> BTreeMap<String, Latency> {
+    let Measured { delivery, ack, act, .. } = &remains.measured;
+    let named = [("delivery", delivery), ("ack", ack), ("act", act), ("join", &remains.joins)];
     named
         .into_iter()
         .filter(|(_, times)| !times.is_empty())
@@ -247,14 +273,14 @@ pub(super) fn refusals(shared: &Shared) -> Vec<Refused> {
     refusals
 }
 
-fn generator(shared: &Shared, remains: &Remains, window: &[&Slice], inside: &Part) -> Generator {
+fn generator(shared: &Shared, remains: &Remains, window: &[&Slice], inside: Counts) -> Generator {
     let busiest = window.iter().map(|slice| slice.part.busy).fold(0.0, f64::max);
     let memory = remains.slices.iter().map(|slice| slice.own_memory).max().unwrap_or(remains.own_after.memory);
     let viewers = remains.slices.iter().map(|slice| slice.part.joined).max().unwrap_or(0);
     let came = memory.saturating_sub(remains.own_before.memory) as f64;
     let cpu: f64 = window.iter().map(|slice| slice.own_cpu).sum();
-    let late_p99 = inside.late.millis(99.0).unwrap_or(0.0);
-    let deliveries = inside.counts.deliveries() as f64;
+    let late_p99 = remains.measured.late.millis(99.0).unwrap_or(0.0);
+    let deliveries = inside.deliveries() as f64;
     let mut limits = shared.troubles.lock().clone();
     let full = window.iter().filter(|slice| slice.part.busy >= FULL).count();
     if full >= FULL_SECONDS {
@@ -294,7 +320,7 @@ fn server(remains: &Remains, window: &[&Slice], inside: Counts) -> Option<Server
 }
 
 fn second(slice: &Slice) -> Second {
-    let Part { counts, delivery, .. } = &slice.part;
+    let (counts, latency) = (&slice.part.counts, slice.latency());
     Second {
         at: f64::from(slice.part.second) + 1.0,
         joined: slice.part.joined,
@@ -307,9 +333,9 @@ fn second(slice: &Slice) -> Second {
         deliveries: counts.deliveries(),
         bytes: counts.bytes,
         lost_connections: counts.lost,
-        p50: delivery.millis(50.0),
-        p99: delivery.millis(99.0),
-        max: delivery.millis(100.0),
+        p50: latency.map(|(p50, _, _)| p50),
+        p99: latency.map(|(_, p99, _)| p99),
+        max: latency.map(|(_, _, max)| max),
         generator_cores: slice.own_cpu,
         generator_busy: slice.part.busy,
         generator_memory: slice.own_memory,

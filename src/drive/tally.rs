@@ -16,42 +16,52 @@ const CURVE: [f64; 22] = [
     99.95, 99.99, 100.0,
 ];
 
-/// A distribution of times in microseconds, within 1 %.
-#[derive(Clone, Debug)]
-pub struct Times(Histogram<u64>);
-
-impl Default for Times {
-    #[expect(clippy::expect_used, reason = "2 digits are always within the library's bounds")]
-    fn default() -> Self {
-        Self(Histogram::new(DIGITS).expect("2 digits"))
-    }
-}
+/// A distribution of times in microseconds, within 1 %. One without times has no memory of its own.
+#[derive(Clone, Debug, Default)]
+pub struct Times(Option<Box<Histogram<u64>>>);
 
 impl Times {
     /// Adds one.
     pub fn record(&mut self, micros: u64) {
-        // It grows with what it gets, so it has room for any.
-        let _ = self.0.record(micros);
+        self.record_times(micros, 1);
+    }
+
+    fn record_times(&mut self, micros: u64, times: u64) {
+        if self.0.is_none() {
+            self.0 = Histogram::new(DIGITS).ok().map(Box::new);
+        }
+        if let Some(histogram) = &mut self.0 {
+            // It grows with what it gets, so it has room for any.
+            let _ = histogram.record_n(micros, times);
+        }
     }
 
     /// Adds all of another.
     pub fn add(&mut self, other: &Self) {
-        let _ = self.0.add(&other.0);
+        match (&mut self.0, &other.0) {
+            (Some(histogram), Some(other)) => drop(histogram.add(&**other)),
+            (none, other) => {
+                if none.is_none() {
+                    none.clone_from(other);
+                }
+            }
+        }
     }
 
     /// How many.
     pub fn len(&self) -> u64 {
-        self.0.len()
+        self.0.as_ref().map_or(0, |histogram| histogram.len())
     }
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.len() == 0
     }
 
     /// The time, in milliseconds, that a share in percent doesn't exceed; `None` when there are none.
     pub fn millis(&self, percentile: f64) -> Option<f64> {
-        (!self.is_empty()).then(|| self.0.value_at_percentile(percentile) as f64 / 1e3)
+        let histogram = self.0.as_ref().filter(|histogram| !histogram.is_empty())?;
+        Some(histogram.value_at_percentile(percentile) as f64 / 1e3)
     }
 
     /// As a report has it.
@@ -59,12 +69,12 @@ impl Times {
         let at = |percentile: f64| self.millis(percentile).unwrap_or(0.0);
         Latency {
             count: self.len(),
-            mean: self.0.mean() / 1e3,
+            mean: self.0.as_ref().map_or(0.0, |histogram| histogram.mean() / 1e3),
             p50: at(50.0),
             p90: at(90.0),
             p99: at(99.0),
             p999: at(99.9),
-            max: self.0.max() as f64 / 1e3,
+            max: self.0.as_ref().map_or(0.0, |histogram| histogram.max() as f64 / 1e3),
             curve: CURVE.iter().map(|percentile| (*percentile, at(*percentile))).collect(),
         }
     }
@@ -72,7 +82,8 @@ impl Times {
 
 impl Serialize for Times {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(self.0.iter_recorded().map(|step| (step.value_iterated_to(), step.count_at_value())))
+        let steps = self.0.iter().flat_map(|histogram| histogram.iter_recorded());
+        serializer.collect_seq(steps.map(|step| (step.value_iterated_to(), step.count_at_value())))
     }
 }
 
@@ -80,7 +91,7 @@ impl<'de> Deserialize<'de> for Times {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let mut times = Self::default();
         for (micros, count) in Vec::<(u64, u64)>::deserialize(deserializer)? {
-            let _ = times.0.record_n(micros, count);
+            times.record_times(micros, count);
         }
         Ok(times)
     }
@@ -131,6 +142,8 @@ counts! {
     lines,
     /// Bytes read.
     bytes,
+    /// Returns that were told all they had missed.
+    resumed,
     /// Connections that ended without being asked to.
     lost,
 }
@@ -153,16 +166,12 @@ pub struct Part {
     pub second: u32,
     /// What happened in it.
     pub counts: Counts,
-    /// A line was due → it was read.
+    /// A line was due → it was read, of all that was read in it.
     pub delivery: Times,
-    /// A line was due → its answer.
-    pub ack: Times,
+    /// Of what was due in measured stages, whenever it came.
+    pub measured: Measured,
     /// A join was due → CONNECTED.
     pub join: Times,
-    /// An act was due → it was heard.
-    pub act: Times,
-    /// A step was due → it was done.
-    pub late: Times,
     /// Share of the second that the thread was at work.
     pub busy: f64,
     /// Viewers that are joined at its end.
@@ -171,15 +180,36 @@ pub struct Part {
     pub joining: u64,
 }
 
+/// Times of what was due in measured stages, whenever it came: what comes late belongs to the stage that it is late for.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Measured {
+    /// A line was due → it was read.
+    pub delivery: Times,
+    /// A line was due → its answer.
+    pub ack: Times,
+    /// An act was due → it was heard.
+    pub act: Times,
+    /// A line or an act was due → it was said.
+    pub late: Times,
+}
+
+impl Measured {
+    /// Adds all of another.
+    pub fn add(&mut self, other: &Self) {
+        self.delivery.add(&other.delivery);
+        self.ack.add(&other.ack);
+        self.act.add(&other.act);
+        self.late.add(&other.late);
+    }
+}
+
 impl Part {
     /// Adds what another thread did in the same second.
     pub fn add(&mut self, other: &Self) {
         self.counts += other.counts;
         self.delivery.add(&other.delivery);
-        self.ack.add(&other.ack);
+        self.measured.add(&other.measured);
         self.join.add(&other.join);
-        self.act.add(&other.act);
-        self.late.add(&other.late);
         self.busy = self.busy.max(other.busy);
         self.joined += other.joined;
         self.joining += other.joining;

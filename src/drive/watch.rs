@@ -1,7 +1,12 @@
 //! What processes cost, from the kernel or from their own metrics.
 
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
 use procfs::Current;
 use procfs::process::Process;
+use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
 use crate::client;
 
@@ -35,6 +40,19 @@ impl Watched {
         match self {
             Self::Pid(pid) => of_process(*pid).map_err(|error| format!("process {pid}: {error}")),
             Self::Metrics(url) => read_metrics(&client::get(url).await?).map_err(|error| format!("{url}: {error}")),
+        }
+    }
+
+    /// Looks at the end of each second, for ever: what was seen stands in `latest`. A server that is slow to say it holds
+    /// nobody up.
+    pub async fn keep_looking(self, begun: Instant, latest: Arc<Mutex<Option<Cost>>>) {
+        let mut ticks = interval_at(begun + Duration::from_secs(1), Duration::from_secs(1));
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        loop {
+            ticks.tick().await;
+            if let Ok(cost) = self.look().await {
+                *latest.lock() = Some(cost);
+            }
         }
     }
 

@@ -90,6 +90,8 @@ pub struct Connected {
     pub epoch: Option<String>,
     /// Whether what was missed follows (ext, of those that come back).
     pub recovered: Option<bool>,
+    /// Why not.
+    pub reason: String,
 }
 
 /// Lines are hidden, or shown again.
@@ -170,6 +172,7 @@ struct ConnectedBody {
     after: Option<u64>,
     epoch: Option<String>,
     recovered: Option<bool>,
+    reason: Option<String>,
 }
 
 #[derive(Deserialize, Default)]
@@ -230,8 +233,9 @@ fn read_body(cmd: Cmd, body: &str) -> serde_json::Result<Body> {
             }
         }
         _ if cmd == Cmd::CONNECT.reply() => {
-            let ConnectedBody { auth, after, epoch, recovered } = serde_json::from_str(body)?;
-            Body::Connected(Connected { writes: auth == "SEND", after, epoch, recovered })
+            let ConnectedBody { auth, after, epoch, recovered, reason } = serde_json::from_str(body)?;
+            let reason = reason.unwrap_or_default();
+            Body::Connected(Connected { writes: auth == "SEND", after, epoch, recovered, reason })
         }
         _ if cmd == Cmd::RECENT_CHAT.reply() => {
             Body::Recent(lines(serde_json::from_str::<Recents>(body)?.message_list))

@@ -68,6 +68,8 @@ pub enum Fault {
     Hidden(Heard),
     /// A line of ours stands twice in the channel.
     Twice(Heard),
+    /// It has another time than its sender was told.
+    Time(Heard),
 }
 
 /// Where a viewer is in the channel.
@@ -79,8 +81,17 @@ pub struct Cursor {
     pub since: u64,
     /// The newest act it has heard.
     pub acts: u64,
+    /// Whether it may be told lines of before its joining, which nobody else has heard.
+    pub history: bool,
     /// The last gap: a line of it that comes yet is out of order.
     gap: (u64, u64),
+}
+
+impl Cursor {
+    /// Of one who came back, and may be told what nobody else has heard.
+    pub fn anew(since: u64, acts: u64) -> Self {
+        Self { since, acts, history: true, ..Self::default() }
+    }
 }
 
 /// What a channel has told.
@@ -100,9 +111,12 @@ struct State {
     by_seq: HashMap<u64, u64, FixedState>,
     /// Of our own lines, by their numbers.
     ours: Vec<u8>,
+    /// Told and not acknowledged yet, with their times.
+    times: HashMap<u32, i64>,
     /// Acknowledged and not told yet, with the times of their answers.
     waiting: HashMap<u32, Option<i64>>,
     listeners: u32,
+    deaf: u64,
     /// Times of lines that don't say which they are: hidden ones.
     unmarked: HashSet<i64>,
     newest: VecDeque<(String, i64, u64)>,
@@ -210,6 +224,9 @@ impl Ledger {
         let mut state = self.state.lock();
         let index = state.newest.len().checked_sub(1 + back as usize)?;
         let (uid, time, key) = state.newest.get(index)?.clone();
+        if state.hidden.contains_key(&key) || state.timed.contains_key(&(key, false)) {
+            return None;
+        }
         state.time(key, false, due);
         Some((uid, time))
     }
@@ -239,7 +256,13 @@ impl Ledger {
         state.listeners = state.listeners.saturating_sub(1);
         if state.listeners == 0 {
             state.waiting.clear();
+            state.deaf += 1;
         }
+    }
+
+    /// How often nobody listened any more.
+    pub fn deaf(&self) -> u64 {
+        self.state.lock().deaf
     }
 
     /// A line of ours was written.
@@ -247,13 +270,16 @@ impl Ledger {
         self.state.lock().mark(number, SENT);
     }
 
-    /// It was acknowledged, with its time where the server says it.
-    pub fn acked(&self, number: u32, time: Option<i64>) {
+    /// It was acknowledged, with its time where the server says it. Whether that is the time of the line, if it was told.
+    pub fn acked(&self, number: u32, time: Option<i64>) -> bool {
         let mut state = self.state.lock();
         state.mark(number, ACKED);
         if state.ours[number as usize] & TOLD == 0 {
             state.waiting.insert(number, time);
+            return true;
         }
+        let told = state.times.remove(&number);
+        time.zip(told).is_none_or(|(time, told)| time == told)
     }
 
     /// It was refused.
@@ -355,8 +381,8 @@ impl State {
             clean = false;
         }
         let known = self.by_key.get(&line.key).copied();
-        if known.is_none() && cursor.next.is_none() && line.mark.is_none() && !self.places.is_empty() {
-            // Of before: a newcomer is told what was said last.
+        let of_before = line.mark.is_none_or(|mark| mark.due <= cursor.since);
+        if known.is_none() && cursor.next.is_none() && cursor.history && of_before {
             return false;
         }
         let place = match known {
@@ -407,12 +433,21 @@ impl State {
             self.by_key.remove(&oldest.key);
             oldest.seq.map(|seq| self.by_seq.remove(&seq));
         }
-        if let Some(Mark { number, .. }) = line.mark {
+        // A number that is far from all others is somebody's joke.
+        let mark = line.mark.filter(|mark| (mark.number as usize) < self.ours.len() + NOTED);
+        if let Some(Mark { number, .. }) = mark {
             if self.state(number) & TOLD != 0 {
                 fault(Fault::Twice(line.clone()));
             }
             self.mark(number, TOLD);
-            self.waiting.remove(&number);
+            if let Some(time) = self.waiting.remove(&number).flatten()
+                && time != line.time
+            {
+                fault(Fault::Time(line.clone()));
+            }
+            if self.state(number) & ACKED == 0 && self.times.len() < NOTED {
+                self.times.insert(number, line.time);
+            }
             self.newest.push_back((line.uid.clone(), line.time, line.key));
             if self.newest.len() > NEWEST {
                 self.newest.pop_front();

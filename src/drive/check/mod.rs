@@ -28,6 +28,8 @@ pub enum Law {
     Answers,
     /// A hidden text isn't heard any more.
     Hidden,
+    /// Whoever comes back is told what it missed.
+    Resume,
     /// At rest the member count is right.
     Count,
     /// Messages are within the limits of the wire.
@@ -40,7 +42,7 @@ pub enum Law {
 
 impl Law {
     /// All of them, in the order of a report.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Joins,
         Self::Order,
         Self::Gaps,
@@ -48,6 +50,7 @@ impl Law {
         Self::Lost,
         Self::Answers,
         Self::Hidden,
+        Self::Resume,
         Self::Count,
         Self::Frames,
         Self::Wire,
@@ -70,6 +73,7 @@ impl Law {
                 ("answers", "every line and RECENT_CHAT is answered, and no line that was refused is told")
             }
             Self::Hidden => ("hidden", "no hidden text is heard after the act that hid it"),
+            Self::Resume => ("resume", "whoever comes back on the extended layer is told what it missed"),
             Self::Count => ("count", "at rest everybody is told the right number of members"),
             Self::Frames => {
                 ("frames", "messages have at most 32,768 bytes (recent lines: 61,440; extended layer: 98,304)")

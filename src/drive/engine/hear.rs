@@ -9,13 +9,14 @@ use std::sync::atomic::Ordering;
 use foldhash::quality::FixedState;
 
 use crate::drive::check::Law;
-use crate::drive::check::ledger::{Fault, Heard, key};
+use crate::drive::check::ledger::{Cursor, Fault, Heard, key};
 use crate::drive::words;
 use crate::proto::cmd::Cmd;
 use crate::proto::heard;
 use crate::proto::witness::{self, Blinded, Body, Connected, Covers, Line, Message};
 use crate::ws::raw::{self, Answer, Head, Kind};
 
+use super::Setting;
 use super::link::{Memory, Stand};
 use super::steps::FIRST_LINE;
 use super::worker::Worker;
@@ -49,6 +50,8 @@ pub(super) struct Known {
 struct Read {
     message: Message,
     lines: Vec<Heard>,
+    /// When those of this run were due, and whether that is measured.
+    dues: Vec<(u64, bool)>,
     /// Where these lines stand in their channel: whoever is at its beginning is then at its end.
     stretch: Cell<Option<(u64, u64)>>,
     /// The channel's own identity, as the first of them says it.
@@ -157,7 +160,9 @@ impl Worker {
     /// Counts a message without looking into it.
     fn pass(&mut self, slot: usize, head: Head, bytes: &[u8]) -> usize {
         self.part.counts.frames += u64::from(head.last);
-        self.judge_size(slot, head.payload as usize, false);
+        // It may be the list that it asked for.
+        let recent = self.shared.setting.scenario.viewers.recent > 0;
+        self.judge_size(slot, usize::try_from(head.payload).unwrap_or(usize::MAX), recent);
         let there = bytes.len() - head.bytes;
         let payload = usize::try_from(head.payload).unwrap_or(usize::MAX);
         if payload <= PING_BYTES && there >= payload {
@@ -187,7 +192,7 @@ impl Worker {
         let counts = &mut self.part.counts;
         counts.frames += 1;
         counts.verified_frames += u64::from(verified);
-        let read = match self.known.read(payload, &self.shared.setting.run) {
+        let read = match self.known.read(payload, &self.shared.setting) {
             Ok(read) => read,
             Err(error) => {
                 self.look(Law::Wire, 1);
@@ -236,12 +241,27 @@ impl Worker {
         let ledger = &shared.ledgers[viewer.channel as usize];
         if let Some(memory) = &mut viewer.memory {
             memory.ext = connected.after.is_some();
+            if let Some(recovered) = connected.recovered {
+                self.part.counts.resumed += u64::from(recovered);
+                self.looked[Law::Resume as usize] += 1;
+                if !recovered {
+                    shared.refused("resume", 0, &connected.reason);
+                    let who = slot as u32 * self.of + self.index;
+                    let why = &connected.reason;
+                    shared.findings.broken(Law::Resume, 1, || format!("viewer {who}: not told what it missed: {why}"));
+                }
+            }
             // Whoever has all that it missed goes on where it was; anybody else begins anew.
             if connected.recovered != Some(true) || memory.upto.is_none() {
                 let Memory { ext, acts, requests, .. } = **memory;
                 **memory = Memory { ext, acts, requests, upto: connected.after, ..Memory::default() };
                 memory.cursor.since = now;
+                memory.cursor.history = connected.recovered == Some(false) || !shared.setting.crowd.is_alone();
+            } else if memory.deaf != ledger.deaf() {
+                // While nobody listened things were said that nobody can place.
+                memory.cursor = Cursor::anew(now, memory.cursor.acts);
             }
+            memory.deaf = ledger.deaf();
             memory.cursor.acts = memory.cursor.acts.max(memory.acts);
             memory.since = now;
         }
@@ -254,6 +274,7 @@ impl Worker {
     fn lines(&mut self, slot: usize, read: &Read) {
         let shared = self.shared.clone();
         let now = shared.now();
+        shared.heard_last.fetch_max(now, Ordering::Relaxed);
         let counts = &mut self.part.counts;
         counts.line_frames += 1;
         counts.line_bytes += read.bytes as u64;
@@ -262,8 +283,12 @@ impl Worker {
         let Some(memory) = &mut viewer.memory else { return };
         // Whoever reads slowly waits for itself, and whoever comes back hears what is old.
         if !viewer.dawdled {
-            for mark in read.lines.iter().filter_map(|line| line.mark).filter(|mark| mark.due >= memory.since) {
-                self.part.delivery.record(now.saturating_sub(mark.due));
+            for (due, measured) in read.dues.iter().filter(|(due, _)| *due >= memory.since) {
+                let took = now.saturating_sub(*due);
+                self.part.delivery.record(took);
+                if *measured {
+                    self.part.measured.delivery.record(took);
+                }
             }
         }
         if let Some(line) = read.lines.last() {
@@ -309,8 +334,8 @@ impl Worker {
         let keys: Vec<u64> = blinded.line.iter().map(|(uid, time)| key(uid, *time)).collect();
         let now = self.shared.now();
         for due in ledger.blinded(&mut memory.cursor, &keys, &blinded.seqs, blinded.shown) {
-            if due >= memory.since && !viewer.dawdled {
-                self.part.act.record(now.saturating_sub(due));
+            if due >= memory.since && !viewer.dawdled && self.shared.setting.scenario.measures(due) {
+                self.part.measured.act.record(now.saturating_sub(due));
             }
         }
         self.look(Law::Hidden, 1);
@@ -342,6 +367,10 @@ impl Worker {
         }
         let number =
             message.tid.and_then(|tid| tid.checked_sub(FIRST_LINE)).and_then(|number| u32::try_from(number).ok());
+        if viewer.stand == Stand::Leaving {
+            // Nobody waits for it any more.
+            return;
+        }
         let waiting = memory.waiting.iter().position(|(waiting, _)| Some(*waiting) == number);
         let Some((number, due)) = waiting.map(|index| memory.waiting.swap_remove(index)) else {
             let name = self.name(slot);
@@ -350,9 +379,16 @@ impl Worker {
             return;
         };
         if message.code == 0 {
-            ledger.acked(number, time);
+            if !ledger.acked(number, time) {
+                let name = self.name(slot);
+                let words =
+                    || format!("{name}: line {number} was acknowledged with another msgTime than it was told with");
+                self.shared.findings.broken(Law::Answers, 1, words);
+            }
             self.part.counts.acked += 1;
-            self.part.ack.record(self.shared.now().saturating_sub(due));
+            if self.shared.setting.scenario.measures(due) {
+                self.part.measured.ack.record(self.shared.now().saturating_sub(due));
+            }
         } else {
             ledger.refused(number);
             self.part.counts.refused += 1;
@@ -368,6 +404,7 @@ impl Worker {
         let Some(upto) = memory.upto else { return };
         memory.upto = Some(upto.max(covers.upto));
         let outside = |line: &Heard| line.seq.is_some_and(|seq| seq <= covers.after || seq > covers.upto);
+        let falls = read.lines.windows(2).filter(|two| two[0].seq.is_some() && two[1].seq <= two[0].seq).count() as u64;
         let strays = read.lines.iter().filter(|line| outside(line)).count() as u64;
         self.look(Law::Gaps, 1);
         let name = self.name(slot);
@@ -381,6 +418,9 @@ impl Worker {
         if *left > 0 && !dawdled {
             findings
                 .broken(Law::Gaps, *left, || format!("{name}: {left} lines up to {end} are left out, though it reads"));
+        }
+        if falls > 0 {
+            findings.broken(Law::Order, falls, || format!("{name}: places fall within ({after}, {end}]"));
         }
         if strays > 0 {
             findings.broken(Law::Order, strays, || format!("{name}: {strays} lines from outside of ({after}, {end}]"));
@@ -417,9 +457,11 @@ impl Worker {
 
     /// The server says goodbye.
     fn told_to_go(&mut self, slot: usize, code: u16, reason: &str) {
-        let mut out = Vec::new();
-        raw::close(if matches!(code, 1005 | 1006) { 1000 } else { code }, &mut out);
-        self.put(slot, &out);
+        if self.viewers[slot].stand != Stand::Leaving {
+            let mut out = Vec::new();
+            raw::close(1000, &mut out);
+            self.put(slot, &out);
+        }
         self.lost(slot, code, reason);
     }
 
@@ -431,7 +473,7 @@ impl Worker {
 
 impl Known {
     /// What a message says, from memory if anybody else has read it.
-    fn read(&mut self, payload: &[u8], run: &str) -> Result<Rc<Read>, String> {
+    fn read(&mut self, payload: &[u8], setting: &Setting) -> Result<Rc<Read>, String> {
         let hash = FixedState::default().hash_one(payload);
         if let Some(read) = self.by_hash.get(&hash) {
             return Ok(read.clone());
@@ -441,14 +483,16 @@ impl Known {
             Body::Lines(lines) => lines.first().and_then(Line::channel),
             _ => None,
         };
-        let lines = match &mut message.body {
+        let lines: Vec<Heard> = match &mut message.body {
             Body::Lines(lines) | Body::Recent(lines) => {
-                std::mem::take(lines).into_iter().filter(Line::is_said).map(|line| noted(line, run)).collect()
+                std::mem::take(lines).into_iter().filter(Line::is_said).map(|line| noted(line, &setting.run)).collect()
             }
             _ => Vec::new(),
         };
         let shared = matches!(message.body, Body::Lines(_) | Body::Blinded(_) | Body::Count(_));
-        let read = Rc::new(Read { message, lines, stretch: Cell::new(None), channel, bytes: payload.len() });
+        let marks = lines.iter().filter_map(|line| line.mark);
+        let dues = marks.map(|mark| (mark.due, setting.scenario.measures(mark.due))).collect();
+        let read = Rc::new(Read { message, dues, lines, stretch: Cell::new(None), channel, bytes: payload.len() });
         if shared {
             self.keep(hash, read.clone());
         }

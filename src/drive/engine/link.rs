@@ -67,6 +67,8 @@ pub(super) struct Memory {
     pub(super) members: Option<u64>,
     /// Members, as the server said last besides (ext).
     pub(super) counted: Option<u64>,
+    /// How often nobody had listened to its channel by then.
+    pub(super) deaf: u64,
     /// Whether the server has taken it in on that layer.
     pub(super) ext: bool,
     /// Sends without an answer: number and when they were due.

@@ -131,7 +131,7 @@ pub struct Shared {
     pub told: AtomicU64,
     /// Those that it did not.
     pub untold: AtomicU64,
-    /// The last second in which anything happened, in microseconds of the run.
+    /// When lines were heard last, in microseconds of the run.
     pub heard_last: AtomicU64,
     phase: AtomicU8,
 }

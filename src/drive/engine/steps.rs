@@ -71,11 +71,14 @@ impl Worker {
                 }
             }
             Err(error) => {
-                // EMFILE, ENFILE, EADDRNOTAVAIL: nothing that a server can do anything about.
-                if matches!(error.raw_os_error(), Some(23 | 24 | 99)) {
-                    self.shared.trouble(&format!("connections could not be opened: {error}"));
-                }
                 self.part.counts.join_failures += 1;
+                // ENFILE, EMFILE, EADDRINUSE, EADDRNOTAVAIL: nothing that a server can do anything about.
+                if matches!(error.raw_os_error(), Some(23 | 24 | 98 | 99)) {
+                    let how =
+                        "more local addresses (--source), more files (ulimit -n) or more processes (--peers) help";
+                    self.shared.trouble(&format!("connections could not be opened: {error}; {how}"));
+                    return;
+                }
                 self.look(Law::Joins, 1);
                 self.shared.findings.broken(Law::Joins, 1, || format!("viewer {who}: {error}"));
             }
@@ -169,17 +172,18 @@ impl Worker {
     /// Asks for the last lines, as a client does that has just joined.
     pub(super) fn ask_recent(&mut self, slot: usize) {
         let many = self.shared.setting.scenario.viewers.recent;
-        if many == 0 || self.viewers[slot].memory.is_none() {
+        if many == 0 {
             return;
         }
         let shared = self.shared.clone();
         let channel = self.viewers[slot].channel;
         let tid = self.next_request(slot);
+        // Whoever doesn't verify asks, too: what the server has to do doesn't hang on who looks.
         if let Some(memory) = &mut self.viewers[slot].memory {
             memory.asked = Some(shared.ledgers[channel as usize].acts());
+            shared.under_way.fetch_add(1, Ordering::Relaxed);
+            self.look(Law::Answers, 1);
         }
-        shared.under_way.fetch_add(1, Ordering::Relaxed);
-        self.look(Law::Answers, 1);
         self.write(slot, &heard::recent_chat(shared.setting.crowd.cid(channel), tid, many as usize));
     }
 
@@ -235,12 +239,20 @@ impl Worker {
                 }
             }
             Pace::Slow(_) | Pace::Stuck => {
-                self.viewers[slot].dawdled = true;
-                self.viewers[slot].take_at_most(DAWDLING);
                 if pace != Pace::Stuck {
                     self.slow.push(slot);
                 }
+                self.dawdle(slot);
             }
+        }
+    }
+
+    /// Whoever reads slowly does so as soon as it is in.
+    fn dawdle(&mut self, slot: usize) {
+        let viewer = &mut self.viewers[slot];
+        if viewer.stand == Stand::Joined && viewer.pace != Pace::Full {
+            viewer.dawdled = true;
+            viewer.take_at_most(DAWDLING);
         }
     }
 
@@ -275,6 +287,7 @@ impl Worker {
         self.part.join.record(took);
         self.part.counts.joined += 1;
         self.look(Law::Joins, 1);
+        self.dawdle(slot);
         let person = shared.setting.crowd.person(self.number(slot));
         if person.verified {
             shared.ledgers[self.viewers[slot].channel as usize].come();
@@ -282,6 +295,8 @@ impl Worker {
         if !writes && person.role != Role::Reader && shared.setting.tokens.contains_key(&self.number(slot)) {
             let words = format!("a token that only reads: see {} in the answer", Cmd::CONNECT.reply().0);
             shared.refused("join", 0, &words);
+            let name = self.name(slot);
+            shared.findings.broken(Law::Joins, 1, || format!("{name}: its token only reads"));
         }
     }
 

@@ -10,7 +10,7 @@ use mio::{Events, Poll, Token};
 use crate::drive::check::Law;
 use crate::drive::check::ledger::Fault;
 use crate::drive::script::{Pace, What};
-use crate::drive::tally::{Counts, Part};
+use crate::drive::tally::Part;
 use crate::ws::raw;
 
 use super::hear::Known;
@@ -31,6 +31,9 @@ const SILENCE_MS: u32 = 20_000;
 
 /// How long a server may take to return a farewell.
 const FAREWELL_MS: u32 = 2_000;
+
+/// Steps that may be open when a script ends: those of its last moment.
+const UNDONE: u64 = 100;
 
 /// Steps done before the poll is looked at again.
 const STEPS: usize = 256;
@@ -55,6 +58,7 @@ pub(super) struct Worker {
     second: u64,
     asleep: u64,
     ticked: u64,
+    settled: bool,
     rested: bool,
     judged: bool,
 }
@@ -81,6 +85,7 @@ impl Worker {
             second: 0,
             asleep: 0,
             ticked: 0,
+            settled: false,
             rested: false,
             judged: false,
             shared,
@@ -100,7 +105,7 @@ impl Worker {
             let now = self.shared.now();
             match self.shared.phase() {
                 Phase::Play => self.play(now),
-                Phase::Settle => self.wake_readers(),
+                Phase::Settle => self.settle(),
                 Phase::Rest => self.rest(),
                 Phase::Judge => self.judge(),
                 Phase::Leave => break,
@@ -139,8 +144,10 @@ impl Worker {
             let whose = if matches!(step.what, What::Donate { .. }) { 0 } else { step.who % self.of };
             if whose == self.index {
                 // Of comings and goings it is in the time that a join takes.
-                if matches!(step.what, What::Say { .. } | What::Act(_)) {
-                    self.part.late.record(self.shared.now().saturating_sub(step.at));
+                if matches!(step.what, What::Say { .. } | What::Act(_))
+                    && self.shared.setting.scenario.measures(step.at)
+                {
+                    self.part.measured.late.record(self.shared.now().saturating_sub(step.at));
                 }
                 self.perform(&step);
             }
@@ -186,10 +193,6 @@ impl Worker {
         part.busy = (1.0 - self.asleep as f64 / micros.max(1) as f64).clamp(0.0, 1.0);
         (part.joined, part.joining) = (self.joined, self.joining);
         self.asleep = 0;
-        let changed = part.counts != Counts::default();
-        if changed {
-            self.shared.heard_last.fetch_max(self.second + micros, Ordering::Relaxed);
-        }
         self.shared.parts.lock().push(part);
         for (law, looked) in Law::ALL.into_iter().zip(std::mem::take(&mut self.looked)) {
             self.shared.findings.looked(law, looked);
@@ -198,7 +201,9 @@ impl Worker {
 
     fn read_slowly(&mut self) {
         for slot in self.slow.clone() {
-            if let Pace::Slow(bytes) = self.viewers[slot].pace {
+            if let Pace::Slow(bytes) = self.viewers[slot].pace
+                && self.viewers[slot].stand == Stand::Joined
+            {
                 let most = (bytes as usize / 10).clamp(1, READ);
                 self.read(slot, most, false);
             }
@@ -244,7 +249,8 @@ impl Worker {
         if writable && let Err(error) = self.viewers[slot].flush() {
             self.lost(slot, 1006, &error.to_string());
         }
-        if readable && self.viewers[slot].pace == Pace::Full {
+        // Whoever isn't in yet comes in as fast as others.
+        if readable && (self.viewers[slot].pace == Pace::Full || self.viewers[slot].stand != Stand::Joined) {
             self.read(slot, usize::MAX, ends);
         }
     }
@@ -280,8 +286,25 @@ impl Worker {
         self.buffer = buffer;
     }
 
+    /// What was due and is not done when the script is over is told, not forgotten.
+    fn count_undone(&mut self) {
+        let now = self.shared.now();
+        let mut undone = 0;
+        while let Some(step) = self.steps.next_if(|step| step.at <= now) {
+            undone += u64::from(step.who % self.of == self.index);
+        }
+        // A wink before the end is no delay.
+        if undone > UNDONE {
+            self.shared.trouble(&format!("{undone} steps were due and had not been done when the script ended"));
+        }
+    }
+
     /// Whoever read slowly reads what waits: the end of its connection may be among it.
-    fn wake_readers(&mut self) {
+    fn settle(&mut self) {
+        if std::mem::replace(&mut self.settled, true) {
+            return;
+        }
+        self.count_undone();
         for slot in 0..self.viewers.len() {
             if self.viewers[slot].pace != Pace::Full {
                 self.read_at(slot, Pace::Full);
@@ -335,7 +358,8 @@ impl Worker {
         let viewer = &self.viewers[slot];
         let Some(memory) = &viewer.memory else { return };
         let ledger = &self.shared.ledgers[viewer.channel as usize];
-        let missing = ledger.missing(&memory.cursor);
+        // Whoever is stopped hears less than whoever is not.
+        let missing = if self.rested { ledger.missing(&memory.cursor) } else { 0 };
         let (dawdled, at_rest) = (viewer.dawdled, self.shared.at_rest.load(Ordering::Acquire));
         let joined = |of: &[AtomicU32]| u64::from(of[viewer.channel as usize].load(Ordering::Relaxed));
         let members = joined(&self.shared.joined) + joined(&self.shared.others);
@@ -385,6 +409,10 @@ impl Worker {
             Fault::Hidden(open) => {
                 let words = || format!("{name}: {} came with its text after the act that hid it", line(open));
                 findings.broken(Law::Hidden, 1, words);
+            }
+            Fault::Time(told) => {
+                let words = || format!("{name}: {} was acknowledged with another msgTime", line(told));
+                findings.broken(Law::Answers, 1, words);
             }
             Fault::Twice(again) => {
                 findings.broken(Law::Duplicates, 1, || format!("{name}: one send became two lines: {}", line(again)));

@@ -64,12 +64,19 @@ impl Waiting {
         }
         let listener = TcpListener::bind(listen).await.map_err(|error| format!("--peers-listen {listen}: {error}"))?;
         let address = listener.local_addr().map_err(|error| error.to_string())?;
-        for process in 1..=many {
+        let mut process = 1;
+        while process <= many {
             say(&format!("waiting for process {process} of {many}: madang drive load --join {address}"));
             let (stream, from) = listener.accept().await.map_err(|error| error.to_string())?;
             let preparing = prepare(Wire::new(stream), plan(process));
-            let prepared = timeout(PATIENCE, preparing).await.unwrap_or_else(|_| Err("no answer in time".to_owned()));
-            ready.push(prepared.map_err(|error| format!("process {process} ({from}): {error}"))?);
+            match timeout(PATIENCE, preparing).await.unwrap_or_else(|_| Err("no answer in time".to_owned())) {
+                Ok(peer) => {
+                    ready.push(peer);
+                    process += 1;
+                }
+                // Whoever came by mistake doesn't spoil it for the others.
+                Err(error) => say(&format!("{from} can't play: {error}")),
+            }
         }
         Ok(Self(ready))
     }
@@ -145,7 +152,7 @@ async fn lead(
         }
     }
     let mut standing = standing.lock();
-    (standing.gone, standing.open, standing.memory) = (true, 0, 0);
+    *standing = Standing { gone: true, cpu: standing.cpu, ..Standing::default() };
     shared.trouble("a process that had joined is gone: what its viewers did and heard is lost");
     None
 }
@@ -185,6 +192,11 @@ impl Peers {
             done.push(timeout(left, peer.reading).await.ok().and_then(Result::ok).flatten());
         }
         done
+    }
+
+    /// Whether one of them is gone before its time.
+    pub(in crate::drive) fn any_gone(&self) -> bool {
+        self.0.iter().any(|peer| peer.standing.lock().gone)
     }
 
     /// Lines that wait for their answers.

@@ -123,8 +123,10 @@ impl State {
         if ext {
             let back = body["resume"]["seq"].as_u64().filter(|_| body["resume"]["epoch"] == EPOCH);
             if let Some(seq) = back {
-                connected["recovered"] = true.into();
-                missed = Some(seq).filter(|_| fault != Fault::ForgetsMissed);
+                let gone = fault == Fault::HasForgotten;
+                connected["recovered"] = (!gone).into();
+                connected["reason"] = if gone { "too_old".into() } else { Value::Null };
+                missed = Some(seq).filter(|_| fault != Fault::ForgetsMissed && !gone);
             }
             connected["ext"] = 1.into();
             connected["epoch"] = EPOCH.into();
@@ -159,6 +161,7 @@ impl State {
         let planted = |here| due && fault == here;
         if !planted(Fault::Mute) {
             let code = if planted(Fault::TellsRefused) { 429 } else { 0 };
+            let time = if planted(Fault::AnswersOtherwise) { again } else { time };
             say_to(tell, &answer(3101, tid, code, json!({ "msgId": "m", "msgTime": time, "seq": 1 })));
         }
         if planted(Fault::AnswersUnasked) {
@@ -169,7 +172,8 @@ impl State {
             return Next::Hear;
         }
         let channel = self.channel(number);
-        let mut spent = matches!(fault, Fault::Mute | Fault::TellsRefused | Fault::AnswersUnasked);
+        let mut spent =
+            matches!(fault, Fault::Mute | Fault::TellsRefused | Fault::AnswersUnasked | Fault::AnswersOtherwise);
         spent |= channel.tell_line(if due { fault } else { Fault::None }, number, (&uid, time, text), fault);
         if planted(Fault::Doubles) {
             self.clock = again;

@@ -39,6 +39,8 @@ pub(crate) enum Fault {
     TellsRefused,
     /// An answer comes that nobody asked for.
     AnswersUnasked,
+    /// A line is acknowledged with another time than it is told with.
+    AnswersOtherwise,
     /// RECENT_CHAT is never answered.
     IgnoresRecent,
     /// RECENT_CHAT has the text of whatever is hidden, always.
@@ -55,6 +57,8 @@ pub(crate) enum Fault {
     LeavesOut,
     /// Whoever comes back is said to have recovered and is told nothing of what it missed, always.
     ForgetsMissed,
+    /// Whoever comes back is told that what it missed is gone, always.
+    HasForgotten,
     /// Whoever comes back is told its last line again, always.
     RepeatsMissed,
     /// A push on the plain wire has more than 40,000 bytes.
