@@ -1,7 +1,7 @@
 //! A run, from the first look at the server to the report.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream, ToSocketAddrs};
 use std::pin::pin;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -34,6 +34,9 @@ const FILES: u64 = 100;
 
 /// Viewers for each local address.
 const OF_ONE_SOURCE: u32 = 20_000;
+
+/// How long an address of a name that has several may take to answer.
+const KNOCK: Duration = Duration::from_secs(1);
 
 /// From starting the threads to the first step.
 const HEAD_START: Duration = Duration::from_millis(100);
@@ -240,8 +243,14 @@ fn resolve(url: &str) -> Result<SocketAddr, DriveError> {
     }
     let host = uri.host().ok_or_else(wrong)?;
     let found = (host, uri.port_u16().unwrap_or(80)).to_socket_addrs();
-    let mut found = found.map_err(|error| DriveError::Unreachable(format!("{host}: {error}")))?;
-    found.next().ok_or_else(|| DriveError::Unreachable(format!("{host}: no address")))
+    let found: Vec<SocketAddr> = found.map_err(|error| DriveError::Unreachable(format!("{host}: {error}")))?.collect();
+    let first = *found.first().ok_or_else(|| DriveError::Unreachable(format!("{host}: no address")))?;
+    if found.len() == 1 {
+        return Ok(first);
+    }
+    // A name with several addresses: one of them has a server.
+    let answers = |address: &&SocketAddr| TcpStream::connect_timeout(address, KNOCK).is_ok();
+    Ok(found.iter().find(answers).copied().unwrap_or(first))
 }
 
 fn handshake(url: &str) -> Handshake {

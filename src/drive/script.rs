@@ -156,6 +156,8 @@ pub struct Script {
     /// Who comes next when somebody is to come.
     newest: u32,
     rate_before: f64,
+    /// Part of a line that is due, where they come evenly.
+    owed: f64,
 }
 
 impl Script {
@@ -177,6 +179,7 @@ impl Script {
             paces: Vec::new(),
             newest: 0,
             rate_before: 0.0,
+            owed: 0.0,
             scenario,
             crowd,
         };
@@ -246,10 +249,12 @@ impl Script {
         }
         let (base, extra, most) = self.rates(at);
         let even = self.scenario.lines.arrivals == Arrivals::Even;
-        let pause = if even { 1.0 / (base + extra).max(1e-9) } else { self.exponential(most) };
+        let pause = if even { 1.0 / most } else { self.exponential(most) };
         self.draw(at + micros(pause), Due::Line(stage));
         // Of the steps of the highest rate as many count as the rate has at this time.
-        if !even && !self.rng.random_bool(((base + extra) / most).clamp(0.0, 1.0)) {
+        let share = ((base + extra) / most).clamp(0.0, 1.0);
+        let counts = if even { self.owes(share) } else { self.rng.random_bool(share) };
+        if !counts {
             return None;
         }
         let largest = self.rng.random_bool((extra / (base + extra).max(1e-9)).clamp(0.0, 1.0));
@@ -273,6 +278,16 @@ impl Script {
         self.numbers[channel as usize] += 1;
         let question = self.rng.random_bool(self.scenario.lines.questions);
         Some(Step { at, who, what: What::Say { number, seed: self.rng.random(), question } })
+    }
+
+    /// Whether with this share a whole line has come together.
+    fn owes(&mut self, share: f64) -> bool {
+        self.owed += share;
+        let whole = self.owed >= 1.0 - 1e-9;
+        if whole {
+            self.owed -= 1.0;
+        }
+        whole
     }
 
     /// One of those who may send there: few say most.

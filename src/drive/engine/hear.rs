@@ -177,7 +177,8 @@ impl Worker {
     }
 
     fn piece(&mut self, slot: usize, payload: &[u8], last: bool) {
-        let Some(memory) = &mut self.viewers[slot].memory else { return };
+        // CONNECTED may come in pieces, too, to who doesn't verify.
+        let memory = self.viewers[slot].memory.get_or_insert_default();
         memory.pieces.extend_from_slice(payload);
         if memory.pieces.len() as u64 > LARGEST {
             self.unreadable(slot, 1009, "a message in pieces without end");

@@ -38,6 +38,9 @@ pub const PATIENCE: Duration = Duration::from_secs(10);
 /// Kinds of ends and of refusals that are told apart; more are counted together.
 const KINDS: usize = 200;
 
+/// Longest words of a server that are kept, in bytes.
+const WORDS: usize = 200;
+
 /// Words for those.
 const OTHERS: &str = "others";
 
@@ -213,6 +216,7 @@ impl Shared {
 
     /// It did so that often.
     pub fn refused_times(&self, what: &str, code: i64, words: &str, times: u64) {
+        let words = &words[..words.floor_char_boundary(WORDS)];
         let (key, others) = ((what.to_owned(), code, words.to_owned()), (what.to_owned(), 0, OTHERS.to_owned()));
         count(&mut self.refusals.lock(), key, others, times);
     }

@@ -33,6 +33,15 @@ fn lines_come_at_the_rate_that_was_asked_for() {
 }
 
 #[test]
+fn an_even_ramp_has_as_many_lines_as_its_rate_comes_to() {
+    let text = format!(
+        "{FILL}[[stages]]\nfor = \"20s\"\nrate = 100\nramp = true\n[lines]\narrivals = \"even\"\ndonations = 0\n"
+    );
+    let said = count(&script(&text).collect::<Vec<_>>(), |step| matches!(step.what, What::Say { .. }));
+    assert!((940..=1_005).contains(&said), "{said}");
+}
+
+#[test]
 fn a_ramp_climbs_and_a_goal_ebbs() {
     let said = |text: &str| -> Vec<u64> {
         let steps = script(&format!("{FILL}{text}")).filter(|step| matches!(step.what, What::Say { .. }));
