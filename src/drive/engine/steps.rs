@@ -291,6 +291,8 @@ impl Worker {
         let person = shared.setting.crowd.person(self.number(slot));
         if person.verified {
             shared.ledgers[self.viewers[slot].channel as usize].come();
+        } else {
+            self.viewers[slot].memory = None;
         }
         if !writes && person.role != Role::Reader && shared.setting.tokens.contains_key(&self.number(slot)) {
             let words = format!("a token that only reads: see {} in the answer", Cmd::CONNECT.reply().0);
