@@ -132,8 +132,10 @@ counts! {
     acts,
     /// Messages read.
     frames,
-    /// Of these, by verifying viewers.
-    verified_frames,
+    /// Of these, by viewers who don't look into them.
+    passed,
+    /// Of these, by verifying viewers, without answers to one alone.
+    pushes,
     /// Of these, with lines.
     line_frames,
     /// Bytes of these.
@@ -149,13 +151,13 @@ counts! {
 }
 
 impl Counts {
-    /// Lines read by all: whoever doesn't look into messages has as many in each as those who do.
+    /// Lines read by all: whoever doesn't look into messages has as many in each as those who do. These have answers
+    /// besides, which would make it less.
     pub fn deliveries(&self) -> u64 {
-        let others = self.frames - self.verified_frames;
-        if others == 0 || self.verified_frames == 0 {
+        if self.passed == 0 || self.pushes == 0 {
             return self.lines;
         }
-        self.lines + (others as f64 * self.lines as f64 / self.verified_frames as f64).round() as u64
+        self.lines + (self.passed as f64 * self.lines as f64 / self.pushes as f64).round() as u64
     }
 }
 
@@ -244,8 +246,9 @@ mod tests {
 
     #[test]
     fn others_have_as_many_lines_as_those_who_look() {
-        let counts = Counts { frames: 300, verified_frames: 100, lines: 250, ..Counts::default() };
+        // 100 pushes and 50 answers for those who look, 200 pushes for the others.
+        let counts = Counts { frames: 350, passed: 200, pushes: 100, lines: 250, ..Counts::default() };
         assert_eq!(counts.deliveries(), 750);
-        assert_eq!(Counts { frames: 100, ..counts }.deliveries(), 250);
+        assert_eq!(Counts { frames: 150, passed: 0, ..counts }.deliveries(), 250);
     }
 }

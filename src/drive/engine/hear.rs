@@ -160,6 +160,7 @@ impl Worker {
     /// Counts a message without looking into it.
     fn pass(&mut self, slot: usize, head: Head, bytes: &[u8]) -> usize {
         self.part.counts.frames += u64::from(head.last);
+        self.part.counts.passed += u64::from(head.last);
         // It may be the list that it asked for.
         let recent = self.shared.setting.scenario.viewers.recent > 0;
         self.judge_size(slot, usize::try_from(head.payload).unwrap_or(usize::MAX), recent);
@@ -190,9 +191,7 @@ impl Worker {
 
     fn message(&mut self, slot: usize, payload: &[u8]) {
         let verified = self.shared.setting.crowd.person(self.number(slot)).verified;
-        let counts = &mut self.part.counts;
-        counts.frames += 1;
-        counts.verified_frames += u64::from(verified);
+        self.part.counts.frames += 1;
         let read = match self.known.read(payload, &self.shared.setting) {
             Ok(read) => read,
             Err(error) => {
@@ -204,6 +203,8 @@ impl Worker {
             }
         };
         self.look(Law::Wire, 1);
+        let for_all = !matches!(read.message.body, Body::Connected(_) | Body::Recent(_) | Body::Taken { .. });
+        self.part.counts.pushes += u64::from(verified && for_all);
         self.judge_size(slot, payload.len(), read.message.cmd == Some(Cmd::RECENT_CHAT.reply()));
         if let Some(covers) = &read.message.covers {
             self.judge_cover(slot, covers, &read);
