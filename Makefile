@@ -6,11 +6,15 @@
 #   make simulate  SEEDS=100000 runs of the simulation, in a release build; FROM=n begins at another seed
 #   make threads   TIMES=100 as many orders of what threads share (once in make test)
 #   make fuzz      MINUTES=60 of all fuzz targets side by side (two in make test)
-#   make bench     the figures of docs/performance.md
+#   make bench     the figures of docs/performance.md; writes those of 'madang drive load' into it. 13 minutes
+#                  in which nothing else should run, of which the build is not a part
+#   make scenarios plays the quick scenarios of 'madang drive', each against a gateway of its own, and leaves
+#                  target/scenarios/NAME.{json,html,xml}; all are played, and it fails with the names of those that did
 #   make fmt       format the code
 
 SHELL := /bin/bash
 CLIENTS := tests/clients
+VIEWERS := benches/viewers
 VENV := $(CLIENTS)/.venv
 TOOLS := .tools
 DENY := $(TOOLS)/bin/cargo-deny
@@ -19,7 +23,7 @@ DENY_VERSION := 0.20.2
 # Programs that the tests need beside Rust and Node, and the Debian packages that bring them.
 PACKAGES := build-essential ca-certificates haproxy nginx-light python3 python3-venv util-linux
 
-.PHONY: test quick simulate threads fuzz bench fmt lint deny clients system
+.PHONY: test quick simulate threads fuzz bench scenarios fmt lint deny clients system
 
 test: system lint deny $(VENV)/installed $(CLIENTS)/node_modules/.package-lock.json
 	cargo test --locked
@@ -63,8 +67,22 @@ FROM ?= 0
 simulate:
 	SIMULATE_SEEDS=$(SEEDS) SIMULATE_FROM=$(FROM) cargo test --release --locked --test it -- --nocapture simulation::nothing
 
-bench:
+bench: $(VIEWERS)/node_modules/.package-lock.json
 	cargo bench --locked --bench measure -- all
+	cargo bench --locked --bench load -- table
+
+SCENARIOS := steady join-wave goal raid moderator-storm reconnect-storm slow-readers churn
+BUILT = $(or $(CARGO_TARGET_DIR),target)
+
+scenarios:
+	cargo build --release --locked
+	@mkdir -p target/scenarios; failed=""; \
+	for name in $(SCENARIOS); do \
+		out=target/scenarios/$$name; \
+		$(BUILT)/release/madang drive load $$name --with-server --quiet --json $$out.json --html $$out.html --junit $$out.xml \
+			|| failed="$$failed $$name"; \
+	done; \
+	if [ -n "$$failed" ]; then echo "failed:$$failed" >&2; exit 1; fi
 
 fmt:
 	cargo fmt
@@ -95,6 +113,7 @@ $(VENV)/installed: $(CLIENTS)/requirements.txt
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check -r $(CLIENTS)/requirements.txt
 	touch $@
 
-$(CLIENTS)/node_modules/.package-lock.json: $(CLIENTS)/package-lock.json
-	cd $(CLIENTS) && npm ci --no-audit --no-fund
+# Where Node's packages are: those of the clients, and of the viewers that are measured.
+%/node_modules/.package-lock.json: %/package-lock.json
+	cd $* && npm ci --no-audit --no-fund
 	touch $@

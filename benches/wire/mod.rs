@@ -2,6 +2,7 @@
 
 #![allow(dead_code, reason = "each measurement uses its part")]
 
+use std::ffi::OsStr;
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -46,7 +47,7 @@ pub(crate) fn on_core_1(arguments: &[String]) {
     rlimit::increase_nofile_limit(u64::MAX).unwrap();
 }
 
-/// The program, pinned to core 0.
+/// A server, pinned to core 0: the program, or what it is compared with.
 pub(crate) struct Server {
     child: Child,
     pub(crate) address: String,
@@ -54,19 +55,31 @@ pub(crate) struct Server {
 }
 
 impl Server {
+    /// The program.
     pub(crate) fn start() -> Self {
         let data = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
-        let mut child = Command::new("taskset")
-            .args(["-c", "0", env!("CARGO_BIN_EXE_madang"), "serve", "--dev", "--listen", "127.0.0.1:0", "--data"])
-            .arg(data.path())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
+        let mut command = on_core_0(env!("CARGO_BIN_EXE_madang"));
+        command.args(["serve", "--dev", "--listen", "127.0.0.1:0", "--data"]).arg(data.path());
+        Self::listening(&mut command, data)
+    }
+
+    /// Another program, which says last on its first line where it listens.
+    pub(crate) fn start_other(program: impl AsRef<OsStr>, arguments: &[&str]) -> Self {
+        let data = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+        Self::listening(on_core_0(program).args(arguments), data)
+    }
+
+    fn listening(command: &mut Command, data: tempfile::TempDir) -> Self {
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let address = lines.next().unwrap().unwrap().rsplit(' ').next().unwrap().to_owned();
         std::thread::spawn(move || lines.for_each(drop));
         Self { child, address, data }
+    }
+
+    /// Its process: taskset has become it.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
     }
 
     pub(crate) fn url(&self) -> String {
@@ -91,6 +104,12 @@ impl Server {
         let line = status.lines().find(|line| line.starts_with("VmRSS")).unwrap().to_owned();
         line.split_whitespace().nth(1).unwrap().parse().unwrap()
     }
+}
+
+fn on_core_0(program: impl AsRef<OsStr>) -> Command {
+    let mut command = Command::new("taskset");
+    command.args(["-c", "0"]).arg(program);
+    command
 }
 
 impl Drop for Server {
