@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::check::Law;
-use super::check::ledger::disagreements;
+use super::check::audit::disagreements;
 use super::crowd::{Crowd, Role};
 use super::engine::Shared;
 use super::peers::Done;

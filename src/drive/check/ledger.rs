@@ -12,6 +12,8 @@ use parking_lot::Mutex;
 
 use crate::drive::words::Mark;
 
+use super::audit::Audit;
+
 /// Lines that are remembered; whoever is further behind isn't judged.
 const REMEMBERED: usize = 200_000;
 
@@ -136,34 +138,6 @@ struct Place {
     seq: Option<u64>,
     due: u64,
     number: Option<u32>,
-}
-
-/// How our own lines fared.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Audit {
-    /// Sent in all.
-    pub sent: u64,
-    /// Acknowledged, of those.
-    pub acked: u64,
-    /// Acknowledged, and never told: their numbers.
-    pub lost: Vec<u32>,
-    /// Refused, and told.
-    pub told_though_refused: Vec<u32>,
-    /// Neither acknowledged nor refused, on a connection that held.
-    pub unanswered: Vec<u32>,
-}
-
-/// Lines that one process heard in another order than the other: of those that both have, how many stand before one that they
-/// should follow.
-pub fn disagreements(one: &[u32], other: &[u32]) -> u64 {
-    let places: HashMap<u32, usize> = one.iter().enumerate().map(|(place, number)| (*number, place)).collect();
-    let mut last = None;
-    let mut wrong = 0;
-    for place in other.iter().filter_map(|number| places.get(number).copied()) {
-        wrong += u64::from(last.is_some_and(|last| place < last));
-        last = last.max(Some(place));
-    }
-    wrong
 }
 
 impl Ledger {

@@ -1,5 +1,6 @@
 //! What is verified, and what was found.
 
+pub mod audit;
 pub mod ledger;
 
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -5,6 +5,7 @@
 //! the same as somebody before doesn't take.
 
 mod hear;
+mod known;
 mod link;
 mod steps;
 mod worker;

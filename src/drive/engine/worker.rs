@@ -13,12 +13,12 @@ use crate::drive::script::{Pace, What};
 use crate::drive::tally::Part;
 use crate::ws::raw;
 
-use super::hear::Known;
+use super::known::Known;
 use super::link::{Stand, Viewer};
 use super::{PATIENCE, Phase, Shared, Steps};
 
-/// Events taken from the kernel at once.
-const EVENTS: usize = 1_024;
+/// Events taken from the kernel at once: what is due meanwhile waits for them.
+const EVENTS: usize = 256;
 
 /// What a read takes at most, in bytes.
 const READ: usize = 256 * 1024;

@@ -1,4 +1,5 @@
 use super::*;
+use crate::drive::check::audit::disagreements;
 
 fn line(number: u32) -> Heard {
     let time = 1_000 + i64::from(number);
