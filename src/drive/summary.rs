@@ -91,6 +91,13 @@ pub(super) fn audit(shared: &Shared, cut_short: bool) {
             let told = &audit.told_though_refused;
             findings.broken(Law::Answers, told.len() as u64, || format!("{cid}: refused and told: {}", few(told)));
         }
+        findings.looked(Law::Acts, audit.acts);
+        if audit.untold_acts > 0 && !cut_short {
+            let untold = audit.untold_acts;
+            findings.broken(Law::Acts, untold, || {
+                format!("{cid}: {untold} acts were acknowledged and nobody heard of them")
+            });
+        }
         // Whoever is stopped doesn't wait for answers.
         if !audit.unanswered.is_empty() && !cut_short {
             let none = &audit.unanswered;

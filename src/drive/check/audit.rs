@@ -13,6 +13,10 @@ pub struct Audit {
     pub lost: Vec<u32>,
     /// Refused, and told.
     pub told_though_refused: Vec<u32>,
+    /// Acts on lines that were acknowledged.
+    pub acts: u64,
+    /// Those of them that nobody heard of.
+    pub untold_acts: u64,
     /// Neither acknowledged nor refused, on a connection that held.
     pub unanswered: Vec<u32>,
 }

@@ -128,6 +128,9 @@ struct State {
     acts: u64,
     /// When an act was due, by its line and whether it shows it again.
     timed: HashMap<(u64, bool), u64>,
+    /// Acts on lines, by the line and whether it is shown again: those of ours that were acknowledged, and all that were heard.
+    acked_acts: HashSet<(u64, bool), FixedState>,
+    heard_acts: HashSet<(u64, bool), FixedState>,
     epoch: Option<String>,
     channel: Option<String>,
 }
@@ -181,6 +184,9 @@ impl Ledger {
         let by_seq: Vec<u64> =
             seqs.iter().filter_map(|seq| state.by_seq.get(seq).copied()).filter(|key| !keys.contains(key)).collect();
         for key in keys.iter().copied().chain(by_seq) {
+            if state.heard_acts.len() < NOTED {
+                state.heard_acts.insert((key, shown));
+            }
             due.extend(state.timed.get(&(key, shown)).copied());
             if shown {
                 state.hidden.remove(&key);
@@ -191,6 +197,14 @@ impl Ledger {
         }
         self.hidden.store(state.hidden.len(), Ordering::Relaxed);
         due
+    }
+
+    /// An act of ours on a line was acknowledged.
+    pub fn act_acked(&self, key: u64, shown: bool) {
+        let mut state = self.state.lock();
+        if state.acked_acts.len() < NOTED {
+            state.acked_acts.insert((key, shown));
+        }
     }
 
     /// A line to hide: so many before the newest; `due` says when.
@@ -230,6 +244,7 @@ impl Ledger {
         state.listeners = state.listeners.saturating_sub(1);
         if state.listeners == 0 {
             state.waiting.clear();
+            state.acked_acts.clear();
             state.deaf += 1;
         }
     }
@@ -303,6 +318,8 @@ impl Ledger {
             sent: many(SENT),
             acked: many(ACKED),
             lost,
+            acts: state.acked_acts.len() as u64,
+            untold_acts: state.acked_acts.difference(&state.heard_acts).count() as u64,
             told_though_refused: with(&|state| state & REFUSED != 0 && state & TOLD != 0),
             unanswered: with(&|state| state & SENT != 0 && state & (ACKED | REFUSED | UNKNOWN) == 0),
         }

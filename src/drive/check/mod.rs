@@ -29,6 +29,8 @@ pub enum Law {
     Answers,
     /// A hidden text isn't heard any more.
     Hidden,
+    /// What managers did is told.
+    Acts,
     /// Whoever comes back is told what it missed.
     Resume,
     /// At rest the member count is right.
@@ -43,7 +45,7 @@ pub enum Law {
 
 impl Law {
     /// All of them, in the order of a report.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Joins,
         Self::Order,
         Self::Gaps,
@@ -51,6 +53,7 @@ impl Law {
         Self::Lost,
         Self::Answers,
         Self::Hidden,
+        Self::Acts,
         Self::Resume,
         Self::Count,
         Self::Frames,
@@ -71,9 +74,10 @@ impl Law {
             Self::Duplicates => ("duplicates", "no line comes twice"),
             Self::Lost => ("lost", "every line that was acknowledged is told"),
             Self::Answers => {
-                ("answers", "every line and RECENT_CHAT is answered, and no line that was refused is told")
+                ("answers", "every line, act and RECENT_CHAT is answered, and no line that was refused is told")
             }
             Self::Hidden => ("hidden", "no hidden text is heard after the act that hid it"),
+            Self::Acts => ("acts", "every act on a line that was acknowledged is told"),
             Self::Resume => ("resume", "whoever comes back on the extended layer is told what it missed"),
             Self::Count => ("count", "at rest everybody is told the right number of members"),
             Self::Frames => {

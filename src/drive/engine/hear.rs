@@ -332,8 +332,12 @@ impl Worker {
         let Some(memory) = &mut viewer.memory else { return };
         let ledger = &self.shared.ledgers[viewer.channel as usize];
         if message.cmd != Some(Cmd::SEND_CHAT.reply()) {
-            if message.code != 0 {
-                self.shared.refused("act", message.code, &message.words);
+            let asked = memory.acting.iter().position(|(tid, _)| Some(*tid) == message.tid);
+            let on = asked.and_then(|index| memory.acting.swap_remove(index).1);
+            match on {
+                _ if message.code != 0 => self.shared.refused("act", message.code, &message.words),
+                Some((key, shown)) => ledger.act_acked(key, shown),
+                None => {}
             }
             return;
         }

@@ -73,6 +73,8 @@ pub(super) struct Memory {
     pub(super) ext: bool,
     /// Sends without an answer: number and when they were due.
     pub(super) waiting: Vec<(u32, u64)>,
+    /// Acts without an answer: number of the request, and what is done to which line, if to any.
+    pub(super) acting: Vec<(u64, Option<(u64, bool)>)>,
     /// Acts that were known when it last said hello: what they hid may not be told to it.
     pub(super) acts: u64,
     /// Acts that were known when the last lines were asked for.

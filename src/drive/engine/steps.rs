@@ -6,6 +6,7 @@ use mio::Interest;
 
 use crate::clock::{Clock, System};
 use crate::drive::check::Law;
+use crate::drive::check::ledger::key;
 use crate::drive::crowd::Role;
 use crate::drive::script::{Act, Pace, Step, What};
 use crate::drive::words::{self, Mark};
@@ -156,16 +157,22 @@ impl Worker {
         let shared = self.shared.clone();
         let (ledger, cid) = (&shared.ledgers[viewer.channel as usize], shared.setting.crowd.cid(viewer.channel));
         let tid = self.next_request(slot);
-        let message = match act {
-            Act::Hide(back) => ledger.choose(back, due).map(|(uid, time)| heard::hide(cid, tid, (&uid, time), false)),
-            Act::Show => ledger.choose_hidden(due).map(|(uid, time)| heard::hide(cid, tid, (&uid, time), true)),
-            Act::Pin => Some(heard::pin(cid, tid, Some("be kind to each other"))),
-            Act::Unpin => Some(heard::pin(cid, tid, None)),
+        let chosen = |line: Option<(String, i64)>, shown| {
+            line.map(|(uid, time)| (heard::hide(cid, tid, (&uid, time), shown), Some((key(&uid, time), shown))))
         };
-        if let Some(message) = message
-            && self.write(slot, &message)
-        {
+        let act = match act {
+            Act::Hide(back) => chosen(ledger.choose(back, due), false),
+            Act::Show => chosen(ledger.choose_hidden(due), true),
+            Act::Pin => Some((heard::pin(cid, tid, Some("be kind to each other")), None)),
+            Act::Unpin => Some((heard::pin(cid, tid, None), None)),
+        };
+        let Some((message, on)) = act else { return };
+        if self.write(slot, &message) {
             self.part.counts.acts += 1;
+            self.look(Law::Answers, 1);
+            if let Some(memory) = &mut self.viewers[slot].memory {
+                memory.acting.push((tid, on));
+            }
         }
     }
 
@@ -312,6 +319,7 @@ impl Worker {
                 self.shared.ledgers[viewer.channel as usize].unknown(number);
             }
             self.shared.ledgers[viewer.channel as usize].go();
+            memory.acting.clear();
             let Memory { asked, pieces, .. } = &mut **memory;
             if asked.take().is_some() {
                 self.shared.under_way.fetch_sub(1, Ordering::Relaxed);

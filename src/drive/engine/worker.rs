@@ -369,7 +369,7 @@ impl Worker {
         let told = [("the count in the last line", last), ("the count besides", memory.counted)];
         let has_lines = ledger.end() > 0;
         // Whoever is stopped doesn't wait for answers, and has no rest.
-        let unanswered = memory.asked.is_some() && self.rested;
+        let unanswered = self.rested && (memory.asked.is_some() || !memory.acting.is_empty());
         let name = self.name(slot);
         // Where nothing was told nothing can be missing.
         self.look(Law::Gaps, u64::from(has_lines));
@@ -378,7 +378,7 @@ impl Worker {
             findings.broken(Law::Gaps, missing, || format!("{name}: the last {missing} lines are missing"));
         }
         if unanswered {
-            findings.broken(Law::Answers, 1, || format!("{name}: no answer to RECENT_CHAT"));
+            findings.broken(Law::Answers, 1, || format!("{name}: no answer to an act or RECENT_CHAT"));
         }
         for (what, told) in told.into_iter().filter_map(|(what, told)| Some((what, told?))).filter(|_| at_rest) {
             findings.looked(Law::Count, 1);

@@ -194,6 +194,9 @@ impl State {
         let shown = body["blindType"] == "CANCEL";
         line.hidden = !shown;
         let line = line.clone();
+        if fault == Fault::HidesSilently {
+            return;
+        }
         channel.act(|covers| blinded(&line, shown, covers));
         if fault == Fault::RetellsHidden && !shown && !spent {
             let members = channel.count(fault);

@@ -41,6 +41,8 @@ pub(crate) enum Fault {
     AnswersUnasked,
     /// A line is acknowledged with another time than it is told with.
     AnswersOtherwise,
+    /// What is hidden is acknowledged, and nobody is told.
+    HidesSilently,
     /// RECENT_CHAT is never answered.
     IgnoresRecent,
     /// RECENT_CHAT has the text of whatever is hidden, always.
