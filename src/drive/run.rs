@@ -19,7 +19,7 @@ use crate::ws::raw::Handshake;
 use super::conductor::{Conductor, Outline};
 use super::crowd::Crowd;
 use super::dashboard::Dashboard;
-use super::engine::{DONATIONS, Donation, Process, Setting, Shared, Workers};
+use super::engine::{DONATIONS, Donation, OF_ONE_SOURCE, Process, Setting, Shared, Workers};
 use super::peers::{Plan, Waiting};
 use super::report::Report;
 use super::scenario::Scenario;
@@ -31,9 +31,6 @@ use super::words::base36;
 
 /// Files that a process needs besides one for each viewer.
 const FILES: u64 = 100;
-
-/// Viewers for each local address.
-const OF_ONE_SOURCE: u32 = 20_000;
 
 /// How long an address of a name that has several may take to answer.
 const KNOCK: Duration = Duration::from_secs(1);

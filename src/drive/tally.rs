@@ -144,8 +144,6 @@ counts! {
     lines,
     /// Bytes read.
     bytes,
-    /// Returns that were told all they had missed.
-    resumed,
     /// Connections that ended without being asked to.
     lost,
 }

@@ -214,7 +214,6 @@ impl Worker {
         if let Some(memory) = &mut viewer.memory {
             memory.ext = connected.after.is_some();
             if let Some(recovered) = connected.recovered {
-                self.part.counts.resumed += u64::from(recovered);
                 self.looked[Law::Resume as usize] += 1;
                 if !recovered {
                     shared.refused("resume", 0, &connected.reason);
@@ -383,9 +382,12 @@ impl Worker {
         let falls = read.lines.windows(2).filter(|two| two[0].seq.is_some() && two[1].seq <= two[0].seq).count() as u64;
         let strays = read.lines.iter().filter(|line| outside(line)).count() as u64;
         self.look(Law::Gaps, 1);
+        let Covers { after, upto: end, left, .. } = covers;
+        if *after <= upto && (*left == 0 || dawdled) && falls == 0 && strays == 0 {
+            return;
+        }
         let name = self.name(slot);
         let findings = &self.shared.findings;
-        let Covers { after, upto: end, left, .. } = covers;
         if *after > upto {
             findings.broken(Law::Gaps, 1, || {
                 format!("{name}: a push begins after {after}, the one before ended at {upto}")

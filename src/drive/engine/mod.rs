@@ -36,6 +36,9 @@ pub use workers::{Process, Workers};
 /// How long a join may take.
 pub const PATIENCE: Duration = Duration::from_secs(10);
 
+/// Viewers of one local address, so that ports are left: Linux gives out 28,232 of one.
+pub const OF_ONE_SOURCE: u32 = 20_000;
+
 /// Kinds of ends and of refusals that are told apart; more are counted together.
 const KINDS: usize = 200;
 

@@ -14,15 +14,12 @@ use crate::proto::cmd::Cmd;
 use crate::proto::heard::{self, Joining, Resume, Said};
 use crate::ws::raw;
 
-use super::Donation;
 use super::link::{Memory, Stand, connect};
 use super::worker::Worker;
+use super::{Donation, OF_ONE_SOURCE};
 
 /// Request numbers of lines begin here; those below are of requests that are none.
 pub(super) const FIRST_LINE: u64 = 1_000_000;
-
-/// Viewers of one local address, so that ports are left: Linux gives out 28,232 of one.
-const OF_ONE_SOURCE: u32 = 20_000;
 
 /// Bytes that the kernel takes for a slow reader, and for one that reads again.
 const DAWDLING: usize = 4 * 1024;
