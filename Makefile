@@ -5,7 +5,7 @@
 #   make quick     what Rust alone can check
 #   make simulate  SEEDS=100000 runs of the simulation, in a release build; FROM=n begins at another seed
 #   make threads   TIMES=100 as many orders of what threads share (once in make test)
-#   make fuzz      MINUTES=60 of all fuzz targets side by side (two in make test)
+#   make fuzz      MINUTES=60 of all fuzz targets side by side (one in make test)
 #   make bench     the figures of docs/performance.md; writes those of 'madang drive load' into it. 13 minutes
 #                  in which nothing else should run, of which the build is not a part
 #   make scenarios plays the quick scenarios of 'madang drive', each against a gateway of its own, and leaves
@@ -45,7 +45,7 @@ threads:
 	SHUTTLE_RUNS=$(TIMES) cargo test --locked --target-dir target/shuttle --test threads
 
 # All targets side by side, that long; they share the cores.
-MINUTES ?= 2
+MINUTES ?= 1
 
 fuzz:
 	BOLERO_RANDOM_ITERATIONS=1000000000 BOLERO_RANDOM_TEST_TIME_MS=$$(( $(MINUTES) * 60000 )) cargo test --locked --test fuzz -- --test-threads 16

@@ -166,7 +166,7 @@ struct Load {
     /// Another seed than the scenario's: the same one plays the same script.
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
-    /// Threads [default: one a core].
+    /// Threads [default: one a core, up to 8].
     #[arg(long, value_name = "N")]
     threads: Option<u32>,
     /// Other processes that take an equal share each, under one report.
@@ -175,10 +175,10 @@ struct Load {
     /// Where they come to; whoever comes gets the senders' tokens.
     #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:7070")]
     peers_listen: String,
-    /// Take a share of what the process there plays, and leave the report to it: all else is said there.
+    /// Take a share of what the process there plays, and leave the report to it: all but --source is said there.
     #[arg(long, value_name = "HOST:PORT", conflicts_with_all = ["scenario", "with_server", "peers"])]
     join: Option<String>,
-    /// Local addresses that connections come from, each for 20,000 [default: as many of 127.0.0.x as are needed].
+    /// Local addresses that viewers come from by turns [default: as many of 127.0.0.x as leave 20,000 to each].
     #[arg(long = "source", value_name = "IP", value_delimiter = ',')]
     sources: Vec<std::net::IpAddr>,
     /// Watch what this process costs: the server's.

@@ -18,8 +18,9 @@ const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/viewers");
 /// The broadcast.
 const CID: &str = "bench";
 
-/// From the first line until all are counted, at most.
+/// How long it counts, in seconds, and how long lines come meanwhile: each is counted with all that it costs.
 const SECONDS: u64 = WARM_UP + MEASURED;
+const SPOKEN: f64 = SECONDS as f64 - 0.5;
 
 /// What `viewers.mjs` prints.
 #[derive(Deserialize)]
@@ -27,7 +28,6 @@ const SECONDS: u64 = WARM_UP + MEASURED;
 struct Counted {
     viewers: u64,
     joined: u64,
-    seconds: f64,
     cpu_seconds: f64,
     rss_before: u64,
     rss_joined: u64,
@@ -75,9 +75,8 @@ pub(super) fn play(server: &Server, load: Load) -> Figures {
     figures(&counted, spent)
 }
 
-/// Until a little before the end of the count: every line is counted with all that it cost.
 fn send(server: &Server, rate: f64) {
-    let total = ((SECONDS as f64 - 0.5) * rate) as u64;
+    let total = (SPOKEN * rate) as u64;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let (stream, ..) = wire::join(&server.address, CID, Some("guest"), Value::Null).await;
@@ -100,8 +99,8 @@ fn figures(counted: &Counted, spent: f64) -> Figures {
         server_memory: None,
         own_cpu: Some(counted.cpu_seconds * 1e6 / lines),
         own_memory: came / counted.viewers as f64,
-        own_busy: counted.cpu_seconds / counted.seconds,
-        deliveries: lines / counted.seconds,
+        own_busy: counted.cpu_seconds / SPOKEN,
+        deliveries: lines / SPOKEN,
         p50: None,
         p99: None,
         limits: Vec::new(),

@@ -26,6 +26,9 @@ use super::token::Minter;
 /// How long tokens hold that are made for a run, in seconds.
 const TOKEN_SECONDS: i64 = 8 * 24 * 3_600;
 
+/// Threads that are taken of many cores: each reads the whole script, and one has time for millions of deliveries a second.
+const THREADS: u32 = 8;
+
 /// Scenarios that come with the program, by their names.
 const SCENARIOS: [(&str, &str); 10] = [
     ("steady", include_str!("../../scenarios/steady.toml")),
@@ -53,7 +56,7 @@ pub struct Load {
     pub url: String,
     /// Start a gateway for this run.
     pub with_server: bool,
-    /// Threads; one a core without.
+    /// Threads; one a core without, up to eight.
     pub threads: Option<u32>,
     /// Other processes that take their share.
     pub peers: u32,
@@ -122,7 +125,7 @@ pub struct Outputs {
 /// Plays a scenario and reports.
 pub async fn load(load: Load) -> Result<(), Exit> {
     if let Some(address) = &load.join {
-        return drive::follow(address, |words| eprintln!("{words}")).await.map_err(exit);
+        return drive::follow(address, &load.sources, |words| eprintln!("{words}")).await.map_err(exit);
     }
     let (mut scenario, mut text) = read_scenario(&load)?;
     if let Some(seed) = load.seed {
@@ -137,7 +140,7 @@ pub async fn load(load: Load) -> Result<(), Exit> {
     let must = scenario.must.clone();
     let order = Order {
         url: gateway.map_or_else(|| load.url.clone(), OwnGateway::url),
-        threads: load.threads.unwrap_or_else(cores).max(1),
+        threads: load.threads.unwrap_or_else(|| cores().min(THREADS)).max(1),
         gathering: (load.peers > 0).then(|| Gathering { peers: load.peers, listen: load.peers_listen.clone() }),
         sources: load.sources.clone(),
         watched: watched(&load, gateway),

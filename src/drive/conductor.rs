@@ -11,7 +11,6 @@ use tokio::task::JoinHandle;
 use tokio::time::{sleep, sleep_until};
 
 use super::check::Law;
-use super::crowd::Crowd;
 use super::dashboard::{Dashboard, Standing};
 use super::engine::{Phase, Shared, Workers};
 use super::peers::Peers;
@@ -42,22 +41,28 @@ const ABANDONED: u32 = 10;
 /// Seconds that threads may be late with what they tell, so that it still counts in their latency.
 const LATEST: usize = 15;
 
-/// From the end of a second until all threads have told theirs.
+/// From the end of a second until all threads have told theirs, and those of other processes.
 const LATE: Duration = Duration::from_millis(120);
+const LATE_OF_PEERS: Duration = Duration::from_millis(450);
 
-/// What the script comes to, known before it is played.
-#[derive(Debug, Default)]
-pub(super) struct Outline {
-    /// In each channel: who can have the last word, and the number of it.
-    last_words: Vec<(Option<u32>, u32)>,
-}
+/// The script as far as it is played: read second by second, so that an evening's isn't read at once.
+#[derive(Debug)]
+struct Outline(Script);
 
 impl Outline {
-    /// Reads the whole script.
-    pub(super) fn of(scenario: Arc<Scenario>, crowd: Arc<Crowd>) -> Self {
-        let mut script = Script::new(scenario, crowd);
-        script.by_ref().for_each(drop);
-        Self { last_words: script.speakers().into_iter().zip(script.numbers().iter().copied()).collect() }
+    fn of(shared: &Shared) -> Self {
+        Self(Script::new(shared.setting.scenario.clone(), shared.setting.crowd.clone()))
+    }
+
+    /// Reads on, up to this time in microseconds.
+    fn read_to(&mut self, time: u64) {
+        let _ = self.0.by_ref().take_while(|step| step.at < time).last();
+    }
+
+    /// At the script's end, in each channel: who can have the last word, and the number of it.
+    fn last_words(&mut self) -> Vec<(Option<u32>, u32)> {
+        self.read_to(u64::MAX);
+        self.0.speakers().into_iter().zip(self.0.numbers().iter().copied()).collect()
     }
 }
 
@@ -78,6 +83,7 @@ pub(super) struct Conductor {
     /// Who looks at the server, and what was seen last.
     watching: Option<(AbortOnDrop, Arc<Mutex<Option<Cost>>>)>,
     dashboard: Dashboard,
+    outline: Outline,
     remains: Remains,
     own: Cost,
     server: Option<Cost>,
@@ -103,15 +109,17 @@ impl Conductor {
             let latest = Arc::new(Mutex::new(None));
             (AbortOnDrop(tokio::spawn(watched.keep_looking(shared.begun, latest.clone()))), latest)
         });
-        Self { shared, watching, dashboard, remains, own, server, open, abandoned: 0, peers, theirs }
+        let outline = Outline::of(&shared);
+        Self { shared, watching, dashboard, outline, remains, own, server, open, abandoned: 0, peers, theirs }
     }
 
     /// Until the script's end, or until it is stopped.
     pub(super) async fn play(&mut self, stop: impl Future<Output = ()>) {
         let seconds = self.shared.setting.scenario.lasts().as_secs_f64().ceil() as u64;
         let mut stop = pin!(stop);
+        let late = if self.peers.are_there() { LATE_OF_PEERS } else { LATE };
         for second in 1..=seconds {
-            let over = self.shared.begun + Duration::from_secs(second) + LATE;
+            let over = self.shared.begun + Duration::from_secs(second) + late;
             tokio::select! {
                 () = sleep_until(over) => {}
                 () = &mut stop => {
@@ -137,7 +145,7 @@ impl Conductor {
     }
 
     /// What is under way comes to its end; then the last word is said, by which members are counted.
-    pub(super) async fn bring_to_rest(&mut self, outline: &Outline) {
+    pub(super) async fn bring_to_rest(&mut self) {
         let begun = self.shared.now();
         let cut = self.remains.cut_short.is_some();
         let (least, most) = if cut { (STOPPED, STOPPED) } else { (REST, SETTLING) };
@@ -152,12 +160,13 @@ impl Conductor {
         if cut {
             return;
         }
-        self.shared.last_words.lock().clone_from(&outline.last_words);
+        let last_words = self.outline.last_words();
+        self.shared.last_words.lock().clone_from(&last_words);
         self.shared.enter(Phase::Rest);
-        self.peers.rest(&outline.last_words).await;
+        self.peers.rest(&last_words).await;
         let asked = self.shared.now();
         let said = |shared: &Shared| {
-            let words = outline.last_words.iter().zip(&shared.ledgers);
+            let words = last_words.iter().zip(&shared.ledgers);
             words.into_iter().all(|((who, number), ledger)| who.is_none() || ledger.told(*number))
         };
         while !said(&self.shared) && self.shared.now() - asked < LAST_WORD.as_micros() as u64 {
@@ -198,6 +207,7 @@ impl Conductor {
         }
         self.dashboard.close();
         self.remark_donations(has_site);
+        self.remark_server();
         // Without an unexpected end the law was held by every connection.
         let closes = self.shared.closes.lock().values().sum::<u64>();
         let joined: u64 = self.remains.slices.iter().map(|slice| slice.part.counts.joined).sum();
@@ -231,11 +241,20 @@ impl Conductor {
         }
     }
 
+    fn remark_server(&mut self) {
+        let unseen = self.remains.slices.iter().filter(|slice| slice.server.is_none()).count();
+        if let Some(name) = self.remains.server_name.as_ref().filter(|_| unseen > 0) {
+            let words = format!("in {unseen} seconds {name} could not be looked at: its cost is of the others");
+            self.remains.remarks.push(words);
+        }
+    }
+
     /// A second is over.
     async fn second(&mut self, second: u64) {
         self.collect();
+        self.outline.read_to(second * 1_000_000);
         let (own, theirs) = (watch::own(), self.peers.cost());
-        let server = self.watching.as_ref().and_then(|(_, latest)| *latest.lock());
+        let server = self.watching.as_ref().and_then(|(_, latest)| latest.lock().take());
         let index = u32::try_from(second - 1).unwrap_or(u32::MAX);
         // Whoever was late tells it later, and it is added then.
         let part = self.open.remove(&index).unwrap_or(Part { second: index, ..Part::default() });
@@ -243,12 +262,13 @@ impl Conductor {
         let slice = Slice {
             own_cpu: own.cpu - self.own.cpu + theirs.0 - self.theirs.0,
             own_memory: own.memory + theirs.1,
-            server: server.zip(before).map(|(now, before)| (now.cpu - before.cpu, now.memory)),
+            server: server.zip(before).map(|(now, before)| self.spread(now, before)),
             part,
             latency: None,
         };
         (self.own, self.theirs, self.server) = (own, theirs, server.or(before));
-        let alive = slice.part.joined + slice.part.joining > 0;
+        let theirs = self.peers.joined(self.shared.joined.len()).iter().any(|joined| *joined > 0);
+        let alive = theirs || slice.part.joined + slice.part.joining > 0;
         let gave_up = slice.part.counts.lost + slice.part.counts.join_failures > 0 || self.abandoned > 0;
         self.abandoned = if !alive && gave_up { self.abandoned + 1 } else { 0 };
         self.show(second, &slice);
@@ -259,12 +279,21 @@ impl Conductor {
         }
     }
 
+    /// What the server cost in a second: of those in which it couldn't be looked at, each its share.
+    fn spread(&mut self, now: Cost, before: Cost) -> (f64, u64) {
+        let unseen = self.remains.slices.iter().rev().take_while(|slice| slice.server.is_none()).count();
+        let each = ((now.cpu - before.cpu) / (unseen + 1) as f64, now.memory);
+        self.remains.slices.iter_mut().rev().take(unseen).for_each(|slice| slice.server = Some(each));
+        each
+    }
+
     /// What threads have told since the last look.
     fn collect(&mut self) {
         let done = u32::try_from(self.remains.slices.len()).unwrap_or(u32::MAX);
         for mut part in self.shared.parts.lock().drain(..) {
             self.remains.measured.add(&std::mem::take(&mut part.measured));
             self.remains.joins.add(&std::mem::take(&mut part.join));
+            self.remains.late_joins.add(&std::mem::take(&mut part.late_joins));
             match self.remains.slices.get_mut(part.second as usize) {
                 // A thread that was late.
                 Some(slice) if part.second < done => slice.part.add(&part),

@@ -4,7 +4,6 @@ use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream, ToSocketAddrs};
 use std::pin::pin;
 use std::sync::Arc;
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use thiserror::Error;
@@ -16,10 +15,10 @@ use crate::client::{ChatClient, JoinError};
 use crate::clock::{self, Clock, System};
 use crate::ws::raw::Handshake;
 
-use super::conductor::{Conductor, Outline};
+use super::conductor::Conductor;
 use super::crowd::Crowd;
 use super::dashboard::Dashboard;
-use super::engine::{DONATIONS, Donation, OF_ONE_SOURCE, Process, Setting, Shared, Workers};
+use super::engine::{DONATIONS, Donation, Process, Setting, Shared, Workers};
 use super::peers::{Plan, Waiting};
 use super::report::Report;
 use super::scenario::Scenario;
@@ -34,6 +33,9 @@ const FILES: u64 = 100;
 
 /// How long an address of a name that has several may take to answer.
 const KNOCK: Duration = Duration::from_secs(1);
+
+/// Viewers of one local address, so that ports are left: Linux gives out 28,232 of one.
+const OF_ONE_SOURCE: u32 = 20_000;
 
 /// From starting the threads to the first step.
 const HEAD_START: Duration = Duration::from_millis(100);
@@ -112,7 +114,6 @@ pub async fn load(order: Order, stop: impl Future<Output = ()>) -> Result<Report
 /// A run that has begun.
 struct Begun {
     shared: Arc<Shared>,
-    outline: JoinHandle<Outline>,
     workers: Workers,
     telling: tokio::task::JoinHandle<()>,
     has_site: bool,
@@ -121,8 +122,7 @@ struct Begun {
 impl Begun {
     async fn play(self, mut conductor: Conductor, stop: impl Future<Output = ()>) -> (Arc<Shared>, Remains) {
         conductor.play(stop).await;
-        let outline = self.outline.join().unwrap_or_default();
-        conductor.bring_to_rest(&outline).await;
+        conductor.bring_to_rest().await;
         let remains = conductor.finish(self.workers, self.has_site).await;
         self.telling.abort();
         (self.shared, remains)
@@ -164,9 +164,8 @@ async fn prepare(order: Order) -> Result<(Conductor, Begun), DriveError> {
     })
     .await?;
     let (donations, donated) = mpsc::channel(DONATIONS);
-    let setting = setting((scenario.clone(), crowd.clone()), &order.url, &run, &order.sources, tokens, donations)?;
+    let setting = setting((scenario, crowd), &order.url, &run, &order.sources, tokens, donations)?;
     let shared = Arc::new(Shared::new(setting, clock::instant() + HEAD_START));
-    let outline = std::thread::spawn(move || Outline::of(scenario, crowd));
     let peers = waiting.start(&shared).await.map_err(DriveError::Unreachable)?;
     let workers = Workers::start(&shared, process).map_err(|error| DriveError::System(error.to_string()))?;
     let telling = tokio::spawn(site::tell(order.site.clone(), shared.clone(), donated));
@@ -180,7 +179,7 @@ async fn prepare(order: Order) -> Result<(Conductor, Begun), DriveError> {
         ..Remains::default()
     };
     let conductor = Conductor::new(shared.clone(), order.watched, dashboard, remains, peers);
-    Ok((conductor, Begun { shared, outline, workers, telling, has_site: order.site.is_some() }))
+    Ok((conductor, Begun { shared, workers, telling, has_site: order.site.is_some() }))
 }
 
 /// What a process of a run begins with.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::check::Law;
 use super::check::audit::disagreements;
 use super::crowd::{Crowd, Role};
-use super::engine::Shared;
+use super::engine::{Shared, Suspect};
 use super::peers::Done;
 use super::report::{
     Close, Dimensions, FORM, Generator, Latency, Refused, Report, Scene, Second, Server, StageSpan, Totals,
@@ -60,6 +60,8 @@ pub(super) struct Remains {
     /// Times of what was due in measured stages, and of all joins.
     pub(super) measured: Measured,
     pub(super) joins: Times,
+    /// How late connections were begun, of all joins.
+    pub(super) late_joins: Times,
     /// When the script came to its end, or was stopped, in seconds.
     pub(super) ended: f64,
     pub(super) begun: String,
@@ -83,7 +85,8 @@ pub(super) fn audit(shared: &Shared, cut_short: bool) {
         let audit = ledger.audit();
         findings.looked(Law::Lost, audit.acked);
         findings.looked(Law::Answers, audit.sent);
-        if !audit.lost.is_empty() {
+        // Whoever is stopped doesn't wait for what is under way.
+        if !audit.lost.is_empty() && !cut_short {
             let lost = audit.lost.len() as u64;
             findings.broken(Law::Lost, lost, || format!("{cid}: acknowledged and never told: {}", few(&audit.lost)));
         }
@@ -98,10 +101,15 @@ pub(super) fn audit(shared: &Shared, cut_short: bool) {
                 format!("{cid}: {untold} acts were acknowledged and nobody heard of them")
             });
         }
-        // Whoever is stopped doesn't wait for answers.
         if !audit.unanswered.is_empty() && !cut_short {
             let none = &audit.unanswered;
             findings.broken(Law::Answers, none.len() as u64, || format!("{cid}: no answer to lines {}", few(none)));
+        }
+    }
+    let end = if cut_short { shared.now() } else { u64::MAX };
+    for Suspect { channel, key, heard, words } in shared.suspects.lock().drain(..) {
+        if !shared.ledgers[channel as usize].is_forgiven(key, heard, end) {
+            findings.broken(Law::Hidden, 1, || words);
         }
     }
     if !shared.setting.crowd.is_alone() {
@@ -155,13 +163,8 @@ pub(super) fn report(shared: &Shared, remains: Remains, url: &str, text: &str) -
         stages.iter().any(|stage| stage.measured && (stage.from..stage.to).contains(&middle))
     };
     let window: Vec<&Slice> = remains.slices.iter().filter(|slice| measured(slice)).collect();
-    let sum = |counts: &mut dyn Iterator<Item = Counts>| {
-        let mut all = Counts::default();
-        counts.for_each(|counts| all += counts);
-        all
-    };
-    let all = sum(&mut remains.slices.iter().map(|slice| slice.part.counts));
-    let inside = sum(&mut window.iter().map(|slice| slice.part.counts));
+    let all = sum(&remains.slices.iter().collect::<Vec<_>>());
+    let inside = sum(&window);
     let totals = totals(&remains, scenario, all, inside, window.len());
     Report {
         form: FORM,
@@ -181,11 +184,17 @@ pub(super) fn report(shared: &Shared, remains: Remains, url: &str, text: &str) -
         closes: closes(shared),
         refusals: refusals(shared),
         generator: generator(shared, &remains, &window, inside),
-        server: server(&remains, &window, inside),
+        server: server(&remains, &window),
         timeline: remains.slices.iter().map(second).collect(),
         stages,
         totals,
     }
+}
+
+fn sum(slices: &[&Slice]) -> Counts {
+    let mut all = Counts::default();
+    slices.iter().for_each(|slice| all += slice.part.counts);
+    all
 }
 
 fn spans(scenario: &Scenario, seconds: f64) -> Vec<StageSpan> {
@@ -289,13 +298,18 @@ fn generator(shared: &Shared, remains: &Remains, window: &[&Slice], inside: Coun
     let late_p99 = remains.measured.late.millis(99.0).unwrap_or(0.0);
     let deliveries = inside.deliveries() as f64;
     let mut limits = shared.troubles.lock().clone();
-    let full = window.iter().filter(|slice| slice.part.busy >= FULL).count();
-    if full >= FULL_SECONDS {
-        limits.push(format!(
-            "its busiest thread had no time left in {full} of {} measured seconds: use more threads (--threads), more \
-             processes (--peers), or verify a smaller share",
-            window.len()
-        ));
+    // What is verified is verified in all seconds, what is measured in measured ones.
+    let judged: Vec<&Slice> = remains.slices.iter().filter(|_| shared.findings.so_far() > 0).collect();
+    for (of, which) in [(window, "measured seconds"), (&judged[..], "seconds")] {
+        let full = of.iter().filter(|slice| slice.part.busy >= FULL).count();
+        if full >= FULL_SECONDS {
+            limits.push(format!(
+                "its busiest thread had no time left in {full} of {} {which}: use more threads (--threads), more \
+                 processes (--peers), or verify a smaller share",
+                of.len()
+            ));
+            break;
+        }
     }
     if late_p99 > LATE_MS {
         limits.push(format!("one step in a hundred was done {late_p99:.0} ms late or later"));
@@ -308,18 +322,29 @@ fn generator(shared: &Shared, remains: &Remains, window: &[&Slice], inside: Coun
         memory_bytes: memory,
         bytes_per_viewer: (viewers > 0).then(|| came / viewers as f64),
         limits,
-        remarks: remains.cut_short.iter().chain(&remains.remarks).cloned().collect(),
+        remarks: remains.cut_short.iter().chain(&remains.remarks).chain(&late_joins(remains)).cloned().collect(),
     }
 }
 
-fn server(remains: &Remains, window: &[&Slice], inside: Counts) -> Option<Server> {
+/// Joins that the generator began late have it in their times, in stages that are not measured, too.
+fn late_joins(remains: &Remains) -> Option<String> {
+    let late = remains.late_joins.millis(99.0).filter(|late| *late > LATE_MS)?;
+    Some(format!("one join in a hundred was begun {late:.0} ms late or later: it is in the times of joins"))
+}
+
+/// Of the seconds in which it could be looked at.
+fn server(remains: &Remains, window: &[&Slice]) -> Option<Server> {
     let source = remains.server_name.clone()?;
-    let cpu: f64 = window.iter().filter_map(|slice| slice.server).map(|(cpu, _)| cpu).sum();
-    let deliveries = inside.deliveries() as f64;
+    let seen: Vec<&Slice> = window.iter().copied().filter(|slice| slice.server.is_some()).collect();
+    if seen.is_empty() && !window.is_empty() {
+        return None;
+    }
+    let cpu: f64 = seen.iter().filter_map(|slice| slice.server).map(|(cpu, _)| cpu).sum();
+    let deliveries = sum(&seen).deliveries() as f64;
     Some(Server {
         source,
         cpu_seconds: cpu,
-        cores_busy: ratio(cpu, window.len() as f64),
+        cores_busy: ratio(cpu, seen.len() as f64),
         cpu_per_delivery_us: (deliveries > 0.0).then(|| cpu * 1e6 / deliveries),
         memory_before: remains.server_before.map(|cost| cost.memory),
         memory_max: remains.slices.iter().filter_map(|slice| slice.server).map(|(_, memory)| memory).max(),

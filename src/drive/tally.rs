@@ -172,6 +172,8 @@ pub struct Part {
     pub measured: Measured,
     /// A join was due → CONNECTED.
     pub join: Times,
+    /// A join was due → its connection was begun.
+    pub late_joins: Times,
     /// Share of the second that the thread was at work.
     pub busy: f64,
     /// Viewers that are joined at its end.
@@ -189,7 +191,7 @@ pub struct Measured {
     pub ack: Times,
     /// An act was due → it was heard.
     pub act: Times,
-    /// A line or an act was due → it was said.
+    /// A line, an act or a join was due → it was begun.
     pub late: Times,
 }
 
@@ -210,6 +212,7 @@ impl Part {
         self.delivery.add(&other.delivery);
         self.measured.add(&other.measured);
         self.join.add(&other.join);
+        self.late_joins.add(&other.late_joins);
         self.busy = self.busy.max(other.busy);
         self.joined += other.joined;
         self.joining += other.joining;

@@ -43,8 +43,8 @@ impl Watched {
         }
     }
 
-    /// Looks at the end of each second, for ever: what was seen stands in `latest`. A server that is slow to say it holds
-    /// nobody up.
+    /// Looks at the end of each second, for ever: what was seen last stands in `latest` until somebody takes it. A server
+    /// that is slow to say it holds nobody up.
     pub async fn keep_looking(self, begun: Instant, latest: Arc<Mutex<Option<Cost>>>) {
         let mut ticks = interval_at(begun + Duration::from_secs(1), Duration::from_secs(1));
         ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
@@ -86,6 +86,10 @@ pub fn machine() -> Machine {
 
 fn of_process(pid: i32) -> Result<Cost, procfs::ProcError> {
     let stat = Process::new(pid)?.stat()?;
+    // Ended, and its parent has not asked yet: it costs nothing because it is no more.
+    if stat.state == 'Z' {
+        return Err(procfs::ProcError::NotFound(None));
+    }
     let ticks = procfs::ticks_per_second() as f64;
     let memory = stat.rss * procfs::page_size();
     Ok(Cost { cpu: (stat.utime + stat.stime) as f64 / ticks, memory })

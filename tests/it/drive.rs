@@ -178,6 +178,29 @@ async fn a_server_without_a_fault_breaks_no_law_and_each_is_looked_at() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_refusal_without_a_body_is_an_answer() {
+    let report = play(Fault::RefusesBarely, 0, TALK).await.unwrap();
+    assert_eq!(report.broken().count(), 0, "{:?}", report.checks);
+    let refused: Vec<(&str, i64, u64)> =
+        report.refusals.iter().map(|refused| (&*refused.what, refused.code, refused.count)).collect();
+    assert_eq!((refused, report.totals.refused), (vec![("send", 105, 1)], 1));
+}
+
+/// Lists of recent lines are no deliveries, whoever they are for.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_does_not_verify_is_delivered_as_much() {
+    let half = "senders = 0.2\next = 0.0\nverified = 0.5\nrecent = 30";
+    let scenario = TALK.replace("senders = 0.2\next = 0.5", half).replace("count = 2", "count = 1");
+    assert!(scenario.contains(half));
+    let report = play(Fault::None, 0, &scenario).await.unwrap();
+    assert_eq!(report.broken().count(), 0, "{:?}", report.checks);
+    let totals = &report.totals;
+    let verifying = (report.dimensions.verified * 20.0).round() as u64;
+    assert!(totals.acked > 10 && (5..=15).contains(&verifying), "{verifying} {totals:?}");
+    assert_eq!((totals.lines, totals.deliveries), (verifying * totals.acked, 20 * totals.acked));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_fault_is_found_by_the_law_that_it_breaks() {
     let cases = [lines(), answers(), hidden_texts(), messages(), connections()].concat();
     let found = join_all(cases.iter().map(|case| async move {

@@ -3,8 +3,10 @@
 //! On the plain wire a line has no place, so its place here is the one at which anybody heard it first. A viewer keeps the
 //! place that comes next; a line that stands elsewhere is a gap, a repeat, or out of order.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+mod state;
+
 use std::hash::BuildHasher;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use foldhash::quality::FixedState;
@@ -13,25 +15,10 @@ use parking_lot::Mutex;
 use crate::drive::words::Mark;
 
 use super::audit::Audit;
+use state::{ACKED, NOTED, REFUSED, SENT, State, TOLD, UNKNOWN, Waiting};
 
-/// Lines that are remembered; whoever is further behind isn't judged.
-const REMEMBERED: usize = 200_000;
-
-/// Lines that staff may choose from.
-const NEWEST: usize = 64;
-
-/// Hidden lines, acts that are timed and lines without a mark that are remembered.
-const NOTED: usize = 100_000;
-
-/// How far back is looked for lines that a newcomer should have heard.
-const LOOK_BACK: u64 = 256;
-
-const SENT: u8 = 1;
-const ACKED: u8 = 2;
-const REFUSED: u8 = 4;
-const TOLD: u8 = 8;
-/// Its connection ended before its answer: it may or may not have got through.
-const UNKNOWN: u8 = 16;
+/// How long the push of an act may take, in microseconds, when an answer that the act is in was ahead of it.
+const OF_ACTS: u64 = 5_000_000;
 
 /// A line, as it was heard.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -102,45 +89,7 @@ pub struct Ledger {
     state: Mutex<State>,
     /// Hidden lines: a look at it takes no lock.
     hidden: AtomicUsize,
-}
-
-#[derive(Debug, Default)]
-struct State {
-    places: VecDeque<Place>,
-    /// The place of the first that is remembered.
-    first: u64,
-    by_key: HashMap<u64, u64, FixedState>,
-    by_seq: HashMap<u64, u64, FixedState>,
-    /// Of our own lines, by their numbers.
-    ours: Vec<u8>,
-    /// Told and not acknowledged yet, with their times.
-    times: HashMap<u32, i64>,
-    /// Acknowledged and not told yet, with the times of their answers.
-    waiting: HashMap<u32, Option<i64>>,
-    listeners: u32,
-    deaf: u64,
-    /// Times of lines that don't say which they are: hidden ones.
-    unmarked: HashSet<i64>,
-    newest: VecDeque<(String, i64, u64)>,
-    hidden: HashMap<u64, u64, FixedState>,
-    /// Lines that somebody of ours has asked to show again: they are judged no more.
-    shown: HashSet<u64, FixedState>,
-    acts: u64,
-    /// When an act was due, by its line and whether it shows it again.
-    timed: HashMap<(u64, bool), u64>,
-    /// Acts on lines, by the line and whether it is shown again: those of ours that were acknowledged, and all that were heard.
-    acked_acts: HashSet<(u64, bool), FixedState>,
-    heard_acts: HashSet<(u64, bool), FixedState>,
-    epoch: Option<String>,
-    channel: Option<String>,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Place {
-    key: u64,
-    seq: Option<u64>,
-    due: u64,
-    number: Option<u32>,
+    channel: OnceLock<String>,
 }
 
 impl Ledger {
@@ -187,9 +136,10 @@ impl Ledger {
             if state.heard_acts.len() < NOTED {
                 state.heard_acts.insert((key, shown));
             }
+            state.untold_acts.remove(&(key, shown));
             due.extend(state.timed.get(&(key, shown)).copied());
             if shown {
-                state.hidden.remove(&key);
+                state.show(key);
             } else {
                 let act = state.hide(key);
                 cursor.acts = cursor.acts.max(act);
@@ -202,8 +152,9 @@ impl Ledger {
     /// An act of ours on a line was acknowledged.
     pub fn act_acked(&self, key: u64, shown: bool) {
         let mut state = self.state.lock();
-        if state.acked_acts.len() < NOTED {
-            state.acked_acts.insert((key, shown));
+        state.acked_acts += 1;
+        if state.heard_acts.len() < NOTED && !state.heard_acts.contains(&(key, shown)) {
+            state.untold_acts.insert((key, shown));
         }
     }
 
@@ -219,39 +170,50 @@ impl Ledger {
         Some((uid, time))
     }
 
-    /// A line that is hidden, to show it again. From now on its text may be heard by whoever asks: an answer may be ahead of
-    /// the push that says so.
+    /// A line that is hidden, to show it again.
     pub fn choose_hidden(&self, due: u64) -> Option<(String, i64)> {
         let mut state = self.state.lock();
-        let found = state.newest.iter().rev().find(|(_, _, key)| state.hidden.contains_key(key)).cloned();
-        let (uid, time, key) = found?;
+        let can = |key: &u64| state.hidden.contains_key(key) && !state.timed.contains_key(&(*key, true));
+        let (uid, time, key) = state.newest.iter().rev().find(|(_, _, key)| can(key)).cloned()?;
         state.time(key, true, due);
-        state.hidden.remove(&key);
-        if state.shown.len() < NOTED {
-            state.shown.insert(key);
-        }
         Some((uid, time))
     }
 
-    /// Somebody listens who verifies.
-    pub fn come(&self) {
-        self.state.lock().listeners += 1;
+    /// Whether a line whose text was heard too late has since been shown again, or may have been without anybody there to
+    /// hear of it; at `heard` in microseconds of the run, which ends at `end`.
+    pub fn is_forgiven(&self, key: u64, heard: u64, end: u64) -> bool {
+        let state = self.state.lock();
+        let soon = heard..=heard + OF_ACTS;
+        state.shown.contains(&key) || state.deaf.iter().chain([&end]).any(|at| soon.contains(at))
     }
 
-    /// Somebody listens no more. With the last one goes whoever could say that what waits was told.
-    pub fn go(&self) {
+    /// Somebody listens who verifies, since then.
+    pub fn come(&self, since: u64) {
+        *self.state.lock().listeners.entry(since).or_default() += 1;
+    }
+
+    /// Somebody who came at `since` listens no more. Only who was in when a line was due can say that it wasn't told.
+    pub fn go(&self, since: u64, now: u64) {
         let mut state = self.state.lock();
-        state.listeners = state.listeners.saturating_sub(1);
-        if state.listeners == 0 {
-            state.waiting.clear();
-            state.acked_acts.clear();
-            state.deaf += 1;
+        let Some(many) = state.listeners.get_mut(&since) else { return };
+        *many -= 1;
+        if *many > 0 {
+            return;
+        }
+        state.listeners.remove(&since);
+        match state.listeners.first_key_value().map(|(since, _)| *since) {
+            Some(oldest) if oldest > since => state.forgive_before(oldest),
+            Some(_) => {}
+            None => {
+                state.forgive_before(u64::MAX);
+                state.deaf.push(now);
+            }
         }
     }
 
     /// How often nobody listened any more.
-    pub fn deaf(&self) -> u64 {
-        self.state.lock().deaf
+    pub fn deaf(&self) -> usize {
+        self.state.lock().deaf.len()
     }
 
     /// A line of ours was written.
@@ -260,11 +222,12 @@ impl Ledger {
     }
 
     /// It was acknowledged, with its time where the server says it. Whether that is the time of the line, if it was told.
-    pub fn acked(&self, number: u32, time: Option<i64>) -> bool {
+    /// `due` is when it was to be said.
+    pub fn acked(&self, number: u32, time: Option<i64>, due: u64) -> bool {
         let mut state = self.state.lock();
         state.mark(number, ACKED);
-        if state.ours[number as usize] & TOLD == 0 {
-            state.waiting.insert(number, time);
+        if state.state(number) & TOLD == 0 {
+            state.waiting.insert(number, Waiting { time, due });
             return true;
         }
         let told = state.times.remove(&number);
@@ -290,6 +253,8 @@ impl Ledger {
     pub fn missing(&self, cursor: &Cursor) -> u64 {
         let state = self.state.lock();
         match cursor.next {
+            // Whoever is further behind than what is remembered isn't judged.
+            Some(next) if next < state.first => 0,
             Some(next) => state.end().saturating_sub(next),
             None => state.missed_before(state.end(), cursor.since),
         }
@@ -309,17 +274,18 @@ impl Ledger {
             (0..).zip(&state.ours).filter(|(_, state)| is(**state)).map(|(number, _)| number).collect()
         };
         // A hidden line has no mark; its time says that it is there.
-        let told = |time: &Option<i64>| time.is_some_and(|time| state.unmarked.contains(&time));
-        let mut lost: Vec<u32> =
-            state.waiting.iter().filter(|(_, time)| !told(time)).map(|(number, _)| *number).collect();
+        let unmarked = &state.unmarked;
+        let told = |time: i64| unmarked.len() >= NOTED || unmarked.contains(&time);
+        let lost = state.waiting.iter().filter(|(_, waiting)| !waiting.time.is_some_and(told));
+        let mut lost: Vec<u32> = lost.map(|(number, _)| *number).collect();
         lost.sort_unstable();
         let many = |bit: u8| state.ours.iter().filter(|state| **state & bit != 0).count() as u64;
         Audit {
             sent: many(SENT),
             acked: many(ACKED),
             lost,
-            acts: state.acked_acts.len() as u64,
-            untold_acts: state.acked_acts.difference(&state.heard_acts).count() as u64,
+            acts: state.acked_acts,
+            untold_acts: if state.heard_acts.len() < NOTED { state.untold_acts.len() as u64 } else { 0 },
             told_though_refused: with(&|state| state & REFUSED != 0 && state & TOLD != 0),
             unanswered: with(&|state| state & SENT != 0 && state & (ACKED | REFUSED | UNKNOWN) == 0),
         }
@@ -345,148 +311,17 @@ impl Ledger {
 
     /// The channel's own identity, as its lines say it.
     pub fn channel(&self) -> Option<String> {
-        self.state.lock().channel.clone()
+        self.channel.get().cloned()
     }
 
     /// Which channel it is.
     pub fn set_channel(&self, channel: &str) {
-        self.state.lock().channel.get_or_insert_with(|| channel.to_owned());
+        self.channel.get_or_init(|| channel.to_owned());
     }
 
     /// Whether a line of ours was told.
     pub fn told(&self, number: u32) -> bool {
         self.state.lock().state(number) & TOLD != 0
-    }
-}
-
-impl State {
-    fn end(&self) -> u64 {
-        self.first + self.places.len() as u64
-    }
-
-    /// Whether nothing is wrong with it.
-    fn line(&mut self, cursor: &mut Cursor, line: &Heard, fault: &mut dyn FnMut(Fault)) -> bool {
-        let mut clean = true;
-        if line.open && self.hidden.get(&line.key).is_some_and(|act| *act <= cursor.acts) {
-            fault(Fault::Hidden(line.clone()));
-            clean = false;
-        }
-        let known = self.by_key.get(&line.key).copied();
-        let of_before = line.mark.is_none_or(|mark| mark.due <= cursor.since);
-        if known.is_none() && cursor.next.is_none() && cursor.history && of_before {
-            return false;
-        }
-        let place = match known {
-            Some(place) => place,
-            None => self.append(line, &mut |found| {
-                fault(found);
-                clean = false;
-            }),
-        };
-        if let (Some(seq), Some(at)) = (line.seq, place.checked_sub(self.first))
-            && let Some(known) = self.places.get_mut(usize::try_from(at).unwrap_or(usize::MAX))
-            && known.seq.is_none()
-        {
-            known.seq = Some(seq);
-            self.by_seq.insert(seq, line.key);
-        }
-        let missed = match cursor.next {
-            Some(next) if place < next => {
-                let late = (cursor.gap.0..cursor.gap.1).contains(&place);
-                fault(if late { Fault::Order(line.clone()) } else { Fault::Repeat(line.clone()) });
-                return false;
-            }
-            Some(next) => place - next,
-            None => self.missed_before(place, cursor.since),
-        };
-        if missed > 0 {
-            cursor.gap = (place - missed, place);
-            fault(Fault::Gap(missed, line.clone()));
-            clean = false;
-        }
-        cursor.next = Some(place + 1);
-        clean
-    }
-
-    fn append(&mut self, line: &Heard, fault: &mut dyn FnMut(Fault)) -> u64 {
-        let place = self.end();
-        let due = line.mark.map_or(0, |mark| mark.due);
-        let number = line.mark.map(|mark| mark.number);
-        self.places.push_back(Place { key: line.key, seq: line.seq, due, number });
-        self.by_key.insert(line.key, place);
-        if let Some(seq) = line.seq {
-            self.by_seq.insert(seq, line.key);
-        }
-        if self.places.len() > REMEMBERED
-            && let Some(oldest) = self.places.pop_front()
-        {
-            self.first += 1;
-            self.by_key.remove(&oldest.key);
-            oldest.seq.map(|seq| self.by_seq.remove(&seq));
-        }
-        // A number that is far from all others is somebody's joke.
-        let mark = line.mark.filter(|mark| (mark.number as usize) < self.ours.len() + NOTED);
-        if let Some(Mark { number, .. }) = mark {
-            if self.state(number) & TOLD != 0 {
-                fault(Fault::Twice(line.clone()));
-            }
-            self.mark(number, TOLD);
-            if let Some(time) = self.waiting.remove(&number).flatten()
-                && time != line.time
-            {
-                fault(Fault::Time(line.clone()));
-            }
-            if self.state(number) & ACKED == 0 && self.times.len() < NOTED {
-                self.times.insert(number, line.time);
-            }
-            self.newest.push_back((line.uid.clone(), line.time, line.key));
-            if self.newest.len() > NEWEST {
-                self.newest.pop_front();
-            }
-        } else if self.unmarked.len() < NOTED {
-            self.unmarked.insert(line.time);
-        }
-        place
-    }
-
-    /// Lines before a place that were due when somebody was in already.
-    fn missed_before(&self, place: u64, since: u64) -> u64 {
-        let oldest = place.saturating_sub(LOOK_BACK).max(self.first);
-        let missed = (oldest..place).find(|at| {
-            let at = usize::try_from(at - self.first).unwrap_or(usize::MAX);
-            self.places.get(at).is_some_and(|known| known.due > since)
-        });
-        missed.map_or(0, |first| place - first)
-    }
-
-    /// The number of the act that hides this line.
-    fn hide(&mut self, key: u64) -> u64 {
-        if let Some(act) = self.hidden.get(&key) {
-            return *act;
-        }
-        self.acts += 1;
-        if self.hidden.len() < NOTED && !self.shown.contains(&key) {
-            self.hidden.insert(key, self.acts);
-        }
-        self.acts
-    }
-
-    fn time(&mut self, key: u64, shown: bool, due: u64) {
-        if self.timed.len() < NOTED {
-            self.timed.insert((key, shown), due);
-        }
-    }
-
-    fn state(&self, number: u32) -> u8 {
-        self.ours.get(number as usize).copied().unwrap_or(0)
-    }
-
-    fn mark(&mut self, number: u32, bits: u8) {
-        let index = number as usize;
-        if self.ours.len() <= index {
-            self.ours.resize(index + 1, 0);
-        }
-        self.ours[index] |= bits;
     }
 }
 

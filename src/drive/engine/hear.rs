@@ -93,12 +93,6 @@ impl Worker {
                 return None;
             }
         };
-        let viewer = &self.viewers[slot];
-        let is_data = matches!(head.kind, Kind::Data | Kind::More);
-        let looks = viewer.memory.is_some() || viewer.stand == Stand::Joining;
-        if is_data && !looks {
-            return Some(self.pass(slot, head, bytes));
-        }
         if head.payload > LARGEST {
             let many = head.payload;
             self.unreadable(
@@ -107,6 +101,12 @@ impl Worker {
                 &format!("a frame of {many} bytes: no message of this wire has more than {EXT}"),
             );
             return None;
+        }
+        let viewer = &self.viewers[slot];
+        let is_data = matches!(head.kind, Kind::Data | Kind::More);
+        let looks = viewer.memory.is_some() || viewer.waits || viewer.stand == Stand::Joining;
+        if is_data && !looks {
+            return Some(self.pass(slot, head, bytes));
         }
         let end = head.bytes + head.payload as usize;
         let payload = bytes.get(head.bytes..end)?;
@@ -131,9 +131,7 @@ impl Worker {
     fn pass(&mut self, slot: usize, head: Head, bytes: &[u8]) -> usize {
         self.part.counts.frames += u64::from(head.last);
         self.part.counts.passed += u64::from(head.last);
-        // It may be the list that it asked for.
-        let recent = self.shared.setting.scenario.viewers.recent > 0;
-        self.judge_size(slot, usize::try_from(head.payload).unwrap_or(usize::MAX), recent);
+        self.judge_size(slot, usize::try_from(head.payload).unwrap_or(usize::MAX), false);
         let there = bytes.len() - head.bytes;
         let payload = usize::try_from(head.payload).unwrap_or(usize::MAX);
         if payload <= PING_BYTES && there >= payload {
@@ -174,8 +172,12 @@ impl Worker {
         };
         self.look(Law::Wire, 1);
         let for_all = !matches!(read.message.body, Body::Connected(_) | Body::Recent(_) | Body::Taken { .. });
-        self.part.counts.pushes += u64::from(verified && for_all);
+        let count = if verified { &mut self.part.counts.pushes } else { &mut self.part.counts.passed };
+        *count += u64::from(for_all);
         self.judge_size(slot, payload.len(), read.message.cmd == Some(Cmd::RECENT_CHAT.reply()));
+        if !verified && for_all && read.message.cmd != Some(Cmd::PING) {
+            return;
+        }
         if let Some(covers) = &read.message.covers {
             self.judge_cover(slot, covers, &read);
         }
@@ -210,9 +212,9 @@ impl Worker {
         let shared = self.shared.clone();
         let now = shared.now();
         let viewer = &mut self.viewers[slot];
+        viewer.ext = connected.after.is_some();
         let ledger = &shared.ledgers[viewer.channel as usize];
         if let Some(memory) = &mut viewer.memory {
-            memory.ext = connected.after.is_some();
             if let Some(recovered) = connected.recovered {
                 self.looked[Law::Resume as usize] += 1;
                 if !recovered {
@@ -224,8 +226,8 @@ impl Worker {
             }
             // Whoever has all that it missed goes on where it was; anybody else begins anew.
             if connected.recovered != Some(true) || memory.upto.is_none() {
-                let Memory { ext, acts, requests, .. } = **memory;
-                **memory = Memory { ext, acts, requests, upto: connected.after, ..Memory::default() };
+                let Memory { since, acts, requests, .. } = **memory;
+                **memory = Memory { since, acts, requests, upto: connected.after, ..Memory::default() };
                 memory.cursor.since = now;
                 memory.cursor.history = connected.recovered == Some(false) || !shared.setting.crowd.is_alone();
             } else if memory.deaf != ledger.deaf() {
@@ -234,7 +236,6 @@ impl Worker {
             }
             memory.deaf = ledger.deaf();
             memory.cursor.acts = memory.cursor.acts.max(memory.acts);
-            memory.since = now;
         }
         if let Some(epoch) = &connected.epoch {
             ledger.set_epoch(epoch);
@@ -314,6 +315,7 @@ impl Worker {
 
     fn recent(&mut self, slot: usize, read: &Read) {
         let viewer = &mut self.viewers[slot];
+        viewer.waits = false;
         let Some(asked) = viewer.memory.as_mut().and_then(|memory| memory.asked.take()) else { return };
         self.shared.under_way.fetch_sub(1, Ordering::Relaxed);
         if read.message.code != 0 {
@@ -354,7 +356,7 @@ impl Worker {
             return;
         };
         if message.code == 0 {
-            if !ledger.acked(number, time) {
+            if !ledger.acked(number, time, due) {
                 let name = self.name(slot);
                 let words =
                     || format!("{name}: line {number} was acknowledged with another msgTime than it was told with");
@@ -406,8 +408,7 @@ impl Worker {
     }
 
     fn judge_size(&mut self, slot: usize, bytes: usize, recent: bool) {
-        let ext = self.shared.setting.crowd.person(self.number(slot)).ext;
-        let most = match (ext, recent) {
+        let most = match (self.viewers[slot].ext, recent) {
             (true, _) => EXT,
             (false, true) => PLAIN_RECENT,
             (false, false) => PLAIN_PUSH,

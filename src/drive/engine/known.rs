@@ -76,7 +76,7 @@ impl Known {
 }
 
 fn noted(line: Line, run: &str) -> Heard {
-    let Line { uid, time, text, hidden, members, seq, .. } = line;
+    let Line { uid, time, text, cleaned, members, seq, .. } = line;
     let mark = words::read(&text, run);
-    Heard { key: key(&uid, time), uid, time, seq, mark, open: !hidden && !text.is_empty(), members }
+    Heard { key: key(&uid, time), uid, time, seq, mark, open: !cleaned && !text.is_empty(), members }
 }

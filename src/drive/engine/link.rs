@@ -40,9 +40,15 @@ pub(super) struct Viewer {
     /// Whether it has read more slowly than it could since it joined.
     pub(super) dawdled: bool,
     pub(super) writes: bool,
+    /// Whether the server has taken it in on the extended layer.
+    pub(super) ext: bool,
+    /// Whether it doesn't verify, and waits for the last lines: it looks into messages until they are there.
+    pub(super) waits: bool,
     pub(super) channel: u32,
     /// When its stand began; of a join, when it was due. Milliseconds of the run.
     pub(super) since: u32,
+    /// When its connection was begun. Milliseconds of the run.
+    pub(super) begun: u32,
     /// When anything was heard last, or said to be heard of. Milliseconds of the run.
     pub(super) heard: u32,
     /// Bytes of a payload that are passed over.
@@ -68,9 +74,7 @@ pub(super) struct Memory {
     /// Members, as the server said last besides (ext).
     pub(super) counted: Option<u64>,
     /// How often nobody had listened to its channel by then.
-    pub(super) deaf: u64,
-    /// Whether the server has taken it in on that layer.
-    pub(super) ext: bool,
+    pub(super) deaf: usize,
     /// Sends without an answer: number and when they were due.
     pub(super) waiting: Vec<(u32, u64)>,
     /// Acts without an answer: number of the request, and what is done to which line, if to any.
@@ -103,14 +107,15 @@ pub(super) fn connect(address: SocketAddr, source: Option<IpAddr>) -> io::Result
 }
 
 impl Viewer {
-    /// Takes a new connection.
-    pub(super) fn begin(&mut self, stream: TcpStream, channel: u32, now: u32) {
+    /// Takes a new connection, which was due at `since`.
+    pub(super) fn begin(&mut self, stream: TcpStream, channel: u32, since: u32, now: u32) {
         let Self { mut memory, pace, channel: before, .. } = std::mem::take(self);
         if before != channel {
             memory = None;
         }
         let stand = Stand::Connecting;
-        *self = Self { stream: Some(stream), stand, pace, channel, since: now, heard: now, memory, ..Self::default() };
+        let stream = Some(stream);
+        *self = Self { stream, stand, pace, channel, since, begun: now, heard: now, memory, ..Self::default() };
     }
 
     /// Its connection.
@@ -201,7 +206,7 @@ mod tests {
     /// Without a thread, a task or a library's object a viewer is this: the aim is 2 KB with all that the process has.
     #[test]
     fn a_viewer_is_small() {
-        assert!(size_of::<Viewer>() <= 104, "{}", size_of::<Viewer>());
+        assert!(size_of::<Viewer>() <= 112, "{}", size_of::<Viewer>());
         assert!(size_of::<Memory>() <= 256, "{}", size_of::<Memory>());
     }
 }

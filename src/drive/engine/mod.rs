@@ -36,9 +36,6 @@ pub use workers::{Process, Workers};
 /// How long a join may take.
 pub const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Viewers of one local address, so that ports are left: Linux gives out 28,232 of one.
-pub const OF_ONE_SOURCE: u32 = 20_000;
-
 /// Kinds of ends and of refusals that are told apart; more are counted together.
 const KINDS: usize = 200;
 
@@ -47,6 +44,9 @@ const WORDS: usize = 200;
 
 /// Words for those.
 const OTHERS: &str = "others";
+
+/// Texts that were heard too late and may have been shown again; more aren't judged.
+const SUSPECTS: usize = 10_000;
 
 /// Donations that wait to be told to the site.
 pub const DONATIONS: usize = 1_024;
@@ -101,6 +101,19 @@ pub struct Setting {
     pub donations: tokio::sync::mpsc::Sender<Donation>,
 }
 
+/// A text that was heard after the act that hid it. It is a fault unless an act shows it again, which may be heard later.
+#[derive(Debug)]
+pub struct Suspect {
+    /// In which channel.
+    pub channel: u32,
+    /// Which line.
+    pub key: u64,
+    /// When, in microseconds of the run.
+    pub heard: u64,
+    /// By whom, and what, in words.
+    pub words: String,
+}
+
 /// What all threads of a run share.
 #[derive(Debug)]
 pub struct Shared {
@@ -110,6 +123,8 @@ pub struct Shared {
     pub ledgers: Vec<Ledger>,
     /// What was found.
     pub findings: Findings,
+    /// Texts that were heard too late, as far as was known then.
+    pub suspects: Mutex<Vec<Suspect>>,
     /// Who has the last word in each channel, and the number of it.
     pub last_words: Mutex<Vec<(Option<u32>, u32)>>,
     /// Joins and questions for the last lines that wait for their answer.
@@ -150,6 +165,7 @@ impl Shared {
         Self {
             ledgers: (0..channels).map(|_| Ledger::default()).collect(),
             findings: Findings::default(),
+            suspects: Mutex::default(),
             last_words: Mutex::new(vec![(None, 0); channels]),
             joined: (0..channels).map(|_| AtomicU32::new(0)).collect(),
             others: (0..channels).map(|_| AtomicU32::new(0)).collect(),
@@ -211,6 +227,14 @@ impl Shared {
     pub fn closed_times(&self, code: u16, reason: &str, expected: bool, times: u64) {
         let (key, others) = ((code, reason.to_owned(), expected), (code, OTHERS.to_owned(), expected));
         count(&mut self.closes.lock(), key, others, times);
+    }
+
+    /// A text was heard too late, as far as is known now.
+    pub fn suspect(&self, suspect: Suspect) {
+        let mut suspects = self.suspects.lock();
+        if suspects.len() < SUSPECTS {
+            suspects.push(suspect);
+        }
     }
 
     /// The server refused something.

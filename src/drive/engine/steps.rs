@@ -14,9 +14,9 @@ use crate::proto::cmd::Cmd;
 use crate::proto::heard::{self, Joining, Resume, Said};
 use crate::ws::raw;
 
+use super::Donation;
 use super::link::{Memory, Stand, connect};
 use super::worker::Worker;
-use super::{Donation, OF_ONE_SOURCE};
 
 /// Request numbers of lines begin here; those below are of requests that are none.
 pub(super) const FIRST_LINE: u64 = 1_000_000;
@@ -37,8 +37,10 @@ impl Worker {
             }
             What::Donate { channel, amount, anonymous } => {
                 let donation = Donation { channel, amount, anonymous };
-                // Nobody tells them without a key of the site API; more than wait are not told.
-                let _ = self.shared.setting.donations.try_send(donation);
+                // More than wait are not told.
+                if self.shared.setting.donations.try_send(donation).is_err() {
+                    self.shared.untold.fetch_add(1, Ordering::Relaxed);
+                }
             }
             What::Act(act) => self.act(slot, act, step.at),
             What::Read(pace) => self.read_at(slot, pace),
@@ -54,11 +56,12 @@ impl Worker {
         }
         let who = self.number(slot);
         let sources = &self.shared.setting.sources;
-        let source = sources.get((who / OF_ONE_SOURCE) as usize % sources.len().max(1)).copied();
+        let source = sources.get(who as usize % sources.len().max(1)).copied();
         match connect(self.shared.setting.address, source) {
             Ok(stream) => {
                 let since = u32::try_from(at / 1_000).unwrap_or(u32::MAX);
-                self.viewers[slot].begin(stream, channel, since);
+                let now = (self.shared.now() / 1_000) as u32;
+                self.viewers[slot].begin(stream, channel, since, now);
                 self.joins_under_way(1);
                 let interest = Interest::READABLE | Interest::WRITABLE;
                 let registered = self.viewers[slot]
@@ -187,6 +190,8 @@ impl Worker {
             memory.asked = Some(shared.ledgers[channel as usize].acts());
             shared.under_way.fetch_add(1, Ordering::Relaxed);
             self.look(Law::Answers, 1);
+        } else {
+            self.viewers[slot].waits = true;
         }
         self.write(slot, &heard::recent_chat(shared.setting.crowd.cid(channel), tid, many as usize));
     }
@@ -293,10 +298,12 @@ impl Worker {
         self.look(Law::Joins, 1);
         self.dawdle(slot);
         let person = shared.setting.crowd.person(self.number(slot));
-        if person.verified {
-            shared.ledgers[self.viewers[slot].channel as usize].come();
-        } else {
-            self.viewers[slot].memory = None;
+        let viewer = &mut self.viewers[slot];
+        if !person.verified {
+            viewer.memory = None;
+        } else if let Some(memory) = &mut viewer.memory {
+            memory.since = now;
+            shared.ledgers[viewer.channel as usize].come(now);
         }
         if !writes && person.role != Role::Reader && shared.setting.tokens.contains_key(&self.number(slot)) {
             let words = format!("a token that only reads: see {} in the answer", Cmd::CONNECT.reply().0);
@@ -315,7 +322,7 @@ impl Worker {
             for (number, _) in memory.waiting.drain(..) {
                 self.shared.ledgers[viewer.channel as usize].unknown(number);
             }
-            self.shared.ledgers[viewer.channel as usize].go();
+            self.shared.ledgers[viewer.channel as usize].go(memory.since, self.shared.now());
             memory.acting.clear();
             let Memory { asked, pieces, .. } = &mut **memory;
             if asked.take().is_some() {

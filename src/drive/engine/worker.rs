@@ -9,13 +9,13 @@ use mio::{Events, Poll, Token};
 
 use crate::drive::check::Law;
 use crate::drive::check::ledger::Fault;
-use crate::drive::script::{Pace, What};
+use crate::drive::script::{Pace, Step, What};
 use crate::drive::tally::Part;
 use crate::ws::raw;
 
 use super::known::Known;
 use super::link::{Stand, Viewer};
-use super::{PATIENCE, Phase, Shared, Steps};
+use super::{PATIENCE, Phase, Shared, Steps, Suspect};
 
 /// Events taken from the kernel at once: what is due meanwhile waits for them.
 const EVENTS: usize = 256;
@@ -129,7 +129,7 @@ impl Worker {
     /// Who stands in this place, in words.
     pub(super) fn name(&self, slot: usize) -> String {
         let viewer = &self.viewers[slot];
-        let layer = if viewer.memory.as_ref().is_some_and(|memory| memory.ext) { "ext" } else { "plain" };
+        let layer = if viewer.ext { "ext" } else { "plain" };
         format!("viewer {} ({layer}) in {}", self.number(slot), self.shared.setting.crowd.cid(viewer.channel))
     }
 
@@ -143,14 +143,24 @@ impl Worker {
             let Some(step) = self.steps.next_if(|step| step.at <= now) else { return };
             let whose = if matches!(step.what, What::Donate { .. }) { 0 } else { step.who % self.of };
             if whose == self.index {
-                // Of comings and goings it is in the time that a join takes.
-                if matches!(step.what, What::Say { .. } | What::Act(_))
-                    && self.shared.setting.scenario.measures(step.at)
-                {
-                    self.part.measured.late.record(self.shared.now().saturating_sub(step.at));
-                }
+                self.note_lateness(&step);
                 self.perform(&step);
             }
+        }
+    }
+
+    /// How much later a step is done than it was due.
+    fn note_lateness(&mut self, step: &Step) {
+        let joins = matches!(step.what, What::Join { .. });
+        if !joins && !matches!(step.what, What::Say { .. } | What::Act(_)) {
+            return;
+        }
+        let late = self.shared.now().saturating_sub(step.at);
+        if joins {
+            self.part.late_joins.record(late);
+        }
+        if self.shared.setting.scenario.measures(step.at) {
+            self.part.measured.late.record(late);
         }
     }
 
@@ -224,7 +234,8 @@ impl Worker {
                 }
                 Stand::Leaving if now.saturating_sub(viewer.since) >= FAREWELL_MS => self.gone(slot),
                 Stand::Leaving => {}
-                _ if now.saturating_sub(viewer.since) >= patience => {
+                // From when it was begun: what the generator was late is not the server's.
+                _ if now.saturating_sub(viewer.begun) >= patience => {
                     let what = match viewer.stand {
                         Stand::Connecting => "TCP connects",
                         Stand::Upgrading => "the upgrade is answered",
@@ -407,8 +418,9 @@ impl Worker {
                 findings.broken(Law::Order, 1, || format!("{name}: {} came behind later ones", line(late)));
             }
             Fault::Hidden(open) => {
-                let words = || format!("{name}: {} came with its text after the act that hid it", line(open));
-                findings.broken(Law::Hidden, 1, words);
+                let words = format!("{name}: {} came with its text after the act that hid it", line(open));
+                let (channel, heard) = (self.viewers[slot].channel, self.shared.now());
+                self.shared.suspect(Suspect { channel, key: open.key, heard, words });
             }
             Fault::Time(told) => {
                 let words = || format!("{name}: {} was acknowledged with another msgTime", line(told));

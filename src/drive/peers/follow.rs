@@ -1,6 +1,7 @@
 //! A process that joins another: plays its share, and says what it found.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -22,12 +23,12 @@ use super::{Done, Plan, Said, Told, Wire};
 /// How often it says how it stands.
 const EVERY: Duration = Duration::from_millis(200);
 
-/// Joins the process that leads at `address` and plays what it says; `say` hears how it goes.
+/// Joins the process that leads at `address` and plays what it says, from these local addresses; `say` hears how it goes.
 ///
 /// # Errors
 ///
 /// There is nobody, the plan can't be played here, or the one that leads is gone.
-pub async fn follow(address: &str, say: impl Fn(&str)) -> Result<(), DriveError> {
+pub async fn follow(address: &str, sources: &[IpAddr], say: impl Fn(&str)) -> Result<(), DriveError> {
     let lost = |error: String| DriveError::Unreachable(format!("{address}: {error}"));
     let stream = TcpStream::connect(address).await.map_err(|error| lost(error.to_string()))?;
     // Each word counts, and each is small.
@@ -54,7 +55,7 @@ pub async fn follow(address: &str, say: impl Fn(&str)) -> Result<(), DriveError>
         }
     };
     let (donations, _nobody) = mpsc::channel(1);
-    let shared = Arc::new(Shared::new(prepared.setting(donations)?, begin));
+    let shared = Arc::new(Shared::new(prepared.setting(sources, donations)?, begin));
     let workers = Workers::start(&shared, prepared.process).map_err(|error| DriveError::System(error.to_string()))?;
     let ended = play(&mut wire, &shared, before).await;
     shared.enter(Phase::Leave);
@@ -84,11 +85,11 @@ impl Prepared {
         Ok(Self { scenario, crowd, process, plan })
     }
 
-    fn setting(&self, donations: mpsc::Sender<Donation>) -> Result<Setting, DriveError> {
+    fn setting(&self, sources: &[IpAddr], donations: mpsc::Sender<Donation>) -> Result<Setting, DriveError> {
         let tokens: HashMap<u32, Arc<str>> =
             self.plan.tokens.iter().map(|(who, token)| (*who, token.as_str().into())).collect();
         let who = (self.scenario.clone(), self.crowd.clone());
-        setting(who, &self.plan.url, &self.plan.run, &[], tokens, donations)
+        setting(who, &self.plan.url, &self.plan.run, sources, tokens, donations)
     }
 }
 

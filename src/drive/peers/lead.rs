@@ -158,6 +158,11 @@ async fn lead(
 }
 
 impl Peers {
+    /// Whether there are any.
+    pub(in crate::drive) fn are_there(&self) -> bool {
+        !self.0.is_empty()
+    }
+
     /// Nothing more is done.
     pub(in crate::drive) async fn settle(&self) {
         self.tell(|| Told::Settle).await;

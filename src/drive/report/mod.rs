@@ -36,8 +36,8 @@ pub struct Report {
     pub dimensions: Dimensions,
     /// What happened, from the first connection to the last.
     pub totals: Totals,
-    /// `delivery` (a line was due → a viewer has read it), `ack` (due → its answer), `join` (connecting → CONNECTED),
-    /// `act` (due → a viewer has heard it). Of measured stages alone. A name without an entry had nothing to measure.
+    /// `delivery` (a line was due → a viewer has read it), `ack` (due → its answer), `act` (due → a viewer has heard it), of
+    /// measured stages alone; `join` (due → CONNECTED) of all. A name without an entry had nothing to measure.
     pub latency: BTreeMap<String, Latency>,
     /// Everything that was looked at, and whether it held.
     pub checks: Vec<Check>,

@@ -8,6 +8,9 @@ use crate::drive::scenario::{Shape, Stage};
 
 use super::{Due, Pace, Place, Script, micros};
 
+/// From a raider's leaving to its joining, in microseconds.
+const BETWEEN_CHANNELS: u64 = 50_000;
+
 /// How long a shout takes to be at its loudest.
 const RISE_SECONDS: f64 = 1.0;
 
@@ -114,8 +117,10 @@ impl Script {
         let many = (others.count() as f64 * stage.raid()).round() as usize;
         for who in candidates.sample(&mut self.rng, many).copied().collect::<Vec<_>>() {
             let when = at + (within * self.rng.random::<f64>()) as u64;
-            self.draw(when.min(end), Due::Leave { who });
-            self.draw((when + 50_000).min(end.saturating_sub(1)), Due::Join { who, channel: 0 });
+            // Nobody is on the way when the stage ends, however short it is.
+            let when = when.min(end.saturating_sub(2 * BETWEEN_CHANNELS)).max(at);
+            self.draw(when, Due::Leave { who });
+            self.draw(when + BETWEEN_CHANNELS, Due::Join { who, channel: 0 });
         }
     }
 

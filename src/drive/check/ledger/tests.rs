@@ -77,12 +77,75 @@ fn hidden_text_is_not_heard_after_its_act() {
     ledger.look_back(ledger.acts(), &[line(0), line(1)], &mut |fault| faults.push(fault));
     assert_eq!(faults, [Fault::Hidden(line(1))]);
     ledger.look_back(0, &[line(1)], &mut |_| panic!("asked for before the act"));
-    ledger.blinded(&mut one, &[line(1).key], &[], true);
-    ledger.look_back(ledger.acts(), &[line(1)], &mut |_| panic!("shown again"));
+}
+
+#[test]
+fn a_text_that_is_shown_again_is_forgiven_to_whoever_told_it_early() {
+    let (ledger, mut one) = (Ledger::default(), Cursor::default());
+    hear(&ledger, &mut one, &[0, 1]);
     ledger.blinded(&mut one, &[line(0).key], &[], false);
-    assert_eq!(ledger.choose_hidden(80), Some(("u".to_owned(), 1_000)));
-    ledger.blinded(&mut two, &[line(0).key], &[], false);
-    ledger.look_back(ledger.acts(), &[line(0)], &mut |_| panic!("it may be shown again by now"));
+    ledger.blinded(&mut one, &[line(1).key], &[], false);
+    assert_eq!(ledger.choose_hidden(80), Some(("u".to_owned(), 1_001)));
+    assert_eq!(ledger.choose_hidden(90), Some(("u".to_owned(), 1_000)), "nobody asks twice for the same");
+    assert!(!ledger.is_forgiven(line(1).key, 100, u64::MAX));
+    ledger.blinded(&mut one, &[line(1).key], &[], true);
+    assert!(ledger.is_forgiven(line(1).key, 100, u64::MAX) && !ledger.is_forgiven(line(0).key, 100, u64::MAX));
+    ledger.look_back(ledger.acts(), &[line(1)], &mut |_| panic!("shown again"));
+    assert!(ledger.is_forgiven(line(0).key, 100, 150), "stopped before anybody could say that it is shown again");
+    ledger.come(10);
+    ledger.go(10, 4_000_000);
+    assert!(ledger.is_forgiven(line(0).key, 100, u64::MAX), "nobody was there to hear of it");
+    assert!(!ledger.is_forgiven(line(0).key, 5_000_000, u64::MAX));
+}
+
+/// A slow reader hears of old acts when others have heard of new ones long since.
+#[test]
+fn whoever_hears_late_of_an_act_that_is_undone_has_not_heard_of_later_ones() {
+    let (ledger, mut quick, mut slow) = (Ledger::default(), Cursor::default(), Cursor::default());
+    hear(&ledger, &mut quick, &[0]);
+    hear(&ledger, &mut slow, &[0]);
+    ledger.blinded(&mut quick, &[line(0).key], &[], false);
+    ledger.blinded(&mut quick, &[line(0).key], &[], true);
+    hear(&ledger, &mut quick, &[1]);
+    ledger.blinded(&mut quick, &[line(1).key], &[], false);
+    ledger.blinded(&mut slow, &[line(0).key], &[], false);
+    ledger.blinded(&mut slow, &[line(0).key], &[], true);
+    assert_eq!(hear(&ledger, &mut slow, &[1]), [], "its act comes yet");
+}
+
+/// A thread that was held up reads a line when another thread's newcomer, who came behind it, has read the next one.
+#[test]
+fn a_newcomer_who_is_read_first_does_not_make_latecomers_of_the_others() {
+    let (ledger, mut here, mut also) = (Ledger::default(), Cursor::default(), Cursor::default());
+    hear(&ledger, &mut here, &[0]);
+    hear(&ledger, &mut also, &[0]);
+    let mut newcomer = Cursor { since: 15, ..Cursor::default() };
+    assert_eq!(hear(&ledger, &mut newcomer, &[2]), []);
+    assert_eq!(hear(&ledger, &mut here, &[1, 2, 3]), []);
+    assert_eq!(hear(&ledger, &mut newcomer, &[3]), []);
+    assert_eq!(hear(&ledger, &mut also, &[1, 2, 3]), []);
+    let mut from_the_start = Cursor::default();
+    assert_eq!(hear(&ledger, &mut from_the_start, &[0, 1, 2]), []);
+    assert_eq!(hear(&ledger, &mut newcomer, &[1]), [Fault::Order(line(1))], "it has heard the next one");
+    assert!(ledger.told(1));
+    let mut since_before = Cursor { since: 5, ..Cursor::default() };
+    let (ledger, mut early) = (Ledger::default(), Cursor { since: 5, ..Cursor::default() });
+    hear(&ledger, &mut early, &[2]);
+    let faults = hear(&ledger, &mut since_before, &[1, 2]);
+    assert!(!faults.is_empty(), "whoever was in by then should have heard it, too");
+}
+
+#[test]
+fn whoever_is_behind_what_is_remembered_is_not_judged() {
+    let (ledger, mut one, mut slow) = (Ledger::default(), Cursor::default(), Cursor::default());
+    let numbers: Vec<u32> = (0..u32::try_from(state::REMEMBERED).unwrap() + 10).collect();
+    hear(&ledger, &mut slow, &[0]);
+    assert_eq!(hear(&ledger, &mut one, &numbers), []);
+    assert_eq!(ledger.missing(&slow), 0);
+    assert_eq!(hear(&ledger, &mut slow, &[1, 2, 3]), []);
+    assert_eq!(hear(&ledger, &mut slow, &numbers[11..]), [], "from here on it is");
+    assert_eq!(hear(&ledger, &mut slow, &[5_000]), [Fault::Repeat(line(5_000))]);
+    assert_eq!(ledger.end(), numbers.len() as u64);
 }
 
 #[test]
@@ -114,9 +177,9 @@ fn our_own_lines_are_accounted_for() {
         ledger.sent(number);
     }
     hear(&ledger, &mut one, &[0, 1, 2]);
-    ledger.acked(0, None);
-    ledger.acked(3, Some(9_999));
-    ledger.acked(4, Some(1_234));
+    ledger.acked(0, None, 5);
+    ledger.acked(3, Some(9_999), 5);
+    ledger.acked(4, Some(1_234), 5);
     ledger.refused(1);
     ledger.refused(5);
     ledger.unknown(6);
@@ -130,12 +193,20 @@ fn our_own_lines_are_accounted_for() {
 #[test]
 fn what_nobody_was_there_to_hear_is_not_lost() {
     let ledger = Ledger::default();
-    ledger.come();
-    ledger.come();
-    ledger.sent(0);
-    ledger.acked(0, None);
-    ledger.go();
-    assert_eq!(ledger.audit().lost, [0], "somebody is left who has not heard it");
-    ledger.go();
-    assert_eq!(ledger.audit().lost, Vec::<u32>::new());
+    ledger.come(10);
+    ledger.come(10);
+    for (number, due) in [(0, 20), (1, 40)] {
+        ledger.sent(number);
+        ledger.acked(number, None, due);
+    }
+    ledger.choose(0, 20);
+    ledger.act_acked(7, false);
+    ledger.go(10, 50);
+    assert_eq!((ledger.audit().lost, ledger.audit().untold_acts), (vec![0, 1], 1), "somebody is left");
+    ledger.come(30);
+    ledger.go(10, 60);
+    assert_eq!(ledger.audit().lost, [1], "whoever is left came after the first was due");
+    assert_eq!((ledger.audit().acts, ledger.audit().untold_acts), (1, 0));
+    ledger.go(30, 70);
+    assert_eq!((ledger.audit().lost, ledger.deaf()), (vec![], 1));
 }

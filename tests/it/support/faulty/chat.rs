@@ -159,6 +159,11 @@ impl State {
         let text = request["bdy"]["msg"].as_str().unwrap();
         let uid = format!("u{number}");
         let planted = |here| due && fault == here;
+        if planted(Fault::RefusesBarely) {
+            say_to(tell, &json!({ "ver": "2", "cmd": 13101, "retCode": 105, "retMsg": "no", "tid": tid.to_string() }));
+            self.spent = true;
+            return Next::Hear;
+        }
         if !planted(Fault::Mute) {
             let code = if planted(Fault::TellsRefused) { 429 } else { 0 };
             let time = if planted(Fault::AnswersOtherwise) { again } else { time };

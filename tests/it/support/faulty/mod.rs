@@ -35,6 +35,9 @@ pub(crate) enum Fault {
     Swallows,
     /// A line is told and not answered.
     Mute,
+    /// A line is refused as the real service refuses, without a body, and not told: no fault, but an answer that is easily
+    /// overlooked.
+    RefusesBarely,
     /// A line is refused and told.
     TellsRefused,
     /// An answer comes that nobody asked for.
