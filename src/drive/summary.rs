@@ -299,17 +299,15 @@ fn generator(shared: &Shared, remains: &Remains, window: &[&Slice], inside: Coun
     let deliveries = inside.deliveries() as f64;
     let mut limits = shared.troubles.lock().clone();
     // What is verified is verified in all seconds, what is measured in measured ones.
-    let judged: Vec<&Slice> = remains.slices.iter().filter(|_| shared.findings.so_far() > 0).collect();
-    for (of, which) in [(window, "measured seconds"), (&judged[..], "seconds")] {
-        let full = of.iter().filter(|slice| slice.part.busy >= FULL).count();
-        if full >= FULL_SECONDS {
-            limits.push(format!(
-                "its busiest thread had no time left in {full} of {} {which}: use more threads (--threads), more \
-                 processes (--peers), or verify a smaller share",
-                of.len()
-            ));
-            break;
-        }
+    let all: Vec<&Slice> = remains.slices.iter().collect();
+    let judged = if shared.findings.so_far() > 0 { &all[..] } else { window };
+    let full = full_seconds(judged);
+    if full >= FULL_SECONDS {
+        limits.push(format!(
+            "its busiest thread had no time left in {full} of {} seconds: use more threads (--threads), more processes \
+             (--peers), or verify a smaller share",
+            judged.len()
+        ));
     }
     if late_p99 > LATE_MS {
         limits.push(format!("one step in a hundred was done {late_p99:.0} ms late or later"));
@@ -322,14 +320,29 @@ fn generator(shared: &Shared, remains: &Remains, window: &[&Slice], inside: Coun
         memory_bytes: memory,
         bytes_per_viewer: (viewers > 0).then(|| came / viewers as f64),
         limits,
-        remarks: remains.cut_short.iter().chain(&remains.remarks).chain(&late_joins(remains)).cloned().collect(),
+        remarks: remains.cut_short.iter().chain(&remains.remarks).chain(&of_joins(remains)).cloned().collect(),
     }
 }
 
-/// Joins that the generator began late have it in their times, in stages that are not measured, too.
-fn late_joins(remains: &Remains) -> Option<String> {
-    let late = remains.late_joins.millis(99.0).filter(|late| *late > LATE_MS)?;
-    Some(format!("one join in a hundred was begun {late:.0} ms late or later: it is in the times of joins"))
+/// Seconds in which its busiest thread had no time left.
+fn full_seconds(slices: &[&Slice]) -> usize {
+    slices.iter().filter(|slice| slice.part.busy >= FULL).count()
+}
+
+/// What the generator was late with is in the times of joins, in stages that are not measured, too.
+fn of_joins(remains: &Remains) -> Option<String> {
+    let late = remains.late_joins.millis(99.0).unwrap_or(0.0);
+    let full = full_seconds(&remains.slices.iter().collect::<Vec<_>>());
+    let words = match (late > LATE_MS, full) {
+        (true, 0) => format!("one join in a hundred was begun {late:.0} ms late or later"),
+        (false, 1..) => format!("its busiest thread had no time left in {full} seconds of the whole run"),
+        (true, 1..) => format!(
+            "its busiest thread had no time left in {full} seconds of the whole run, and one join in a hundred was begun \
+             {late:.0} ms late or later"
+        ),
+        (false, 0) => return None,
+    };
+    Some(words + ": it is in the times of joins")
 }
 
 /// Of the seconds in which it could be looked at.

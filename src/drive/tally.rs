@@ -191,7 +191,7 @@ pub struct Measured {
     pub ack: Times,
     /// An act was due → it was heard.
     pub act: Times,
-    /// A line, an act or a join was due → it was begun.
+    /// A line or an act was due → it was said.
     pub late: Times,
 }
 

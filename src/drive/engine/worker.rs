@@ -151,17 +151,14 @@ impl Worker {
 
     /// How much later a step is done than it was due.
     fn note_lateness(&mut self, step: &Step) {
-        let joins = matches!(step.what, What::Join { .. });
-        if !joins && !matches!(step.what, What::Say { .. } | What::Act(_)) {
-            return;
-        }
-        let late = self.shared.now().saturating_sub(step.at);
-        if joins {
-            self.part.late_joins.record(late);
-        }
-        if self.shared.setting.scenario.measures(step.at) {
-            self.part.measured.late.record(late);
-        }
+        let times = match step.what {
+            What::Join { .. } => &mut self.part.late_joins,
+            What::Say { .. } | What::Act(_) if self.shared.setting.scenario.measures(step.at) => {
+                &mut self.part.measured.late
+            }
+            _ => return,
+        };
+        times.record(self.shared.now().saturating_sub(step.at));
     }
 
     fn wait(&mut self, events: &mut Events) -> std::io::Result<()> {
