@@ -200,6 +200,7 @@ impl Conductor {
         summary::merge(&self.shared, &mut self.remains, &others);
         self.shared.parts.lock().extend(others.into_iter().flatten().flat_map(|done| done.parts));
         self.collect();
+        self.remark_server();
         // Of the end nothing is measured any more: what it cost belongs to no second.
         for (_, part) in std::mem::take(&mut self.open) {
             let own_memory = self.own.memory + self.theirs.1;
@@ -207,7 +208,6 @@ impl Conductor {
         }
         self.dashboard.close();
         self.remark_donations(has_site);
-        self.remark_server();
         // Without an unexpected end the law was held by every connection.
         let closes = self.shared.closes.lock().values().sum::<u64>();
         let joined: u64 = self.remains.slices.iter().map(|slice| slice.part.counts.joined).sum();
