@@ -80,13 +80,14 @@ pub(super) struct Remains {
 /// Looks at our own lines and at the member counts, once everything is at rest.
 pub(super) fn audit(shared: &Shared, cut_short: bool) {
     let findings = &shared.findings;
+    // Whoever is stopped doesn't wait for what is under way.
+    let end = if cut_short { shared.now() } else { u64::MAX };
     for (index, ledger) in (0..).zip(&shared.ledgers) {
         let cid = shared.setting.crowd.cid(index);
-        let audit = ledger.audit();
+        let audit = ledger.audit(end);
         findings.looked(Law::Lost, audit.acked);
         findings.looked(Law::Answers, audit.sent);
-        // Whoever is stopped doesn't wait for what is under way.
-        if !audit.lost.is_empty() && !cut_short {
+        if !audit.lost.is_empty() {
             let lost = audit.lost.len() as u64;
             findings.broken(Law::Lost, lost, || format!("{cid}: acknowledged and never told: {}", few(&audit.lost)));
         }
@@ -95,7 +96,7 @@ pub(super) fn audit(shared: &Shared, cut_short: bool) {
             findings.broken(Law::Answers, told.len() as u64, || format!("{cid}: refused and told: {}", few(told)));
         }
         findings.looked(Law::Acts, audit.acts);
-        if audit.untold_acts > 0 && !cut_short {
+        if audit.untold_acts > 0 {
             let untold = audit.untold_acts;
             findings.broken(Law::Acts, untold, || {
                 format!("{cid}: {untold} acts were acknowledged and nobody heard of them")
@@ -106,7 +107,6 @@ pub(super) fn audit(shared: &Shared, cut_short: bool) {
             findings.broken(Law::Answers, none.len() as u64, || format!("{cid}: no answer to lines {}", few(none)));
         }
     }
-    let end = if cut_short { shared.now() } else { u64::MAX };
     for Suspect { channel, key, heard, words } in shared.suspects.lock().drain(..) {
         if !shared.ledgers[channel as usize].is_forgiven(key, heard, end) {
             findings.broken(Law::Hidden, 1, || words);

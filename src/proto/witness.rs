@@ -209,8 +209,8 @@ pub fn read(text: &[u8]) -> Result<Message, String> {
         (Some(cmd), Some(body)) if envelope.ret_code == 0 => {
             read_body(cmd, body.get()).map_err(|error| format!("cmd {}: {error}", cmd.0))?
         }
-        (Some(cmd), _) => without_body(cmd),
-        (None, _) => Body::Other,
+        (Some(cmd), _) if envelope.ret_code != 0 || is_taken(cmd) => without_body(cmd),
+        _ => Body::Other,
     };
     let covers = match (envelope.epoch, envelope.after, envelope.upto) {
         (Some(epoch), Some(after), Some(upto)) => Some(Covers { epoch, after, upto, left: envelope.left }),
@@ -369,6 +369,8 @@ mod tests {
             (Cmd::SEND_CHAT, Body::Taken { time: None }),
             (Cmd::PIN, Body::Taken { time: None }),
         ];
+        let empty = read(b"{\"cmd\":15101,\"retCode\":0,\"tid\":7}").unwrap();
+        assert_eq!(empty.body, Body::Other, "a list has a body");
         for (request, body) in bodies {
             let cmd = request.reply();
             for rest in ["", ",\"bdy\":null", ",\"bdy\":\"no\""] {

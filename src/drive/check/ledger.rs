@@ -20,6 +20,9 @@ use state::{ACKED, NOTED, REFUSED, SENT, State, TOLD, UNKNOWN, Waiting};
 /// How long the push of an act may take, in microseconds, when an answer that the act is in was ahead of it.
 const OF_ACTS: u64 = 5_000_000;
 
+/// How long a line or an act that is acknowledged may take to be told, in microseconds, so that it counts as told.
+const TELLING: u64 = 15_000_000;
+
 /// A line, as it was heard.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Heard {
@@ -126,8 +129,9 @@ impl Ledger {
         self.state.lock().acts
     }
 
-    /// A viewer has heard that lines are hidden, or shown again. Gives when each act was due, of those that this run did.
-    pub fn blinded(&self, cursor: &mut Cursor, keys: &[u64], seqs: &[u64], shown: bool) -> Vec<u64> {
+    /// A viewer has heard, at `now`, that lines are hidden or shown again. Gives when each act was due, of those that this
+    /// run did.
+    pub fn blinded(&self, cursor: &mut Cursor, keys: &[u64], seqs: &[u64], shown: bool, now: u64) -> Vec<u64> {
         let mut state = self.state.lock();
         let mut due = Vec::new();
         let by_seq: Vec<u64> =
@@ -139,7 +143,7 @@ impl Ledger {
             state.untold_acts.remove(&(key, shown));
             due.extend(state.timed.get(&(key, shown)).copied());
             if shown {
-                state.show(key);
+                state.show(key, now);
             } else {
                 let act = state.hide(key);
                 cursor.acts = cursor.acts.max(act);
@@ -179,12 +183,13 @@ impl Ledger {
         Some((uid, time))
     }
 
-    /// Whether a line whose text was heard too late has since been shown again, or may have been without anybody there to
+    /// Whether a line whose text was heard too late was shown again soon after, or may have been without anybody there to
     /// hear of it; at `heard` in microseconds of the run, which ends at `end`.
     pub fn is_forgiven(&self, key: u64, heard: u64, end: u64) -> bool {
         let state = self.state.lock();
         let soon = heard..=heard + OF_ACTS;
-        state.shown.contains(&key) || state.deaf.iter().chain([&end]).any(|at| soon.contains(at))
+        state.shown.get(&key).is_some_and(|shown| shown <= soon.end())
+            || state.deaf.iter().chain([&end]).any(|at| soon.contains(at))
     }
 
     /// Somebody listens who verifies, since then.
@@ -202,11 +207,14 @@ impl Ledger {
         }
         state.listeners.remove(&since);
         match state.listeners.first_key_value().map(|(since, _)| *since) {
-            Some(oldest) if oldest > since => state.forgive_before(oldest),
+            Some(oldest) if oldest > since => state.forget_before(oldest, now),
             Some(_) => {}
             None => {
-                state.forgive_before(u64::MAX);
+                state.forget_before(u64::MAX, now);
                 state.deaf.push(now);
+                // It may be shown again without anybody there to hear of it.
+                state.hidden.clear();
+                self.hidden.store(0, Ordering::Relaxed);
             }
         }
     }
@@ -267,17 +275,14 @@ impl Ledger {
         (unanswered + state.waiting.len()) as u64
     }
 
-    /// How our own lines fared.
-    pub fn audit(&self) -> Audit {
-        let state = self.state.lock();
+    /// How our own lines fared by `end`, in microseconds of the run: what was due shortly before may be under way.
+    pub fn audit(&self, end: u64) -> Audit {
+        let mut state = self.state.lock();
+        state.give_up(end);
         let with = |is: &dyn Fn(u8) -> bool| -> Vec<u32> {
             (0..).zip(&state.ours).filter(|(_, state)| is(**state)).map(|(number, _)| number).collect()
         };
-        // A hidden line has no mark; its time says that it is there.
-        let unmarked = &state.unmarked;
-        let told = |time: i64| unmarked.len() >= NOTED || unmarked.contains(&time);
-        let lost = state.waiting.iter().filter(|(_, waiting)| !waiting.time.is_some_and(told));
-        let mut lost: Vec<u32> = lost.map(|(number, _)| *number).collect();
+        let mut lost = state.lost.clone();
         lost.sort_unstable();
         let many = |bit: u8| state.ours.iter().filter(|state| **state & bit != 0).count() as u64;
         Audit {
@@ -285,7 +290,7 @@ impl Ledger {
             acked: many(ACKED),
             lost,
             acts: state.acked_acts,
-            untold_acts: if state.heard_acts.len() < NOTED { state.untold_acts.len() as u64 } else { 0 },
+            untold_acts: state.lost_acts,
             told_though_refused: with(&|state| state & REFUSED != 0 && state & TOLD != 0),
             unanswered: with(&|state| state & SENT != 0 && state & (ACKED | REFUSED | UNKNOWN) == 0),
         }

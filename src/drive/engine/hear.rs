@@ -146,7 +146,7 @@ impl Worker {
     }
 
     fn piece(&mut self, slot: usize, payload: &[u8], last: bool) {
-        // CONNECTED may come in pieces, too, to who doesn't verify.
+        // CONNECTED and the last lines may come in pieces, too, to who doesn't verify.
         let memory = self.viewers[slot].memory.get_or_insert_default();
         memory.pieces.extend_from_slice(payload);
         if memory.pieces.len() as u64 > LARGEST {
@@ -154,6 +154,9 @@ impl Worker {
         } else if last {
             let whole = std::mem::take(&mut memory.pieces);
             self.message(slot, &whole);
+            if !self.shared.setting.crowd.person(self.number(slot)).verified {
+                self.viewers[slot].memory = None;
+            }
         }
     }
 
@@ -305,7 +308,7 @@ impl Worker {
         let ledger = &self.shared.ledgers[viewer.channel as usize];
         let keys: Vec<u64> = blinded.line.iter().map(|(uid, time)| key(uid, *time)).collect();
         let now = self.shared.now();
-        for due in ledger.blinded(&mut memory.cursor, &keys, &blinded.seqs, blinded.shown) {
+        for due in ledger.blinded(&mut memory.cursor, &keys, &blinded.seqs, blinded.shown, now) {
             if due >= memory.since && !viewer.dawdled && self.shared.setting.scenario.measures(due) {
                 self.part.measured.act.record(now.saturating_sub(due));
             }

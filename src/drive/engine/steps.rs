@@ -56,7 +56,8 @@ impl Worker {
         }
         let who = self.number(slot);
         let sources = &self.shared.setting.sources;
-        let source = sources.get(who as usize % sources.len().max(1)).copied();
+        // By turns in each thread, whichever numbers its viewers have.
+        let source = sources.get((slot + self.index as usize) % sources.len().max(1)).copied();
         match connect(self.shared.setting.address, source) {
             Ok(stream) => {
                 let since = u32::try_from(at / 1_000).unwrap_or(u32::MAX);

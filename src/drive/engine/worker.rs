@@ -364,7 +364,8 @@ impl Worker {
 
     fn judge_end(&mut self, slot: usize) {
         let viewer = &self.viewers[slot];
-        let Some(memory) = &viewer.memory else { return };
+        let verified = self.shared.setting.crowd.person(self.number(slot)).verified;
+        let Some(memory) = viewer.memory.as_ref().filter(|_| verified) else { return };
         let ledger = &self.shared.ledgers[viewer.channel as usize];
         // Whoever is stopped hears less than whoever is not.
         let missing = if self.rested { ledger.missing(&memory.cursor) } else { 0 };

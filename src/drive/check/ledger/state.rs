@@ -6,7 +6,7 @@ use foldhash::quality::FixedState;
 
 use crate::drive::words::Mark;
 
-use super::{Cursor, Fault, Heard};
+use super::{Cursor, Fault, Heard, TELLING};
 
 /// Lines that are remembered; whoever is further behind isn't judged.
 pub(super) const REMEMBERED: usize = 200_000;
@@ -50,6 +50,8 @@ pub(super) struct State {
     /// Told and not acknowledged yet, with their times.
     pub(super) times: HashMap<u32, i64>,
     pub(super) waiting: HashMap<u32, Waiting>,
+    /// Those of them of which it is known that they won't be told.
+    pub(super) lost: Vec<u32>,
     /// Those who listen, by when they came.
     pub(super) listeners: BTreeMap<u64, u32>,
     /// When nobody listened any more.
@@ -58,8 +60,8 @@ pub(super) struct State {
     pub(super) unmarked: HashSet<i64>,
     pub(super) newest: VecDeque<(String, i64, u64)>,
     pub(super) hidden: HashMap<u64, u64, FixedState>,
-    /// Lines that were shown again: they are judged no more.
-    pub(super) shown: HashSet<u64, FixedState>,
+    /// Lines that were shown again, and when that was heard first: they are judged no more.
+    pub(super) shown: HashMap<u64, u64, FixedState>,
     pub(super) acts: u64,
     /// When an act was due, by its line and whether it shows it again.
     pub(super) timed: HashMap<(u64, bool), u64>,
@@ -68,6 +70,8 @@ pub(super) struct State {
     /// Those of ours that were acknowledged, how many; and which of them nobody has heard of.
     pub(super) acked_acts: u64,
     pub(super) untold_acts: HashSet<(u64, bool), FixedState>,
+    /// How many of these won't be told any more.
+    pub(super) lost_acts: u64,
     pub(super) epoch: Option<String>,
 }
 
@@ -132,10 +136,15 @@ impl State {
             return Some(*before);
         }
         let mark = line.mark?;
-        let next = cursor.next.or_else(|| self.first_due_after(cursor.since, self.end()))?;
-        let behind = self.at(next)?;
-        if behind.since < mark.due || self.early.len() >= NOTED {
-            return None;
+        let came_behind = |place: u64| self.at(place).is_some_and(|known| known.since >= mark.due);
+        let oldest = self.end().saturating_sub(LOOK_BACK).max(self.first);
+        let next = match cursor.next {
+            Some(next) => Some(next).filter(|next| came_behind(*next)),
+            None => (oldest..self.end()).find(|place| came_behind(*place)),
+        }?;
+        if self.early.len() >= NOTED {
+            let first = self.first;
+            self.early.retain(|_, before| *before >= first);
         }
         self.early.insert(line.key, next);
         self.account(line, fault);
@@ -241,7 +250,7 @@ impl State {
         if let Some(act) = self.hidden.get(&key) {
             return *act;
         }
-        if self.shown.contains(&key) || self.shown.len() >= NOTED || self.hidden.len() >= NOTED {
+        if self.shown.contains_key(&key) || self.shown.len() >= NOTED || self.hidden.len() >= NOTED {
             return 0;
         }
         self.acts += 1;
@@ -250,10 +259,10 @@ impl State {
     }
 
     /// Its text may be heard from now on. Others may hear of the act that hid it only now: it is judged no more.
-    pub(super) fn show(&mut self, key: u64) {
+    pub(super) fn show(&mut self, key: u64, now: u64) {
         self.hidden.remove(&key);
         if self.shown.len() < NOTED {
-            self.shown.insert(key);
+            self.shown.entry(key).or_insert(now);
         } else {
             self.hidden.clear();
         }
@@ -265,11 +274,30 @@ impl State {
         }
     }
 
-    /// Nobody is left who was in before `since`: whether what was due by then is told nobody can say.
-    pub(super) fn forgive_before(&mut self, since: u64) {
+    /// Nobody is left who was in before `since`: whether what was due by then is told from now on nobody can say.
+    pub(super) fn forget_before(&mut self, since: u64, now: u64) {
+        self.give_up(now);
         self.waiting.retain(|_, waiting| waiting.due > since);
         let timed = &self.timed;
         self.untold_acts.retain(|act| timed.get(act).is_some_and(|due| *due > since));
+    }
+
+    /// What had its time to be told by `now` is lost.
+    pub(super) fn give_up(&mut self, now: u64) {
+        let Some(limit) = now.checked_sub(TELLING) else { return };
+        // A hidden line has no mark; its time says that it is there.
+        let unmarked = &self.unmarked;
+        let told = |time: i64| unmarked.len() >= NOTED || unmarked.contains(&time);
+        for (number, waiting) in self.waiting.extract_if(|_, waiting| waiting.due <= limit) {
+            if !waiting.time.is_some_and(told) {
+                self.lost.push(number);
+            }
+        }
+        if self.heard_acts.len() < NOTED {
+            let timed = &self.timed;
+            let late = |act: &(u64, bool)| timed.get(act).is_none_or(|due| *due <= limit);
+            self.lost_acts += self.untold_acts.extract_if(late).count() as u64;
+        }
     }
 
     pub(super) fn state(&self, number: u32) -> u8 {

@@ -69,9 +69,9 @@ fn hidden_text_is_not_heard_after_its_act() {
     let (ledger, mut one, mut two) = (Ledger::default(), Cursor::default(), Cursor::default());
     hear(&ledger, &mut one, &[0, 1]);
     assert_eq!(ledger.choose(0, 70), Some(("u".to_owned(), 1_001)));
-    assert_eq!(ledger.blinded(&mut one, &[line(1).key], &[], false), [70]);
+    assert_eq!(ledger.blinded(&mut one, &[line(1).key], &[], false, 100), [70]);
     assert_eq!(hear(&ledger, &mut two, &[0, 1]), [], "its own act comes behind the line");
-    ledger.blinded(&mut two, &[line(1).key], &[], false);
+    ledger.blinded(&mut two, &[line(1).key], &[], false, 100);
     assert_eq!(hear(&ledger, &mut two, &[1]), [Fault::Hidden(line(1)), Fault::Repeat(line(1))]);
     let mut faults = Vec::new();
     ledger.look_back(ledger.acts(), &[line(0), line(1)], &mut |fault| faults.push(fault));
@@ -83,19 +83,21 @@ fn hidden_text_is_not_heard_after_its_act() {
 fn a_text_that_is_shown_again_is_forgiven_to_whoever_told_it_early() {
     let (ledger, mut one) = (Ledger::default(), Cursor::default());
     hear(&ledger, &mut one, &[0, 1]);
-    ledger.blinded(&mut one, &[line(0).key], &[], false);
-    ledger.blinded(&mut one, &[line(1).key], &[], false);
+    ledger.blinded(&mut one, &[line(0).key], &[], false, 100);
+    ledger.blinded(&mut one, &[line(1).key], &[], false, 100);
     assert_eq!(ledger.choose_hidden(80), Some(("u".to_owned(), 1_001)));
     assert_eq!(ledger.choose_hidden(90), Some(("u".to_owned(), 1_000)), "nobody asks twice for the same");
     assert!(!ledger.is_forgiven(line(1).key, 100, u64::MAX));
-    ledger.blinded(&mut one, &[line(1).key], &[], true);
-    assert!(ledger.is_forgiven(line(1).key, 100, u64::MAX) && !ledger.is_forgiven(line(0).key, 100, u64::MAX));
+    ledger.blinded(&mut one, &[line(1).key], &[], true, 6_000_000);
+    assert!(ledger.is_forgiven(line(1).key, 2_000_000, u64::MAX) && !ledger.is_forgiven(line(0).key, 100, u64::MAX));
+    assert!(!ledger.is_forgiven(line(1).key, 100, u64::MAX), "long before it was shown again");
     ledger.look_back(ledger.acts(), &[line(1)], &mut |_| panic!("shown again"));
     assert!(ledger.is_forgiven(line(0).key, 100, 150), "stopped before anybody could say that it is shown again");
     ledger.come(10);
     ledger.go(10, 4_000_000);
     assert!(ledger.is_forgiven(line(0).key, 100, u64::MAX), "nobody was there to hear of it");
     assert!(!ledger.is_forgiven(line(0).key, 5_000_000, u64::MAX));
+    ledger.look_back(ledger.acts(), &[line(0)], &mut |_| panic!("nobody knows what was shown meanwhile"));
 }
 
 /// A slow reader hears of old acts when others have heard of new ones long since.
@@ -104,12 +106,12 @@ fn whoever_hears_late_of_an_act_that_is_undone_has_not_heard_of_later_ones() {
     let (ledger, mut quick, mut slow) = (Ledger::default(), Cursor::default(), Cursor::default());
     hear(&ledger, &mut quick, &[0]);
     hear(&ledger, &mut slow, &[0]);
-    ledger.blinded(&mut quick, &[line(0).key], &[], false);
-    ledger.blinded(&mut quick, &[line(0).key], &[], true);
+    ledger.blinded(&mut quick, &[line(0).key], &[], false, 100);
+    ledger.blinded(&mut quick, &[line(0).key], &[], true, 100);
     hear(&ledger, &mut quick, &[1]);
-    ledger.blinded(&mut quick, &[line(1).key], &[], false);
-    ledger.blinded(&mut slow, &[line(0).key], &[], false);
-    ledger.blinded(&mut slow, &[line(0).key], &[], true);
+    ledger.blinded(&mut quick, &[line(1).key], &[], false, 100);
+    ledger.blinded(&mut slow, &[line(0).key], &[], false, 100);
+    ledger.blinded(&mut slow, &[line(0).key], &[], true, 100);
     assert_eq!(hear(&ledger, &mut slow, &[1]), [], "its act comes yet");
 }
 
@@ -154,7 +156,7 @@ fn a_place_in_the_log_names_a_line_too() {
     hear(&ledger, &mut one, &[0]);
     let placed = Heard { seq: Some(77), ..line(0) };
     ledger.hear(&mut Cursor::default(), std::slice::from_ref(&placed), &mut |_| panic!());
-    ledger.blinded(&mut one, &[], &[77], false);
+    ledger.blinded(&mut one, &[], &[77], false, 100);
     let mut faults = Vec::new();
     ledger.look_back(ledger.acts(), std::slice::from_ref(&placed), &mut |fault| faults.push(fault));
     assert_eq!(faults, [Fault::Hidden(placed)]);
@@ -185,28 +187,57 @@ fn our_own_lines_are_accounted_for() {
     ledger.unknown(6);
     let hidden = Heard { key: key("u", 1_234), time: 1_234, mark: None, open: false, ..line(0) };
     ledger.hear(&mut one, &[hidden], &mut |_| panic!());
-    let audit = ledger.audit();
+    let audit = ledger.audit(u64::MAX);
     assert_eq!((audit.sent, audit.acked, audit.lost), (7, 3, vec![3]), "4 was told, hidden");
     assert_eq!((audit.told_though_refused, audit.unanswered), (vec![1], vec![2]));
 }
 
 #[test]
 fn what_nobody_was_there_to_hear_is_not_lost() {
+    let lost = |leaves: u64| {
+        let ledger = Ledger::default();
+        ledger.come(10);
+        ledger.come(10);
+        let mut reader = Cursor::default();
+        hear(&ledger, &mut reader, &[5]);
+        for (number, due) in [(0, 20), (1, 40)] {
+            ledger.sent(number);
+            ledger.acked(number, None, due);
+        }
+        let hidden = ledger.choose(0, 20).unwrap();
+        ledger.act_acked(key(&hidden.0, hidden.1), false);
+        ledger.go(10, leaves);
+        ledger.come(30);
+        // Whoever is left came after the first was due.
+        ledger.go(10, leaves);
+        let audit = ledger.audit(leaves + TELLING);
+        (audit.lost, audit.acts, audit.untold_acts)
+    };
+    assert_eq!(lost(50), (vec![1], 1, 0));
+    assert_eq!(lost(20 + TELLING), (vec![0, 1], 1, 1), "it was not told for as long as it may take");
+}
+
+#[test]
+fn what_is_under_way_when_a_run_is_stopped_is_not_lost() {
     let ledger = Ledger::default();
     ledger.come(10);
-    ledger.come(10);
-    for (number, due) in [(0, 20), (1, 40)] {
+    for (number, due) in [(0, 20), (1, 5_000_000)] {
         ledger.sent(number);
         ledger.acked(number, None, due);
     }
-    ledger.choose(0, 20);
-    ledger.act_acked(7, false);
-    ledger.go(10, 50);
-    assert_eq!((ledger.audit().lost, ledger.audit().untold_acts), (vec![0, 1], 1), "somebody is left");
-    ledger.come(30);
-    ledger.go(10, 60);
-    assert_eq!(ledger.audit().lost, [1], "whoever is left came after the first was due");
-    assert_eq!((ledger.audit().acts, ledger.audit().untold_acts), (1, 0));
-    ledger.go(30, 70);
-    assert_eq!((ledger.audit().lost, ledger.deaf()), (vec![], 1));
+    assert_eq!(ledger.audit(19 + TELLING).lost, Vec::<u32>::new());
+    assert_eq!(ledger.audit(20 + TELLING).lost, [0]);
+    ledger.go(10, 20 + TELLING);
+    assert_eq!((ledger.audit(u64::MAX).lost, ledger.deaf()), (vec![0], 1));
+}
+
+/// Both are read before those who were there: the first came behind a line, the second before it, late to know.
+#[test]
+fn two_newcomers_who_are_read_first_have_one_order() {
+    let (ledger, mut here) = (Ledger::default(), Cursor::default());
+    let (mut one, mut two) = (Cursor { since: 15, ..Cursor::default() }, Cursor { since: 30, ..Cursor::default() });
+    assert_eq!(hear(&ledger, &mut one, &[2]), []);
+    assert_eq!(hear(&ledger, &mut two, &[1, 2]), []);
+    assert_eq!(hear(&ledger, &mut here, &[1, 2, 3]), []);
+    assert_eq!(hear(&ledger, &mut one, &[3]), []);
 }

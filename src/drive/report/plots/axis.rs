@@ -15,19 +15,20 @@ pub(super) struct Axis {
 impl Axis {
     /// From 0 to a round number above `most`.
     pub(super) fn linear(most: f64, label: fn(f64) -> String) -> Self {
-        let most = if most.is_finite() && most > 0.0 { most * 1.05 } else { 1.0 };
+        let most = measurable(most, 1.0) * 1.05;
         Self::stepped(most, step(most / 6.0), label)
     }
 
     /// The same for bytes, in steps that are round in binary units.
     pub(super) fn binary(most: f64, label: fn(f64) -> String) -> Self {
-        let most = if most.is_finite() && most > 0.0 { most * 1.05 } else { 1_024.0 };
+        let most = measurable(most, 1_024.0) * 1.05;
         let unit = 1_024_f64.powf((most / 6.0).max(1.0).log(1_024.0).floor());
         Self::stepped(most, step(most / 6.0 / unit) * unit, label)
     }
 
     /// Logarithmic, over decades and their ones, twos and fives as far as there is room.
     pub(super) fn logarithmic(least: f64, most: f64, label: fn(f64) -> String) -> Self {
+        let (least, most) = (measurable(least, 1.0), measurable(most, 1.0));
         let (low, high) = (least.log10(), most.log10());
         let decades = high - low;
         let factors: &[f64] = if decades > 2.5 { &[1.0] } else { &[1.0, 2.0, 5.0] };
@@ -45,7 +46,7 @@ impl Axis {
 
     /// Seconds of the run, from 0 to `end`, as seconds, minutes or hours.
     pub(super) fn time(end: f64) -> Self {
-        let end = if end.is_finite() && end > 0.0 { end } else { 1.0 };
+        let end = measurable(end, 1.0);
         let (unit, name) = match end {
             _ if end < 300.0 => (1.0, "seconds"),
             _ if end < 18_000.0 => (60.0, "minutes"),
@@ -66,12 +67,13 @@ impl Axis {
         Self { range: (0.0, end), ticks, name: "percentile", logarithmic: false }
     }
 
-    /// A value in the axis's measure; `None` for one that has no place on it.
+    /// A value in the axis's measure, at most at its end; `None` for one that has no place on it.
     pub(super) fn place(&self, value: f64) -> Option<f64> {
-        match self.logarithmic {
+        let place = match self.logarithmic {
             true => (value > 0.0).then(|| value.log10()),
-            false => Some(value),
-        }
+            false => (!value.is_nan()).then_some(value),
+        };
+        place.map(|place| place.clamp(self.range.0, self.range.1))
     }
 
     fn stepped(most: f64, step: f64, label: fn(f64) -> String) -> Self {
@@ -79,6 +81,11 @@ impl Axis {
         let ticks = (0..=steps).map(|at| f64::from(at) * step).map(|value| (value, label(value))).collect();
         Self { range: (0.0, f64::from(steps) * step), ticks, name: "", logarithmic: false }
     }
+}
+
+/// A number that axes can be made of, or something else in its place.
+fn measurable(value: f64, otherwise: f64) -> f64 {
+    if value.is_finite() && value > 0.0 { value.clamp(1e-9, 1e18) } else { otherwise }
 }
 
 /// The smallest of 1, 2, 5, 10, 20 … (and of 0.5, 0.2 …) that is no less.

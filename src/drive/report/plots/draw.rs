@@ -109,9 +109,11 @@ impl Series {
         self.points.iter().filter_map(|point| point.1)
     }
 
-    /// The stretches without a gap, in the measure of an axis.
-    fn stretches(&self, y: &Axis) -> Vec<Vec<(f64, f64)>> {
-        let places: Vec<_> = self.points.iter().map(|(x, value)| Some((*x, y.place((*value)?)?))).collect();
+    /// The stretches without a gap, in the measure of the axes. What is beyond them is at their end: the library counts in
+    /// whole numbers, and the report may be anybody's.
+    fn stretches(&self, x: &Axis, y: &Axis) -> Vec<Vec<(f64, f64)>> {
+        let place = |(at, value): &(f64, Option<f64>)| Some((x.place(*at)?, y.place((*value)?)?));
+        let places: Vec<_> = self.points.iter().map(place).collect();
         places.split(Option::is_none).map(|part| part.iter().flatten().copied().collect()).collect()
     }
 }
@@ -234,7 +236,7 @@ impl Plot<'_> {
     fn line<'b>(&self, chart: &mut Chart<'_, 'b>, line: &Series) -> Result<(), Failed<'b>> {
         let colour = LINES[line.colour % LINES.len()];
         let stroke = colour.stroke_width(2 * FINE as u32);
-        for stretch in line.stretches(&self.y) {
+        for stretch in line.stretches(&self.x, &self.y) {
             if line.form == Form::Area {
                 chart.draw_series(AreaSeries::new(stretch.clone(), self.y.range.0, colour.mix(0.14)))?;
             }
@@ -251,7 +253,8 @@ impl Plot<'_> {
     /// The part of a band that is on the plot.
     fn within(&self, band: &Band<'_>) -> (f64, f64) {
         let (low, high) = self.x.range;
-        (band.from.clamp(low, high), band.to.clamp(low, high))
+        let there = |at: f64| if at.is_nan() { low } else { at.clamp(low, high) };
+        (there(band.from), there(band.to))
     }
 }
 
@@ -289,7 +292,34 @@ mod tests {
     fn a_gap_interrupts_a_line() {
         let points = vec![(0.0, Some(1.0)), (1.0, Some(2.0)), (2.0, None), (3.0, Some(4.0))];
         let axis = Axis::linear(4.0, |value| value.to_string());
-        let stretches = Series::line("p50", 0, points).stretches(&axis);
+        let stretches = Series::line("p50", 0, points).stretches(&axis, &axis);
         assert_eq!(stretches, [vec![(0.0, 1.0), (1.0, 2.0)], vec![(3.0, 4.0)]]);
+    }
+
+    /// The library adds whole numbers of pixels, and overflows.
+    #[test]
+    fn values_that_no_axis_has_are_drawn_at_its_end() {
+        let values = [1e300, -1e300, f64::INFINITY, f64::NAN, 1e-300, 0.0];
+        let points: Vec<_> = values.iter().flat_map(|x| values.map(|y| (*x, Some(y)))).collect();
+        let label = |value: f64| value.to_string();
+        let extremes = [f64::MAX, f64::MIN_POSITIVE, 5e-324, 1.0, f64::INFINITY, f64::NAN];
+        for most in extremes {
+            let axes = [Axis::linear(most, label), Axis::binary(most, label), Axis::logarithmic(most, most, label)];
+            for y in axes {
+                let bands = vec![Band { name: "x", from: f64::NAN, to: 1e300, shaded: true }];
+                let lines = vec![Series::area("x", 0, points.clone()), Series::marks("y", 1, points.clone())];
+                let plot = Plot { title: "x", x: Axis::time(most), y, bands, lines };
+                assert!(plot.svg().contains("</svg>"));
+            }
+        }
+    }
+
+    #[test]
+    fn a_line_begins_anew_behind_what_has_no_place() {
+        let axis = Axis::linear(4.0, |value| value.to_string());
+        let points = vec![(0.0, Some(9.0)), (1.0, Some(f64::NAN)), (f64::NAN, Some(1.0)), (-2.0, Some(1.0))];
+        let stretches = Series::line("p50", 0, points).stretches(&axis, &axis);
+        let end = axis.range.1;
+        assert_eq!(stretches.concat(), [(0.0, end), (0.0, 1.0)]);
     }
 }
