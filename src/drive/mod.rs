@@ -2,13 +2,14 @@
 //!
 //! Needs nothing of a server but the wire. The room has three storeys: what shall happen ([`scenario`], [`crowd`], [`script`],
 //! [`words`]), what makes it happen ([`engine`]), and what came of it ([`check`], [`tally`], [`watch`], [`report`]).
-//! [`run`] leads a run from the first look at the server to the report.
+//! [`run`] leads a run from the first look at the server to the report, [`mod@follow`] plays a share of another process's.
 
 pub mod check;
 mod conductor;
 pub mod crowd;
 mod dashboard;
 pub mod engine;
+mod follow;
 mod peers;
 pub mod report;
 mod run;
@@ -21,6 +22,6 @@ pub mod tokens;
 pub mod watch;
 pub mod words;
 
-pub use peers::follow;
+pub use follow::follow;
 pub use run::{DriveError, Gathering, Order, load};
 pub use site::Site;

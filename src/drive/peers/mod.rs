@@ -4,7 +4,6 @@
 //! says, whichever process that is in. Nothing on this connection is secret from whoever may read it but the senders'
 //! tokens, so it listens on this machine alone unless it is told otherwise.
 
-mod follow;
 mod lead;
 
 use futures_util::{SinkExt, StreamExt};
@@ -16,7 +15,6 @@ use tokio_util::codec::{Framed, LinesCodec};
 use super::report::{Check, Close, Refused};
 use super::tally::Part;
 
-pub use follow::follow;
 pub(super) use lead::{Peers, Waiting};
 
 /// Longest line between processes, in bytes: tokens for a hundred thousand senders.
@@ -45,7 +43,7 @@ pub(super) struct Plan {
 
 /// What the one that leads says.
 #[derive(Debug, Serialize, Deserialize)]
-enum Told {
+pub(super) enum Told {
     Plan(Box<Plan>),
     /// To be answered at once: how far away is it?
     Look,
@@ -64,7 +62,7 @@ enum Told {
 
 /// What the others say.
 #[derive(Debug, Serialize, Deserialize)]
-enum Said {
+pub(super) enum Said {
     /// Its version.
     Hello(String),
     /// The plan can be played.
@@ -105,20 +103,20 @@ pub(super) struct Done {
 }
 
 /// A connection between two processes.
-struct Wire(Framed<TcpStream, LinesCodec>);
+pub(super) struct Wire(Framed<TcpStream, LinesCodec>);
 
 impl Wire {
-    fn new(stream: TcpStream) -> Self {
+    pub(super) fn new(stream: TcpStream) -> Self {
         Self(Framed::new(stream, LinesCodec::new_with_max_length(LONGEST_LINE)))
     }
 
-    async fn say<T: Serialize>(&mut self, message: &T) -> Result<(), String> {
+    pub(super) async fn say<T: Serialize>(&mut self, message: &T) -> Result<(), String> {
         let text = serde_json::to_string(message).map_err(|error| error.to_string())?;
         self.0.send(text).await.map_err(|error| error.to_string())
     }
 
     /// The next message. Cancel-safe.
-    async fn hear<T: DeserializeOwned>(&mut self) -> Result<T, String> {
+    pub(super) async fn hear<T: DeserializeOwned>(&mut self) -> Result<T, String> {
         let line = self.0.next().await.ok_or("the other process is gone")?.map_err(|error| error.to_string())?;
         serde_json::from_str(&line).map_err(|error| format!("what the other process says can't be read: {error}"))
     }

@@ -11,14 +11,14 @@ use tokio::sync::mpsc;
 use tokio::time::interval;
 
 use crate::clock;
-use crate::drive::check::ledger::Ledger;
-use crate::drive::crowd::Crowd;
-use crate::drive::engine::{Donation, Phase, Process, Setting, Shared, Workers};
-use crate::drive::run::{DriveError, room, setting};
-use crate::drive::scenario::Scenario;
-use crate::drive::{summary, watch};
 
-use super::{Done, Plan, Said, Told, Wire};
+use super::check::ledger::Ledger;
+use super::crowd::Crowd;
+use super::engine::{Donation, Phase, Process, Setting, Shared, Workers};
+use super::peers::{Done, Plan, Said, Told, Wire};
+use super::run::{DriveError, room, setting};
+use super::scenario::Scenario;
+use super::{summary, watch};
 
 /// How often it says how it stands.
 const EVERY: Duration = Duration::from_millis(200);
