@@ -1,7 +1,7 @@
 //! Whatever a stranger sends or a disk gives back: nothing panics, and what can be read is read the same again.
 //!
 //! Real messages, claims, events, snapshots, settings and lines (`corpus/`) are cut, joined and twisted by random bytes.
-//! `cargo test` does it for a moment, `make test` for two minutes, `make fuzz MINUTES=60` for as long as you like. An
+//! `cargo test` does it for a moment, `make test` for a minute, `make fuzz MINUTES=60` for as long as you like. An
 //! input that breaks something is kept in `corpus/`, under a name that says what it broke.
 
 #![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
@@ -42,6 +42,9 @@ use madang::proto::witness;
 use madang::ws::raw::{self, Answer, Handshake};
 
 const SECRET: &str = "a secret for fuzzing that is long enough";
+
+/// The place up to which the snapshots of the corpus tell.
+const SNAPSHOT_AT: Seq = Seq(70);
 
 /// Words that mean something to somebody: numbers at the ends of their ranges, deep and broken JSON, odd text.
 const WORDS: &[&[u8]] = &[
@@ -231,7 +234,13 @@ fn an_event() {
 
 #[test]
 fn a_snapshot() {
-    let corpus = corpus("snapshot");
+    let (corpus, events) = (corpus("snapshot"), corpus("event"));
+    // As many as the snapshot tells of: an event before its place would never be applied.
+    let event = |place: u64| {
+        let bytes = &events[usize::try_from(place).unwrap() % events.len()];
+        codec::decode(EventId::derived(&place.to_string()), &[&[codec::VERSION][..], bytes].concat())
+    };
+    let events: Vec<_> = (1..=SNAPSHOT_AT.0).map(|place| Arc::new(event(place))).collect();
     let runtime = AssertUnwindSafe(tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap());
     check!().for_each(|choices: &[u8]| {
         let bytes = twisted(&corpus, choices);
@@ -239,7 +248,10 @@ fn a_snapshot() {
             let log = Memory::new(Arc::default());
             let channel = ChannelId::parse("c").unwrap();
             // The one that is written now: an older one is folded from the log again where that has it all.
-            let snapshot = Snapshot { seq: Seq(70), version: 4, bytes: bytes.into() };
+            for event in &events {
+                log.append(&channel, event.clone()).await.unwrap();
+            }
+            let snapshot = Snapshot { seq: SNAPSHOT_AT, version: 4, bytes: bytes.into() };
             log.put_snapshot(&channel, snapshot).await.unwrap();
             let clock = Arc::new(Manual::at(Millis(1_790_000_100_000)));
             let encoders: Vec<Arc<dyn Encoder>> = vec![Arc::new(ChatEncoder)];
