@@ -73,6 +73,7 @@ pub(super) fn node(file: &File, dev: bool) -> Result<node::Config, ConfigError> 
         rules: rules(file, dev),
         feed: feed::Config {
             longest_window: file.feed.longest_window_ms.map_or(usual.feed.longest_window, Duration::from_millis),
+            ..usual.feed
         },
         members_told: file.chat.members_told.unwrap_or(usual.members_told),
         visits_told: file.chat.visits_told.unwrap_or(usual.visits_told),

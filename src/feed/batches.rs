@@ -7,6 +7,7 @@ use crate::ws::frames::Frames;
 
 use super::group::{Encoder, Group, Layer, Span};
 use super::members::{Member, Source};
+use super::queue::Stretch;
 use super::{Attendance, Feed};
 
 /// How far a group may be behind that sees nothing of what goes by, before it is told how far the log is: who comes back
@@ -19,6 +20,7 @@ pub(super) struct Batches<'a> {
     encoder: &'a dyn Encoder,
     group: Group,
     items: &'a [Item],
+    stretch: Stretch,
     span: Span,
     there: Attendance,
     /// Whether any item is for one user: most batches have none, and then nobody's name is looked at.
@@ -40,13 +42,13 @@ impl<'a> Batches<'a> {
         feed: &'a Feed,
         encoder: &'a dyn Encoder,
         (group, told): (Group, Seq),
-        items: &'a [Item],
+        (items, stretch): (&'a [Item], Stretch),
         there: Attendance,
     ) -> Self {
         let upto = items.last().map_or(told, Item::covers);
         let private = items.iter().any(|item| matches!(item.audience(), Audience::User(_)));
         let span = Span { after: told, upto };
-        Self { feed, encoder, group, items, span, there, private, made: Vec::new() }
+        Self { feed, encoder, group, items, stretch, span, there, private, made: Vec::new() }
     }
 
     /// Up to where every member has been told by now.
@@ -69,7 +71,17 @@ impl<'a> Batches<'a> {
         if seen.is_empty() && !self.is_worth_telling(span, start, items) {
             return Frames::default();
         }
-        self.encoder.encode(&self.feed.batch(span, &seen, self.there), &self.group)
+        let whom = (self.group, span.after);
+        // What most members get: other shards may have taken the same.
+        let common = start == 0 && user.is_none();
+        let known = if common { self.feed.spelled.lock().find(self.stretch, whom) } else { None };
+        known.unwrap_or_else(|| {
+            let frames = self.encoder.encode(&self.feed.batch(span, &seen, self.there), &self.group);
+            if common {
+                self.feed.spelled.lock().keep(self.stretch, whom, frames.clone());
+            }
+            frames
+        })
     }
 
     /// Whether members have to know how far the log is although they see nothing of it.

@@ -1,6 +1,7 @@
 //! Who is fed: members in flat arrays, one array for each group.
 
 use std::collections::HashMap;
+use std::ops::AddAssign;
 use std::sync::Arc;
 
 use slab::Slab;
@@ -10,10 +11,17 @@ use crate::ws::close::CloseCode;
 use crate::ws::frames::Frames;
 use crate::ws::outbox::{Outbox, PushError};
 
-use super::{Group, Layer, Place, Span};
+use super::{Group, Layer, Span};
 
 /// Why a kicked member's connection is closed: 1000 tells clients that coming back doesn't help.
 pub const KICKED: &str = "kicked";
+
+/// A member's place in its shard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Place {
+    group: usize,
+    member: usize,
+}
 
 /// One socket that is fed.
 pub(super) struct Member {
@@ -23,10 +31,12 @@ pub(super) struct Member {
     pub(super) after: Seq,
 }
 
-/// All members. Groups are few and never removed, so their indices hold.
+/// The members of a shard. Groups are few and never removed, so their indices hold.
 #[derive(Default)]
 pub(super) struct Members {
     groups: Vec<Fed>,
+    /// Up to where everything has been sent to whom it was for.
+    reached: Seq,
     /// Where each user is who is known by name: what is for one alone is searched for among none.
     of: HashMap<UserId, Vec<Place>>,
 }
@@ -39,16 +49,23 @@ struct Fed {
     told: Seq,
 }
 
-/// What one step of a flush did.
+/// What was done for a group.
 #[derive(Default)]
-pub(super) struct Step {
+pub(super) struct Served {
     pub(super) deliveries: u64,
+    pub(super) bytes: u64,
     pub(super) slow: u64,
-    /// Nobody is left behind this step.
-    pub(super) done: bool,
 }
 
-/// Where a step has each member's bytes from.
+impl AddAssign for Served {
+    fn add_assign(&mut self, other: Self) {
+        self.deliveries += other.deliveries;
+        self.bytes += other.bytes;
+        self.slow += other.slow;
+    }
+}
+
+/// Where each member's bytes come from.
 pub(super) trait Source {
     /// What this member gets; empty when there is nothing for it.
     fn frames(&mut self, member: &Member) -> &Frames;
@@ -167,24 +184,40 @@ impl Members {
         }
     }
 
-    /// Pushes what `source` has to the members at `from` up to `from + count` of a group.
-    pub(super) fn step(&self, index: usize, from: usize, count: usize, source: &mut impl Source) -> Step {
-        let Some(Fed { members, .. }) = self.groups.get(index) else { return Step { done: true, ..Step::default() } };
-        let end = from.saturating_add(count).min(members.capacity());
-        let mut step = Step { done: end == members.capacity(), ..Step::default() };
-        for member in (from..end).filter_map(|key| members.get(key)) {
+    /// Pushes what `source` has to each member of a group.
+    pub(super) fn serve(&self, index: usize, source: &mut impl Source) -> Served {
+        let mut served = Served::default();
+        for (_, member) in self.groups.get(index).map(|fed| &fed.members).into_iter().flatten() {
             let frames = source.frames(member);
             if frames.is_empty() {
                 continue;
             }
             match member.outbox.push(frames) {
-                Ok(()) => step.deliveries += 1,
-                Err(PushError::Slow) => step.slow += 1,
+                Ok(()) => {
+                    served.deliveries += 1;
+                    served.bytes += frames.len() as u64;
+                }
+                Err(PushError::Slow) => served.slow += 1,
                 // It is leaving; its own task takes it out.
                 Err(PushError::Closed) => {}
             }
         }
-        step
+        served
+    }
+
+    /// Up to where everything has been sent to whom it was for.
+    pub(super) fn reached(&self) -> Seq {
+        self.reached
+    }
+
+    /// Takes note that everything up to here has been sent.
+    pub(super) fn reach(&mut self, upto: Seq) {
+        self.reached = upto;
+    }
+
+    /// Whether anybody is this user.
+    pub(super) fn knows(&self, user: &UserId) -> bool {
+        self.of.contains_key(user)
     }
 }
 

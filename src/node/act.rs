@@ -412,7 +412,7 @@ impl Node {
             let outcome = told.await;
             if !matches!(outcome, Outcome::Refused(_)) {
                 // Somebody may be telling what was revealed before.
-                live.told().await;
+                live.told();
             }
             outcome
         }

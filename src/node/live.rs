@@ -182,11 +182,6 @@ impl Live {
     async fn reload(&self, parts: &Parts) -> Result<(), LogError> {
         let (channel, covered) = read(&self.id, parts).await?;
         let stages = self.state.lock().stages();
-        // A batch that is on its way tells what was before.
-        let mut between = Vec::new();
-        for stage in &stages {
-            between.push(stage.feed.between_batches().await);
-        }
         let mut state = self.state.lock();
         stages.iter().for_each(|stage| stage.feed.lose(channel.seq()));
         if let Some(newest) = channel.broadcasts().last()
@@ -212,11 +207,9 @@ impl Live {
     }
 
     /// Waits until whatever was revealed before now has been told, or goes to nobody.
-    pub(super) async fn told(&self) {
+    pub(super) fn told(&self) {
         let stages = self.state.lock().stages();
-        for stage in stages {
-            drop(stage.feed.between_batches().await);
-        }
+        stages.iter().for_each(|stage| stage.feed.settle());
         drop(self.telling.write());
     }
 
@@ -462,7 +455,7 @@ async fn deliver(live: Weak<Live>, parts: Arc<Parts>, mut tail: Tail) {
                 live.watch_if_due(&parts);
                 drop(live);
                 if let Some(stage) = stage {
-                    stage.feed.room().await;
+                    stage.feed.room_for_more().await;
                 }
             }
             Err(TailEnd::Closed) => return,

@@ -137,7 +137,7 @@ impl Node {
         }
         let event = Event::new(self.parts.clock.now(), Body::Wiped { uid: uid.clone() });
         let upto = self.append_once(&live, event).await?;
-        live.told().await;
+        live.told();
         if !live.keep(&self.parts).await {
             return Err(Refusal::Busy { retry_after_ms: 5_000 }.into());
         }

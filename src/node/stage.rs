@@ -81,11 +81,7 @@ impl Drop for Stage {
 }
 
 async fn run(feed: Arc<Feed>, over: CancellationToken) {
-    tokio::select! {
-        biased;
-        () = over.cancelled() => {}
-        () = feed.run() => {}
-    }
+    feed.clone().run(over).await;
     // What was accepted before the end still goes out.
-    while feed.flush().await {}
+    while feed.flush() {}
 }

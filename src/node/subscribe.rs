@@ -75,9 +75,9 @@ impl Seat {
     }
 
     /// Goes on listening as a member of this group, missing nothing and hearing nothing twice.
-    pub async fn regroup(&mut self, group: Group) {
+    pub fn regroup(&mut self, group: Group) {
         if let (Some(stage), Some(place)) = (&self.stage, self.place) {
-            self.place = stage.feed.regroup(place, group, self.user().cloned()).await;
+            self.place = stage.feed.regroup(place, group, self.user().cloned());
         }
     }
 

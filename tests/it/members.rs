@@ -296,7 +296,7 @@ async fn whoever_has_lost_their_token_hears_no_whispers_and_is_here_as_nobody() 
     let mut owner = ext(&yard, "b", Role::Viewer).await;
     // The connection looks around at times.
     thief.session.look_around();
-    thief.session.keep_group().await;
+    thief.session.keep_group();
     thief.heard_by_now();
     assert_eq!(whispers(&mut sender, "b", "for the owner").await["retCode"], 0);
     assert_eq!(owner.hears(93301).await["bdy"]["msg"], "for the owner");
@@ -327,7 +327,7 @@ async fn one_revoked_token_leaves_the_users_other_sessions_their_whispers() {
     assert_eq!(whispers(&mut sender, "b", "one").await["retCode"], 0);
     assert_eq!(first.hears(93301).await["bdy"]["msg"], "one");
     second.session.look_around();
-    second.session.keep_group().await;
+    second.session.keep_group();
     second.heard_by_now();
     assert_eq!(whispers(&mut sender, "b", "two").await["retCode"], 0);
     assert_eq!(first.hears(93301).await["bdy"]["msg"], "two");

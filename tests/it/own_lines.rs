@@ -255,7 +255,7 @@ async fn of_a_guest_who_is_erased_nothing_is_said_when_they_leave() {
         yard.node.erase(&demo(), &welcomed.uid).await.unwrap();
         if lapses {
             guest.session.look_around();
-            guest.session.keep_group().await;
+            guest.session.keep_group();
             sleep(AWAY).await;
         }
         drop(guest);

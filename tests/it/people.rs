@@ -172,7 +172,7 @@ async fn a_role_counts_at_once_in_open_sessions_too() {
     assert_eq!(asks(&mut king, 4020, give("streamer")).await["retCode"], 105);
     assert_eq!(asks(&mut king, 4020, give("streaming_chat_manager")).await["retCode"], 0);
     assert_eq!(asks(&mut helper, 4008, json!({"seq": line})).await["retCode"], 0);
-    helper.session.keep_group().await;
+    helper.session.keep_group();
     assert!(helper.session.is_staff());
     heard(&mut helper).await;
     asks(&mut king, 4015, json!({"userId": "bad"})).await;
@@ -181,7 +181,7 @@ async fn a_role_counts_at_once_in_open_sessions_too() {
     asks(&mut king, 4020, give("common_user")).await;
     assert_eq!(asks(&mut helper, 4008, json!({"seq": line, "blindType": "CANCEL"})).await["retCode"], 403);
     helper.session.has_something_to_do().await;
-    helper.session.keep_group().await;
+    helper.session.keep_group();
     heard(&mut helper).await;
     asks(&mut king, 4015, json!({"userId": "bad", "seconds": 0})).await;
     assert!(!helper.session.is_staff() && !heard(&mut helper).await.contains(&93102));
@@ -213,11 +213,11 @@ async fn whoever_is_no_longer_staff_by_their_token_hears_nothing_more_that_is_fo
     let ext_was = Revoked::User(UserId::parse("ext").unwrap());
     yard.node.revoke(&ext_was).await.unwrap();
     timeout(SOON, ext.session.has_something_to_do()).await.unwrap();
-    ext.session.keep_group().await;
+    ext.session.keep_group();
     assert!(!ext.session.is_staff() && !hears_what_is_for_staff(&mut ext, &mut king).await);
     yard.clock.advance(3_700_000);
     ends.session.look_around();
-    ends.session.keep_group().await;
+    ends.session.keep_group();
     assert!(!ends.session.is_staff() && !hears_what_is_for_staff(&mut ends, &mut king).await);
     assert!(king.session.is_staff());
 }
@@ -243,7 +243,7 @@ async fn who_lands_as_staff_can_be_staff_no_longer() {
     assert!(!helper.session.is_behind() && hears_what_is_for_staff(&mut helper, &mut king).await);
     assert_eq!(asks(&mut king, 4020, give("common_user")).await["retCode"], 0);
     timeout(SOON, helper.session.has_something_to_do()).await.unwrap();
-    helper.session.keep_group().await;
+    helper.session.keep_group();
     assert!(!hears_what_is_for_staff(&mut helper, &mut king).await);
 }
 

@@ -162,11 +162,11 @@ impl Session {
     }
 
     /// Goes on as a member of the group that its role asks for now, and as nobody when its token holds no more.
-    pub async fn keep_group(&mut self) {
+    pub fn keep_group(&mut self) {
         if let Phase::Joined(joined) = &mut self.phase
             && (self.node.lapses(&mut joined.seat) || joined.staff.is_some() != joined.is_staff(&self.node))
         {
-            joined.regroup(&self.node, &self.config).await;
+            joined.regroup(&self.node, &self.config);
         }
     }
 
@@ -344,7 +344,7 @@ impl Session {
         };
         self.node.refresh(&mut joined.seat, standing)?;
         joined.user = joined.user.take().or(fresh);
-        joined.regroup(&self.node, &self.config).await;
+        joined.regroup(&self.node, &self.config);
         Ok(address(envelope, &joined.seat))
     }
 
@@ -379,9 +379,9 @@ impl Session {
 
 impl Joined {
     /// Goes on as a member of the group that its role and token ask for now.
-    async fn regroup(&mut self, node: &Node, config: &Config) {
+    fn regroup(&mut self, node: &Node, config: &Config) {
         let (group, changes) = self.group(node, config);
-        self.seat.regroup(group).await;
+        self.seat.regroup(group);
         self.staff = changes;
     }
 

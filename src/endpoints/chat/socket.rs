@@ -113,11 +113,11 @@ async fn converse(connection: &mut Connection, session: &mut Session, chat: &Cha
                 }
             }
             () = session.has_something_to_do(), if session.is_behind() || session.is_staff() => {
-                session.keep_group().await;
+                session.keep_group();
             }
             () = sleep_until(silence.next) => {
                 session.look_around();
-                session.keep_group().await;
+                session.keep_group();
                 if connection.outbox().is_closed() {
                     return End::by_us(CloseCode::Normal, "closed before");
                 }
