@@ -62,26 +62,30 @@ impl<'a> Batches<'a> {
         self.items.iter().any(|item| matches!(item.audience(), Audience::User(only) if only == user))
     }
 
+    /// From an item on, for everybody or for one user. What most members get may have been spelled for another shard.
     fn encode(&self, start: usize, user: Option<&UserId>) -> Frames {
-        let items = &self.items[start..];
-        let seen: Vec<&Item> = items.iter().filter(|item| self.group.sees(item, user)).collect();
         // Who joined in the middle has everything up to the item before.
         let after = if start == 0 { self.span.after } else { self.items[start - 1].seq() };
+        if start > 0 || user.is_some() {
+            return self.spell(start, after, user);
+        }
+        let whom = (self.group, after);
+        let known = self.feed.spelled.lock().find(self.stretch, whom);
+        known.unwrap_or_else(|| {
+            let frames = self.spell(start, after, user);
+            self.feed.spelled.lock().keep(self.stretch, whom, frames.clone());
+            frames
+        })
+    }
+
+    fn spell(&self, start: usize, after: Seq, user: Option<&UserId>) -> Frames {
+        let items = &self.items[start..];
+        let seen: Vec<&Item> = items.iter().filter(|item| self.group.sees(item, user)).collect();
         let span = Span { after, ..self.span };
         if seen.is_empty() && !self.is_worth_telling(span, start, items) {
             return Frames::default();
         }
-        let whom = (self.group, span.after);
-        // What most members get: other shards may have taken the same.
-        let common = start == 0 && user.is_none();
-        let known = if common { self.feed.spelled.lock().find(self.stretch, whom) } else { None };
-        known.unwrap_or_else(|| {
-            let frames = self.encoder.encode(&self.feed.batch(span, &seen, self.there), &self.group);
-            if common {
-                self.feed.spelled.lock().keep(self.stretch, whom, frames.clone());
-            }
-            frames
-        })
+        self.encoder.encode(&self.feed.batch(span, &seen, self.there), &self.group)
     }
 
     /// Whether members have to know how far the log is although they see nothing of it.
