@@ -155,6 +155,17 @@ impl Channel {
         acts.flat_map(|act| self.reveal_parts(act, last(act))).collect()
     }
 
+    /// What happened behind `after` and up to `upto`, without ordinary lines: what staff did, what was asked, announced or paid.
+    pub fn essentials_between(&self, after: Seq, upto: Seq) -> Vec<Item> {
+        let is_ordinary = |kept: &&Kept| matches!(kept.line.draft.kind, Kind::Text | Kind::Subscription);
+        let lines = self.window.lines_between(after, upto).filter(|kept| !is_ordinary(kept));
+        let mut items = self.acts_between(after, upto);
+        items.extend(lines.map(|kept| self.reveal(kept)));
+        // Parts of an act stay in their order.
+        items.sort_by_key(Item::seq);
+        items
+    }
+
     /// The pinned notice, unless its time is up.
     pub fn notice(&self, now: Millis) -> Option<NoticeView> {
         self.notice_view().filter(|notice| notice.until.is_none_or(|until| now < until))

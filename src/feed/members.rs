@@ -9,7 +9,7 @@ use slab::Slab;
 use crate::model::id::{Seq, UserId};
 use crate::ws::close::CloseCode;
 use crate::ws::frames::Frames;
-use crate::ws::outbox::{Outbox, PushError};
+use crate::ws::outbox::{Offered, Outbox, PushError};
 
 use super::{Group, Layer, Span};
 
@@ -29,6 +29,8 @@ pub(super) struct Member {
     pub(super) user: Option<UserId>,
     /// It has everything up to here.
     pub(super) after: Seq,
+    /// Its connection took no more: it has everything up to here, and gets nothing until its session comes for the rest.
+    pub(super) behind: Option<Seq>,
 }
 
 /// The members of a shard. Groups are few and never removed, so their indices hold.
@@ -55,6 +57,8 @@ pub(super) struct Served {
     pub(super) deliveries: u64,
     pub(super) bytes: u64,
     pub(super) slow: u64,
+    /// Members that have fallen behind.
+    pub(super) behind: u64,
 }
 
 impl AddAssign for Served {
@@ -62,6 +66,7 @@ impl AddAssign for Served {
         self.deliveries += other.deliveries;
         self.bytes += other.bytes;
         self.slow += other.slow;
+        self.behind += other.behind;
     }
 }
 
@@ -143,9 +148,10 @@ impl Members {
         let known = self.told(place.group);
         let member = self.remove(place)?;
         let known = known.max(member.after);
+        let behind = member.behind;
         let moved = self.add(group, Member { user, after: known, ..member });
         let fed = &self.groups[moved.group];
-        if group.layer == Layer::Ext && fed.told > known {
+        if group.layer == Layer::Ext && fed.told > known && behind.is_none() {
             catch_up(Span { after: known, upto: fed.told }, &fed.members[moved.member].outbox);
         }
         Some(moved)
@@ -184,18 +190,23 @@ impl Members {
         }
     }
 
-    /// Pushes what `source` has to each member of a group.
-    pub(super) fn serve(&self, index: usize, source: &mut impl Source) -> Served {
+    /// Offers what `source` has to each member of a group.
+    pub(super) fn serve(&mut self, index: usize, source: &mut impl Source) -> Served {
         let mut served = Served::default();
-        for (_, member) in self.groups.get(index).map(|fed| &fed.members).into_iter().flatten() {
+        let Some(Fed { members, told, .. }) = self.groups.get_mut(index) else { return served };
+        for (_, member) in members.iter_mut().filter(|(_, member)| member.behind.is_none()) {
             let frames = source.frames(member);
             if frames.is_empty() {
                 continue;
             }
-            match member.outbox.push(frames) {
-                Ok(()) => {
+            match member.outbox.offer(frames) {
+                Ok(Offered::Taken) => {
                     served.deliveries += 1;
                     served.bytes += frames.len() as u64;
+                }
+                Ok(Offered::Refused) => {
+                    member.behind = Some(member.after.max(*told));
+                    served.behind += 1;
                 }
                 Err(PushError::Slow) => served.slow += 1,
                 // It is leaving; its own task takes it out.
@@ -203,6 +214,13 @@ impl Members {
             }
         }
         served
+    }
+
+    /// Takes out a member that has fallen behind, and says up to where it has everything.
+    pub(super) fn remove_behind(&mut self, place: Place) -> Option<Seq> {
+        let behind = self.groups.get(place.group)?.members.get(place.member)?.behind?;
+        self.remove(place);
+        Some(behind)
     }
 
     /// Up to where everything has been sent to whom it was for.
@@ -235,7 +253,8 @@ mod tests {
         let (mut members, user) = (Members::default(), UserId::parse("bad").unwrap());
         let came = |after: u64| {
             let outbox = Arc::new(Outbox::new(Box::new(sock::Memory::default()), 1_024, Default::default()));
-            members.add(group, Member { outbox: outbox.clone(), user: Some(user.clone()), after: Seq(after) });
+            let user = Some(user.clone());
+            members.add(group, Member { outbox: outbox.clone(), user, after: Seq(after), behind: None });
             outbox
         };
         let outboxes = [4, 5].map(came);

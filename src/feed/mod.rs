@@ -151,7 +151,7 @@ impl Feed {
     /// items must be in its outbox already.
     pub fn join(&self, group: Group, outbox: Arc<Outbox>, user: Option<UserId>, after: Seq) -> Place {
         let (index, shard) = self.room();
-        let place = shard.members.lock().add(group, Member { outbox: outbox.clone(), user, after });
+        let place = shard.members.lock().add(group, Member { outbox: outbox.clone(), user, after, behind: None });
         // Counted only now: whatever changes from here on is told to this member with the others.
         if let Some(encoder) = self.encoder(&group) {
             let span = Span { after, upto: after };
@@ -201,10 +201,25 @@ impl Feed {
 
     /// Removes a member.
     pub fn leave(&self, place: Place) {
-        let left = self.shard(place.shard).members.lock().remove(place.place).is_some();
-        if left {
-            self.rooms.lock()[place.shard].members -= 1;
+        if self.shard(place.shard).members.lock().remove(place.place).is_some() {
+            self.vacate(place);
         }
+    }
+
+    /// Removes a member if it has fallen behind, and says up to where it has everything: its connection took no more.
+    pub fn leave_behind(&self, place: Place) -> Option<Seq> {
+        let behind = self.shard(place.shard).members.lock().remove_behind(place.place)?;
+        self.vacate(place);
+        Some(behind)
+    }
+
+    fn vacate(&self, place: Place) {
+        self.rooms.lock()[place.shard].members -= 1;
+    }
+
+    /// Where it counts.
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
     }
 
     /// A stretch of the log that somebody of `group` has missed, if it was made for another who had missed the same.
@@ -348,7 +363,11 @@ impl Feed {
 
     /// Sends a batch of what waits to everybody, now. Whether there is more.
     pub fn flush(&self) -> bool {
-        self.shards().iter().fold(false, |rest, shard| shard.flush(self) || rest)
+        let mut rest = false;
+        for shard in self.shards() {
+            rest |= shard.flush(self);
+        }
+        rest
     }
 
     /// Takes note that a shard has been told what it had taken.

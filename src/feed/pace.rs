@@ -92,7 +92,7 @@ mod tests {
     /// so much.
     fn behind(sweep: u64, kilobytes: u64, rest: bool) -> (u128, u128) {
         let (begun, longest) = (clock::instant(), Duration::from_millis(250));
-        let served = Served { deliveries: 10, bytes: kilobytes * 10 * 1024, slow: 0 };
+        let served = Served { deliveries: 10, bytes: kilobytes * 10 * 1024, ..Served::default() };
         let effort = Effort::of(Duration::from_millis(sweep), &served);
         let pace = Pace::behind(begun, effort, longest, rest);
         ((pace.next - begun).as_millis(), (pace.acts - begun).as_millis())

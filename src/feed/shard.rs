@@ -117,7 +117,7 @@ impl Shard {
             let span = Span { after: told, upto: told.max(members.reached()) };
             let mut frames = encoder.encode_count(&feed.batch(span, &[], feed.headcount.now()), &group);
             if !frames.is_empty() {
-                hand_out(feed, &members, index, &mut frames);
+                hand_out(feed, &mut members, index, &mut frames);
                 members.tell(index, span.upto);
             }
         }
@@ -130,7 +130,7 @@ impl Shard {
             let Some((group, _)) = members.occupied(index) else { continue };
             if group.layer == Layer::Ext {
                 let mut gap = feed.skip(group, None, Span { after: upto, upto }, 0, &[]);
-                hand_out(feed, &members, index, &mut gap);
+                hand_out(feed, &mut members, index, &mut gap);
             }
             members.tell(index, upto);
         }
@@ -152,10 +152,11 @@ fn flush_group(
     served
 }
 
-/// Pushes what `source` has to every member of a group.
-fn hand_out(feed: &Feed, members: &Members, index: usize, source: &mut impl Source) -> Served {
+/// Offers what `source` has to every member of a group.
+fn hand_out(feed: &Feed, members: &mut Members, index: usize, source: &mut impl Source) -> Served {
     let served = members.serve(index, source);
     feed.metrics.deliveries.inc_by(served.deliveries);
     feed.metrics.slow_closed.inc_by(served.slow);
+    feed.metrics.behind.inc_by(served.behind);
     served
 }

@@ -94,8 +94,14 @@ pub struct Metrics {
     pub hide_seconds: Histogram,
     /// Seconds that one batch took to hand to all members.
     pub flush_seconds: Histogram,
-    /// Members closed because their outgoing queue was full, since the start.
+    /// Members closed because they were too slow, since the start.
     pub slow_closed: Counter,
+    /// Times that members fell behind: their connection took no more of what was said.
+    pub behind: Counter,
+    /// Lines that were left out for them, since the start.
+    pub left_out: Counter,
+    /// Times that one of them jumped to the last lines.
+    pub jumps: Counter,
     /// Events waiting for the log's writer.
     pub log_queue: Gauge,
     /// Commits of the log, since the start.
@@ -151,7 +157,10 @@ impl Default for Metrics {
         let lines = counter("lines", "Lines that were accepted");
         let batches = counter("feed_batches", "Batches that feeds sent");
         let deliveries = counter("feed_deliveries", "Batches times the members they were handed to");
-        let slow_closed = counter("slow_closed", "Members closed because their outgoing queue was full");
+        let slow_closed = counter("slow_closed", "Members closed because they were too slow");
+        let behind = counter("slow_behind", "Times that members fell behind what was said");
+        let left_out = counter("slow_left_out", "Lines left out for members that are behind");
+        let jumps = counter("slow_jumps", "Times that a member which is behind jumped to the last lines");
         let log_commits = counter("log_commits", "Commits of the log");
         let log_events = counter("log_events", "Events made durable");
         let snapshots = counter("snapshots", "Snapshots of channels that were kept");
@@ -192,6 +201,9 @@ impl Default for Metrics {
             hide_seconds,
             flush_seconds,
             slow_closed,
+            behind,
+            left_out,
+            jumps,
             log_queue,
             log_commits,
             log_events,

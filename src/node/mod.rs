@@ -17,6 +17,7 @@ mod history;
 mod hub;
 mod judging;
 mod keys;
+mod lag;
 mod lapse;
 mod ledger;
 mod live;

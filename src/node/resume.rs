@@ -19,6 +19,7 @@ use crate::ws::close::CloseCode;
 use crate::ws::frames::Frames;
 use crate::ws::outbox::Outbox;
 
+use super::lag::Lag;
 use super::live::State;
 use super::stage::Stage;
 use super::{Node, Seat};
@@ -32,10 +33,10 @@ const STRETCH: u64 = 32;
 const LARGEST_STRETCH: usize = 32 * 1024;
 
 /// Largest act in bytes, as far as they can be told: one that shows more lines again is a gap to those who come back.
-const LARGEST_ACT: usize = 128 * 1024;
+pub(super) const LARGEST_ACT: usize = 128 * 1024;
 
 /// What a line has beside its text: profile, extras and names, as they usually are.
-const LINE_BYTES: usize = 1_024;
+pub(super) const LINE_BYTES: usize = 1_024;
 
 /// Sessions that are told a stretch at the same time. A turn of one takes tens of microseconds; whatever else the gateway
 /// has to do waits for so many of them at most, and not for everybody who has come back.
@@ -140,8 +141,17 @@ impl Node {
     }
 }
 
+/// A span of which something is left out.
+pub(super) struct Part {
+    pub(super) span: Span,
+    /// So many lines.
+    pub(super) left: u64,
+    /// And this is told.
+    pub(super) items: Vec<Item>,
+}
+
 /// What is next to be told.
-enum Next {
+pub(super) enum Next {
     /// Nothing: all is heard live from now on.
     Live,
     /// That the log goes so far, with nothing to see in between but what staff did, and lines that are left out.
@@ -150,6 +160,12 @@ enum Next {
     Stretch(Span, Result<Frames, Vec<Item>>),
     /// One that holds something for nobody else.
     Own(Span, Vec<Item>),
+    /// To a slow reader: what is worth telling.
+    Parts(Vec<Part>),
+    /// To a slow reader: the last lines, and what staff did before. What lies between is lost.
+    Jump(Span, Vec<Item>),
+    /// That is the end, and why.
+    Close(&'static str),
 }
 
 impl Seat {
@@ -160,15 +176,29 @@ impl Seat {
         let (user, feed) = (self.user().cloned(), &stage.feed);
         let mut state = self.live.state.lock();
         let (revision, seq, told) = (state.revision, state.channel.seq(), trail.told);
-        let next = trail.next(&state, &stage, group, user.as_ref());
+        let next = trail.next(&state, &stage, (group, user.as_ref()), self.lag.as_deref());
         // Whoever was sent out before may come back.
         let kicks = |user| state.channel.kicks(user, told.max(trail.arrived), trail.told);
         let kicked = state.is_newest(Some(&stage)) && user.as_ref().is_some_and(kicks);
         let own = user.as_ref().filter(|_| matches!(next, Next::Own(..)));
+        let skip = |span, left, items: &[Item]| feed.skip(group, user.as_ref(), span, left, items);
         let frames = match next {
-            Next::Live => None,
-            Next::Skip(span, left, acts) => Some(feed.skip(group, user.as_ref(), span, left, &acts)),
-            Next::Stretch(_, Ok(made)) => Some(made),
+            Next::Live => Vec::new(),
+            Next::Skip(span, left, acts) => vec![skip(span, left, &acts)],
+            Next::Parts(parts) => {
+                feed.metrics().left_out.inc_by(parts.iter().map(|part| part.left).sum());
+                parts.iter().map(|part| skip(part.span, part.left, &part.items)).collect()
+            }
+            Next::Jump(span, items) => {
+                feed.metrics().jumps.inc();
+                vec![skip(span, 0, &items)]
+            }
+            Next::Close(reason) => {
+                feed.metrics().slow_closed.inc();
+                outbox.close(CloseCode::TryLater, reason);
+                Vec::new()
+            }
+            Next::Stretch(_, Ok(made)) => vec![made],
             Next::Stretch(span, Err(items)) | Next::Own(span, items) => {
                 // Not while all others of the channel wait.
                 drop(state);
@@ -178,7 +208,7 @@ impl Seat {
                     // Something in it may be shown otherwise now.
                     return false;
                 }
-                Some(frames)
+                vec![frames]
             }
         };
         if let Some(kept) = self.trail.as_deref_mut() {
@@ -200,24 +230,40 @@ impl Seat {
         frames.iter().for_each(|frames| hand_over(outbox, frames));
         self.place = Some(feed.join(group, outbox.clone(), user, seq));
         self.trail = None;
+        if let Some(lag) = &mut self.lag {
+            lag.lands();
+        }
         true
     }
 }
 
 fn hand_over(outbox: &Outbox, frames: &Frames) {
+    if frames.is_empty() {
+        return;
+    }
     // An outbox that takes nothing more is closing, and its connection with it.
     let _ = outbox.push(frames);
 }
 
 impl Trail {
     /// What is next to be told, and takes note that it was.
-    fn next(&mut self, state: &State, stage: &Arc<Stage>, group: Group, user: Option<&UserId>) -> Next {
+    fn next(
+        &mut self,
+        state: &State,
+        stage: &Arc<Stage>,
+        (group, user): (Group, Option<&UserId>),
+        lag: Option<&Lag>,
+    ) -> Next {
         let (channel, seq) = (&state.channel, state.channel.seq());
         if !state.is_newest(Some(stage)) {
             // Another broadcast has begun, and what was missed of this one is forgotten: a gap, and nothing after it.
             let lost = self.told < seq;
             self.told = seq;
             return if lost { Next::Skip(Span { after: seq, upto: seq }, 0, Vec::new()) } else { Next::Live };
+        }
+        if let Some(next) = lag.and_then(|lag| self.next_of_slow(state, lag)) {
+            self.advance(state, seq);
+            return next;
         }
         let (begins, acts_begin) = (channel.remembers_from(), channel.remembers_acts_from());
         if self.told < acts_begin && self.told >= begins {
@@ -256,6 +302,22 @@ impl Trail {
         let stretch = made.ok_or_else(|| channel.between(span.after, upto));
         self.advance(state, upto);
         Next::Stretch(span, stretch)
+    }
+
+    /// The way of one who has heard everything up to here and then took no more.
+    pub(super) fn behind(state: &State, told: Seq) -> Self {
+        let (lines, readings) = (state.channel.lines_upto(told), state.readings);
+        Self { told, arrived: told, lines, readings }
+    }
+
+    /// Up to where everything has been told.
+    pub(super) fn told(&self) -> Seq {
+        self.told
+    }
+
+    /// Whether the channel still counts lines as it did.
+    pub(super) fn counts_like(&self, state: &State) -> bool {
+        self.readings == state.readings
     }
 
     fn advance(&mut self, state: &State, upto: Seq) {

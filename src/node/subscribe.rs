@@ -17,6 +17,7 @@ use crate::policy::rate::{Pace, Rate};
 use crate::ws::outbox::Outbox;
 
 use super::append::refusal;
+use super::lag::Lag;
 use super::live::Live;
 use super::resume::Trail;
 use super::stage::Stage;
@@ -39,6 +40,8 @@ pub struct Seat {
     pub(super) place: Option<Place>,
     /// Where it is on its way to hearing everything live.
     pub(super) trail: Option<Box<Trail>>,
+    /// Whether it has been slow.
+    pub(super) lag: Option<Box<Lag>>,
     /// Whether nobody looks at it.
     pub(super) away: bool,
     /// Whether its holder is here as nobody any more, because the token has ended or was revoked.
@@ -160,7 +163,7 @@ impl Node {
         }
         self.parts.metrics.joins.inc();
         let (sends, recents, refreshes) = Default::default();
-        let (cid, place, trail) = (cid.clone(), None, None);
+        let (cid, place, trail, lag) = (cid.clone(), None, None, None);
         Ok(Seat {
             live,
             stage,
@@ -168,6 +171,7 @@ impl Node {
             principal,
             place,
             trail,
+            lag,
             away: false,
             lapsed: false,
             address,

@@ -19,6 +19,19 @@ use super::close::CloseCode;
 use super::frames::Frames;
 use super::sock::Sock;
 
+/// Bytes that may wait while more is taken of what is only offered. A reader that keeps up has no queue, and one that
+/// doesn't is better served with what is worth telling once it reads on.
+const FARTHEST_BEHIND: usize = 32 * 1024;
+
+/// What became of an offer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Offered {
+    /// It is written, or waits in the queue.
+    Taken,
+    /// Too much waits already.
+    Refused,
+}
+
 /// Why frames were not taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PushError {
@@ -44,6 +57,8 @@ struct Queue {
     half_written: bool,
     /// Bytes that had waited and were written, since the start.
     written: u64,
+    /// Whether something was offered that was not taken.
+    behind: bool,
     state: State,
     /// The task that reads this connection, while it waits: it drains the queue.
     drainer: Option<Waker>,
@@ -68,6 +83,7 @@ impl Outbox {
             bytes: 0,
             half_written: false,
             written: 0,
+            behind: false,
             state: State::Open,
             drainer: None,
         };
@@ -81,6 +97,27 @@ impl Outbox {
             return Err(PushError::Closed);
         }
         self.enqueue(&mut queue, frames.bytes(), self.cap)
+    }
+
+    /// Like [`push`](Self::push), for what can be had otherwise later: not taken, and so said, while more than 32 KiB wait.
+    /// The connection's own task hears of it by [`fell_behind`](Self::fell_behind).
+    pub fn offer(&self, frames: &Frames) -> Result<Offered, PushError> {
+        let mut queue = self.queue.lock();
+        if queue.state != State::Open {
+            return Err(PushError::Closed);
+        }
+        if queue.bytes > FARTHEST_BEHIND {
+            queue.behind = true;
+            queue.wake();
+            return Ok(Offered::Refused);
+        }
+        self.enqueue(&mut queue, frames.bytes(), self.cap).map(|()| Offered::Taken)
+    }
+
+    /// Waits until something was offered in vain since the last time. Only for the connection's own task, beside whatever
+    /// reads it: that is what is woken.
+    pub async fn fell_behind(&self) {
+        poll_fn(|_| if std::mem::take(&mut self.queue.lock().behind) { Poll::Ready(()) } else { Poll::Pending }).await;
     }
 
     /// Sends a Close frame behind what is queued; nothing is taken afterwards. Does nothing when already closing.
@@ -274,6 +311,8 @@ impl fmt::Debug for Outbox {
 
 #[cfg(test)]
 mod tests {
+    use futures_util::FutureExt;
+
     use super::super::sock::Memory;
     use super::*;
 
@@ -329,6 +368,23 @@ mod tests {
         outbox.close(CloseCode::Away, "");
         drop(outbox);
         assert_eq!(all.get(), 0, "nothing waits for a connection that is gone");
+    }
+
+    #[tokio::test]
+    async fn an_offer_in_vain_is_told_to_the_reader() {
+        let sock = Memory::default();
+        let outbox = Outbox::new(Box::new(sock.clone()), 1 << 20, Gauge::default());
+        let behind = || outbox.fell_behind().now_or_never().is_some();
+        sock.set_room(0);
+        let much = Frames::text(&"x".repeat(FARTHEST_BEHIND));
+        assert_eq!(outbox.offer(&much), Ok(Offered::Taken), "nothing waits yet");
+        assert!(!behind());
+        assert_eq!(outbox.offer(&Frames::text("more")), Ok(Offered::Refused));
+        assert_eq!([behind(), behind()], [true, false], "once");
+        assert_eq!(outbox.push(&Frames::text("a reply")), Ok(()), "what can't be had later is taken");
+        sock.set_room(usize::MAX);
+        drain(&outbox);
+        assert_eq!(outbox.offer(&Frames::text("more")), Ok(Offered::Taken));
     }
 
     #[test]

@@ -223,22 +223,6 @@ async fn a_new_broadcast_silences_the_one_before() {
 }
 
 #[tokio::test]
-async fn a_slow_reader_is_closed_and_nobody_else_notices() {
-    let yard = Yard::new().await;
-    let mut anna = yard.writer("demo", "anna").await;
-    let slow = yard.reader("demo").await;
-    let mut quick = yard.reader("demo").await;
-    slow.sock.set_room(10);
-    let long = "x".repeat(400);
-    for turn in 0..600 {
-        assert_eq!(anna.sends_and_hears("demo", &long).await["retCode"], 0, "turn {turn}");
-    }
-    quick.hears_lines(600).await;
-    assert!(slow.outbox.is_closed());
-    assert!(slow.outbox.queued_bytes() < 64 * 1024, "what waited was dropped: {}", slow.outbox.queued_bytes());
-}
-
-#[tokio::test]
 async fn acks_survive_a_log_that_loses_and_doubles_them() {
     let faults = Faults { full: 0.05, failed: 0.1, lost_acks: 0.2, doubled: 0.2, delay: Duration::from_millis(2) };
     for seed in 0..5 {

@@ -34,6 +34,7 @@ mod questions;
 mod retention;
 mod simulation;
 mod site;
+mod slow;
 mod snapshots;
 mod socket;
 mod specials;

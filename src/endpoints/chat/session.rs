@@ -82,6 +82,8 @@ struct Joined {
     ext: Option<Box<ExtSession>>,
     /// Tells staff that a role may have changed.
     staff: Option<Box<watch::Receiver<u64>>>,
+    /// Whether it is still being told what it missed.
+    behind: Option<Box<Behind>>,
     _member: Membership,
 }
 
@@ -91,12 +93,17 @@ struct ExtSession {
     frame_limit: usize,
     /// The place from which it wants to be told what it missed, or why it won't be.
     resume: Option<Result<(Epoch, Seq), Lost>>,
-    /// Whether it is still being told what it missed.
-    behind: bool,
-    /// Its place among those who are.
-    turn: Option<Turn>,
     /// The end of a token that it has been told of.
     warned: Option<Millis>,
+}
+
+/// A session that is being told what it missed.
+#[derive(Default)]
+struct Behind {
+    /// Whether it came back; another only was slow, and has been told how questions stand.
+    arrives: bool,
+    /// Its place among those who are told.
+    turn: Option<Turn>,
 }
 
 impl Session {
@@ -144,21 +151,29 @@ impl Session {
         }
     }
 
-    /// Does what there is to do beside answering: tells what was missed, or waits until what is shown to staff may be for
-    /// this session no longer. Cancel-safe; never over when there is nothing to do.
+    /// Does what there is to do beside answering: tells what was missed, or waits until the connection takes no more, or
+    /// until what is shown to staff may be for this session no longer. Cancel-safe; never over when there is nothing to do.
     pub async fn has_something_to_do(&mut self) {
-        if self.is_behind() { self.catch_up().await } else { self.role_changed().await }
+        if self.is_behind() {
+            return self.catch_up().await;
+        }
+        tokio::select! {
+            () = self.outbox.fell_behind() => self.fall_behind(),
+            () = role_changed(&mut self.phase) => {}
+        }
+    }
+
+    fn fall_behind(&mut self) {
+        if let Phase::Joined(joined) = &mut self.phase
+            && joined.seat.fall_behind()
+        {
+            joined.behind = Some(Box::default());
+        }
     }
 
     /// Whether it hears what is shown to staff.
     pub fn is_staff(&self) -> bool {
         matches!(&self.phase, Phase::Joined(Joined { staff: Some(_), .. }))
-    }
-
-    async fn role_changed(&mut self) {
-        let Phase::Joined(Joined { staff: Some(changes), .. }) = &mut self.phase else { return pending().await };
-        // The channel outlives the seat.
-        let _ = changes.changed().await;
     }
 
     /// Goes on as a member of the group that its role asks for now, and as nobody when its token holds no more.
@@ -172,18 +187,18 @@ impl Session {
 
     /// Whether it is still being told what it has missed.
     pub fn is_behind(&self) -> bool {
-        matches!(&self.phase, Phase::Joined(Joined { ext: Some(ext), .. }) if ext.behind)
+        matches!(&self.phase, Phase::Joined(Joined { behind: Some(_), .. }))
     }
 
     /// Tells a stretch of what it has missed, once the connection has taken what it was told before. Cancel-safe; only for
     /// the connection's own task.
     pub async fn catch_up(&mut self) {
         self.outbox.drained().await;
-        let Phase::Joined(Joined { ext: Some(ext), .. }) = &mut self.phase else { return };
+        let Phase::Joined(Joined { behind: Some(behind), .. }) = &mut self.phase else { return };
         // Whatever comes in between, its place in the queue is kept.
-        let turn = ext.turn.get_or_insert_with(|| self.node.turn());
+        let turn = behind.turn.get_or_insert_with(|| self.node.turn());
         let _turn = turn.await;
-        ext.turn = None;
+        behind.turn = None;
         // Whoever gives a turn away wakes the next to run at once, before all who have waited longer for something else.
         tokio::task::yield_now().await;
         self.take_step();
@@ -192,12 +207,14 @@ impl Session {
     fn take_step(&mut self) {
         let Phase::Joined(joined) = &mut self.phase else { return };
         let (group, changes) = joined.group(&self.node, &self.config);
-        let Some(ext) = &mut joined.ext else { return };
-        ext.behind = !joined.seat.catch_up(group, &self.outbox);
-        if !ext.behind {
+        let Some(arrives) = joined.behind.as_ref().map(|behind| behind.arrives) else { return };
+        if joined.seat.catch_up(group, &self.outbox) {
+            joined.behind = None;
             joined.staff = changes;
-            // Only now: nothing that is told of them from here on is missed.
-            self.tell_open_questions();
+            if arrives {
+                // Only now: nothing that is told of them from here on is missed.
+                self.tell_open_questions();
+            }
         }
     }
 
@@ -295,7 +312,7 @@ impl Session {
                 self.node.hears_of(&seat, place).await;
             }
         }
-        Ok(Joined { seat, user, ext, staff: None, _member: member })
+        Ok(Joined { seat, user, ext, staff: None, behind: None, _member: member })
     }
 
     /// CONNECTED first, then what was missed, then what happens.
@@ -314,6 +331,8 @@ impl Session {
         }
         if joined.ext.is_none() {
             seat.listen(group, self.outbox.clone());
+        } else {
+            joined.behind = Some(Box::new(Behind { arrives: true, turn: None }));
         }
         self.phase = Phase::Joined(joined);
         self.take_step();
@@ -377,6 +396,13 @@ impl Session {
     }
 }
 
+/// Waits until the role of one of the staff may have changed.
+async fn role_changed(phase: &mut Phase) {
+    let Phase::Joined(Joined { staff: Some(changes), .. }) = phase else { return pending().await };
+    // The channel outlives the seat.
+    let _ = changes.changed().await;
+}
+
 impl Joined {
     /// Goes on as a member of the group that its role and token ask for now.
     fn regroup(&mut self, node: &Node, config: &Config) {
@@ -408,7 +434,7 @@ impl ExtSession {
         // Two sizes and no more: members of one size share their bytes.
         let large = asked.frame_bytes >= LARGE_PUSH_BYTES;
         let frame_limit = if large { config.push_bytes.max(LARGE_PUSH_BYTES) } else { config.push_bytes };
-        Self { lane: asked.lane, frame_limit, resume: None, behind: true, turn: None, warned: None }
+        Self { lane: asked.lane, frame_limit, resume: None, warned: None }
     }
 
     fn connected(&self, arrival: Arrival) -> ConnectedExt {

@@ -112,7 +112,7 @@ async fn converse(connection: &mut Connection, session: &mut Session, chat: &Cha
                     }
                 }
             }
-            () = session.has_something_to_do(), if session.is_behind() || session.is_staff() => {
+            () = session.has_something_to_do() => {
                 session.keep_group();
             }
             () = sleep_until(silence.next) => {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use serde_json::{Value, json};
 use tokio::time::timeout;
 use uuid::Uuid;
@@ -185,6 +186,8 @@ impl Guest {
 
     /// What was missed is told, as far as the socket takes it now.
     pub(crate) async fn catches_up(&mut self) {
+        // What its task does whenever it is woken.
+        let _ = self.session.has_something_to_do().now_or_never();
         while self.session.is_behind() && timeout(A_WHILE, self.session.catch_up()).await.is_ok() {}
     }
 
