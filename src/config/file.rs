@@ -10,6 +10,7 @@ pub(super) struct File {
     pub(super) listen: Option<String>,
     pub(super) admin_listen: Option<String>,
     pub(super) path_prefix: Option<String>,
+    pub(super) drain_seconds: Option<u64>,
     pub(super) allowed_origins: Option<Vec<String>>,
     pub(super) trusted_proxies: Option<Vec<String>>,
     pub(super) data: Option<PathBuf>,

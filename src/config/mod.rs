@@ -32,6 +32,9 @@ pub const USUAL_ADMIN_LISTEN: &str = "127.0.0.1:8081";
 /// Where data lies when nothing says otherwise.
 pub const USUAL_DATA: &str = "./madang-data";
 
+/// Over how many seconds connections are told that the gateway leaves, when nothing says otherwise; with `--dev` all at once.
+const USUAL_DRAIN: u64 = 5;
+
 /// A mistake in the settings: what, and where.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("{0}")]
@@ -67,6 +70,8 @@ pub struct Config {
     pub admin_listen: Option<SocketAddr>,
     /// What every path of the public port begins with: empty, or `/…` without a slash at its end.
     pub path_prefix: String,
+    /// Over how long connections are told to come back elsewhere before the gateway leaves.
+    pub drain: Duration,
     /// How long the head of a request may take.
     pub header_timeout: Duration,
     /// Most connections of any kind; `None`: as many as files may be open.
@@ -116,6 +121,7 @@ impl Config {
             listen: address("listen", file.listen.as_deref().unwrap_or(USUAL_LISTEN))?,
             admin_listen: admin.map(|text| address("admin_listen", text)).transpose()?,
             path_prefix: path_prefix(file.path_prefix.as_deref().unwrap_or_default())?,
+            drain: Duration::from_secs(file.drain_seconds.unwrap_or(if dev { 0 } else { USUAL_DRAIN })),
             header_timeout: Duration::from_secs(file.limits.header_timeout_seconds.unwrap_or(10)),
             connections: file.limits.connections,
             data: file.data.clone().unwrap_or_else(|| USUAL_DATA.into()),
@@ -174,6 +180,7 @@ impl Config {
             ("limits.requests_per_second", wide(gate.requests.map_or(1, |rate| rate.per_second)), 1, 1_000_000),
             ("limits.requests_burst", wide(gate.requests.map_or(1, |rate| rate.burst)), 1, 1_000_000),
             ("limits.joins_per_second", wide(gate.joins.map_or(1, |rate| rate.per_second)), 1, 1_000_000),
+            ("drain_seconds", seconds(self.drain), 0, 3_600),
             ("limits.header_timeout_seconds", seconds(self.header_timeout), 1, 300),
             ("log.queue", self.log.queue, 16, 1 << 20),
             ("log.retention_days", self.node.retention.map_or(1, |age| seconds(age) / 86_400), 1, 36_500),

@@ -202,6 +202,7 @@ pub(super) fn written(config: &Config) -> File {
         listen: Some(config.listen.to_string()),
         admin_listen: config.admin_listen.map(|address| address.to_string()),
         path_prefix: Some(config.path_prefix.clone()),
+        drain_seconds: Some(config.drain.as_secs()),
         allowed_origins: Some(gate.origins.0.iter().map(ToString::to_string).collect()),
         trusted_proxies: Some(gate.trusted_proxies.iter().map(ToString::to_string).collect()),
         data: Some(config.data.clone()),

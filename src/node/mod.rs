@@ -36,6 +36,7 @@ mod visits;
 mod whisper;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -225,6 +226,7 @@ pub struct Node {
     /// Held by who tries rules.
     trying: AsyncMutex<()>,
     tasks: TaskTracker,
+    leaving: AtomicBool,
     /// Ends the tasks that follow the log, which hold it open.
     _over: DropGuard,
 }
@@ -255,6 +257,7 @@ impl Node {
             hub,
             directory,
             tasks: TaskTracker::new(),
+            leaving: AtomicBool::new(false),
             _over: over.clone().drop_guard(),
         });
         if let Some(age) = retention {
@@ -285,6 +288,16 @@ impl Node {
 
     fn rules(&self) -> Arc<Rules> {
         self.rules.load_full()
+    }
+
+    /// Says to whoever asks that new connections are welcome no more; nothing else changes yet.
+    pub fn begin_leaving(&self) {
+        self.leaving.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether new connections are welcome.
+    pub fn is_ready(&self) -> bool {
+        !self.leaving.load(Ordering::Relaxed) && !self.is_draining()
     }
 
     /// Refuses new sends from now on, and waits until those under way are answered.

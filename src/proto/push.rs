@@ -1,5 +1,7 @@
 //! What the server sends unasked. The hot end of this room: encoded once per batch and group.
 
+use std::time::Duration;
+
 use serde::Serialize;
 
 use crate::model::id::{ChannelId, Cid, Epoch, EventId, Seq};
@@ -283,6 +285,11 @@ pub fn member_count(cid: &Cid, members: u32, users: u32, stretch: Stretch) -> St
 /// TOKEN_EXPIRES, an EVENT (93006) of our own layer, to one session: it will only read from then on.
 pub fn token_expires(cid: &Cid, at: Millis) -> String {
     event(cid, &format!(r#"{{"type":"TOKEN_EXPIRES","expireTime":{}}}"#, at.0), "")
+}
+
+/// RECONNECT, an EVENT (93006) of our own layer, to one session: the gateway leaves, and closes it after so long.
+pub fn reconnect(cid: &Cid, within: Duration) -> String {
+    event(cid, &format!(r#"{{"type":"RECONNECT","withinMs":{}}}"#, within.as_millis()), "")
 }
 
 fn event(cid: &Cid, body: &str, fields: &str) -> String {

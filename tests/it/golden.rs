@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::Value;
 use uuid::Uuid;
@@ -286,6 +287,7 @@ fn event_again(example: &Value) -> String {
         "CHANGE_CHAT_MODE" => acts::modes_again(example),
         "TEMPORARY_RESTRICT" => acts::sanction_again(example),
         "TOKEN_EXPIRES" => push::token_expires(&cid, Millis(body["expireTime"].as_i64().unwrap())),
+        "RECONNECT" => push::reconnect(&cid, Duration::from_millis(number("withinMs").into())),
         _ => specials::event_again(example),
     }
 }

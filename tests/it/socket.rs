@@ -2,13 +2,13 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::json;
 use tempfile::tempdir;
 
 use crate::support::frames::Frame;
-use crate::support::process::{Gateway, Raw, masked};
+use crate::support::process::{Gateway, Raw, masked, until};
 use crate::support::yard::{line, texts};
 
 /// Whatever one connection did, this one goes on.
@@ -263,6 +263,53 @@ fn a_gateway_that_leaves_says_come_back() {
     assert_eq!(gateway.terminate().code(), Some(0));
     assert_eq!(joined.hears_close(), (1012, "restarting".to_owned()));
     assert_eq!(unjoined.hears_close().0, 1012);
+}
+
+#[test]
+fn connections_are_told_over_the_grace_period_while_the_chat_goes_on() {
+    let data = tempdir().unwrap();
+    let gateway = Gateway::start(data.path(), &["--dev"], &[("MADANG_DRAIN_SECONDS", "3")]);
+    let mut ext = Raw::connect(&gateway.address, &[]);
+    ext.text(&json!({"cmd": 100, "cid": "demo", "bdy": {"auth": "READ", "ext": 1}}).to_string());
+    assert_eq!(ext.hears(10100)["bdy"]["ext"], 1);
+    let viewers: Vec<Raw> = (0..60).map(|_| Raw::join(&gateway, "demo")).collect();
+    gateway.signal("-TERM");
+    let begun = Instant::now();
+    until("it is not ready", || gateway.admin_http("GET", "/readyz", &[], "").0 == 503);
+    // A balancer that hasn't noticed yet still sends people, and they are served.
+    let mut newcomer = Raw::join(&gateway, "demo");
+    newcomer.text(&line("demo", "still here", false).to_string());
+    assert_eq!(newcomer.hears(13101)["retCode"], 0);
+    let told = |mut viewer: Raw| {
+        assert_eq!(viewer.hears_close(), (1012, "restarting".to_owned()));
+        begun.elapsed()
+    };
+    let times: Vec<Duration> = std::thread::scope(|scope| {
+        let telling: Vec<_> = viewers.into_iter().map(|viewer| scope.spawn(|| told(viewer))).collect();
+        telling.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    let early = times.iter().filter(|time| **time < Duration::from_millis(1_500)).count();
+    assert!((10..50).contains(&early), "in slices: {times:?}");
+    let word = loop {
+        let event = ext.hears(93006);
+        if event["bdy"]["type"] == "RECONNECT" {
+            break event["bdy"]["withinMs"].as_u64().unwrap();
+        }
+    };
+    assert!((1..=3_000).contains(&word), "{word}");
+    assert_eq!([ext.hears_close().0, newcomer.hears_close().0], [1012, 1012], "at the end");
+    assert!(begun.elapsed() >= Duration::from_secs(3));
+    assert_eq!(gateway.ended().code(), Some(0));
+}
+
+#[test]
+fn a_second_signal_ends_a_grace_period_at_once() {
+    let data = tempdir().unwrap();
+    let gateway = Gateway::start(data.path(), &["--dev"], &[("MADANG_DRAIN_SECONDS", "3600")]);
+    let _viewer = Raw::join(&gateway, "demo");
+    gateway.signal("-TERM");
+    until("it is not ready", || gateway.admin_http("GET", "/readyz", &[], "").0 == 503);
+    assert!(!gateway.terminate().success(), "said by its exit");
 }
 
 #[test]

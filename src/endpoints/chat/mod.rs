@@ -1,6 +1,7 @@
 //! The chat wire over WebSocket: `/chat`.
 
 mod encoder;
+mod leaving;
 pub mod session;
 mod socket;
 
@@ -14,7 +15,6 @@ use axum::http::header::{HOST, HeaderName, ORIGIN};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::any;
-use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
@@ -22,6 +22,8 @@ use crate::gate::{Gate, Visitor};
 use crate::node::Node;
 use crate::ws;
 use crate::ws::upgrade::{UpgradeError, accept};
+
+use leaving::Leaving;
 
 pub use encoder::ChatEncoder;
 
@@ -87,13 +89,13 @@ pub struct Chat {
     config: Config,
     /// Every connection's task, so that a drain can wait for them.
     connections: TaskTracker,
-    leaving: CancellationToken,
+    leaving: Leaving,
 }
 
 impl Chat {
     /// The endpoint before this node, behind this gate.
     pub fn new(node: Arc<Node>, gate: Arc<Gate>, config: Config) -> Arc<Self> {
-        Arc::new(Self { node, gate, config, connections: TaskTracker::new(), leaving: CancellationToken::new() })
+        Arc::new(Self { node, gate, config, connections: TaskTracker::new(), leaving: Leaving::new() })
     }
 
     /// Its paths.
@@ -101,9 +103,16 @@ impl Chat {
         Router::new().route("/chat", any(upgrade)).with_state(self.clone())
     }
 
-    /// Closes every connection with 1012, 'come back', and waits until they are gone.
+    /// Tells connections in slices to come back elsewhere, for as long as `grace` or until nobody is there: those of the
+    /// plain wire are closed with 1012, those of our own layer are told within which time. Whoever comes meanwhile stays
+    /// to the end.
+    pub async fn announce(&self, grace: Duration) {
+        self.leaving.tell(grace, || self.connections.is_empty()).await;
+    }
+
+    /// Closes every connection that is left with 1012, 'come back', and waits until they are gone.
     pub async fn leave(&self) {
-        self.leaving.cancel();
+        self.leaving.end();
         self.connections.close();
         self.connections.wait().await;
     }

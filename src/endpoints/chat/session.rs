@@ -218,6 +218,16 @@ impl Session {
         }
     }
 
+    /// Tells a session of our own layer to come back elsewhere, at some moment within this time. Whether it has a word for
+    /// it, and there is time.
+    pub fn tell_leaving(&self, within: Duration) -> bool {
+        let Phase::Joined(Joined { seat, ext: Some(_), .. }) = &self.phase else { return false };
+        if !within.is_zero() {
+            self.push(&push::reconnect(seat.cid(), within));
+        }
+        !within.is_zero()
+    }
+
     /// Takes one message. The only place where commands are told apart.
     pub async fn receive(&mut self, text: &str) -> Step {
         if self.outbox.is_closed() {

@@ -13,6 +13,7 @@ use crate::ws::close::CloseCode;
 use crate::ws::connection::{Connection, Ended, Inbound};
 use crate::ws::outbox::Outbox;
 
+use super::leaving::Turn;
 use super::session::{Session, Step};
 use super::{Chat, Config};
 
@@ -25,7 +26,7 @@ pub(super) async fn run(mut connection: Connection, chat: &Chat, visitor: Arc<Vi
     let outbox = connection.outbox().clone();
     let address = visitor.address();
     let mut session = Session::new(node.clone(), chat.gate.clone(), chat.config, outbox, visitor.clone(), id);
-    let end = converse(&mut connection, &mut session, chat).await;
+    let end = converse(&mut connection, &mut session, chat, id).await;
     let (cid, uid) = session.whereabouts();
     drop(session);
     node.metrics().connections.dec();
@@ -79,7 +80,8 @@ fn counted(code: u16) -> u16 {
     }
 }
 
-async fn converse(connection: &mut Connection, session: &mut Session, chat: &Chat) -> End {
+async fn converse(connection: &mut Connection, session: &mut Session, chat: &Chat, id: Uuid) -> End {
+    let mut turn = chat.leaving.turn(id);
     let mut silence = Silence::new(&chat.config);
     let mut chatter = Chatter::new(&chat.config);
     let mut backlog = Backlog::default();
@@ -131,7 +133,12 @@ async fn converse(connection: &mut Connection, session: &mut Session, chat: &Cha
                     Growing::Over(reason) => return End::by_us(CloseCode::Away, reason),
                 }
             }
-            () = chat.leaving.cancelled() => return End::by_us(CloseCode::Restart, "restarting"),
+            () = chat.leaving.comes_to(turn) => {
+                if turn == Turn::Last || !session.tell_leaving(chat.leaving.left()) {
+                    return End::by_us(CloseCode::Restart, "restarting");
+                }
+                turn = Turn::Last;
+            }
         }
     }
 }

@@ -110,8 +110,8 @@ pub(super) async fn livez() -> &'static str {
 
 /// New connections are welcome.
 pub(super) async fn readyz(State(site): State<Arc<Site>>) -> (StatusCode, &'static str) {
-    match site.node.is_draining() {
-        false => (StatusCode::OK, "ready\n"),
-        true => (StatusCode::SERVICE_UNAVAILABLE, "leaving\n"),
+    match site.node.is_ready() {
+        true => (StatusCode::OK, "ready\n"),
+        false => (StatusCode::SERVICE_UNAVAILABLE, "leaving\n"),
     }
 }

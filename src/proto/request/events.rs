@@ -21,11 +21,12 @@ const DEEPEST: usize = 4;
 const LONGEST_TYPE: usize = 64;
 
 /// Events that are the gateway's own word, and how it is asked for them.
-const OWN: [(&str, &str); 6] = [
+const OWN: [(&str, &str); 7] = [
     ("CHANGE_CHAT_MODE", "change how the chat is run instead"),
     ("TEMPORARY_RESTRICT", "penalize the user instead"),
     ("MEMBER_COUNT", "the gateway counts members itself"),
     ("TOKEN_EXPIRES", "the gateway tells it itself"),
+    ("RECONNECT", "the gateway tells it itself"),
     ("SUBSCRIPTION_GIFT", "send a gift instead"),
     ("SUBSCRIPTION_GIFT_RECEIVER", "send a gift instead"),
 ];

@@ -57,7 +57,7 @@ impl Gateway {
         if !arguments.contains(&"--dev") {
             command.args(["--admin-listen", "127.0.0.1:0"]);
         }
-        command.envs(environment.iter().copied());
+        command.env("MADANG_DRAIN_SECONDS", "0").envs(environment.iter().copied());
         Self::spawn(command, data)
     }
 
@@ -156,9 +156,17 @@ impl Gateway {
     }
 
     /// SIGTERM, and how it ended.
-    pub(crate) fn terminate(mut self) -> ExitStatus {
-        let sent = Command::new("kill").args(["-TERM", &self.pid().to_string()]).status().unwrap();
-        assert!(sent.success());
+    pub(crate) fn terminate(self) -> ExitStatus {
+        self.signal("-TERM");
+        self.ended()
+    }
+
+    pub(crate) fn signal(&self, signal: &str) {
+        assert!(Command::new("kill").args([signal, &self.pid().to_string()]).status().unwrap().success());
+    }
+
+    /// How it ends by itself.
+    pub(crate) fn ended(mut self) -> ExitStatus {
         for _ in 0..PATIENCE.as_millis() / 10 {
             if let Some(status) = self.child.try_wait().unwrap() {
                 return status;

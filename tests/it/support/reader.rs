@@ -82,7 +82,10 @@ impl Reader {
         let push = message["cmd"].as_u64().is_some_and(|cmd| cmd > 90_000);
         self.hear_questions(message);
         let own_line = message["cmd"] == 93102 && message["bdy"][0]["seq"].is_null();
-        let aside = own_line || message["bdy"]["type"] == "TOKEN_EXPIRES" || !message["bdy"]["open"].is_null();
+        let aside = own_line
+            || message["bdy"]["type"] == "TOKEN_EXPIRES"
+            || message["bdy"]["type"] == "RECONNECT"
+            || !message["bdy"]["open"].is_null();
         let of_the_log = push && !aside;
         assert_eq!(of_the_log, message["after"].is_u64(), "{message}");
         let Some(after) = message["after"].as_u64() else { return };
