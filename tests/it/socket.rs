@@ -2,10 +2,12 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::json;
 use tempfile::tempdir;
+
+use madang::clock;
 
 use crate::support::frames::Frame;
 use crate::support::process::{Gateway, Raw, masked, until};
@@ -274,7 +276,7 @@ fn connections_are_told_over_the_grace_period_while_the_chat_goes_on() {
     assert_eq!(ext.hears(10100)["bdy"]["ext"], 1);
     let viewers: Vec<Raw> = (0..60).map(|_| Raw::join(&gateway, "demo")).collect();
     gateway.signal("-TERM");
-    let begun = Instant::now();
+    let begun = clock::instant();
     until("it is not ready", || gateway.admin_http("GET", "/readyz", &[], "").0 == 503);
     // A balancer that hasn't noticed yet still sends people, and they are served.
     let mut newcomer = Raw::join(&gateway, "demo");
