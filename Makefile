@@ -37,11 +37,11 @@ quick: lint
 
 TIMES ?= 1
 
-# A build of its own, in which a scheduler stands behind locks and waits.
-threads: export RUSTFLAGS := --cfg shuttle -D warnings
+# A build of its own, in which a scheduler stands behind locks and waits. Clippy compiles it: its lints and the tests
+# share one build. Types are larger in it than the real ones.
+threads: export RUSTFLAGS := --cfg shuttle -D warnings -A clippy::large_enum_variant
+threads: export RUSTC_WORKSPACE_WRAPPER := clippy-driver
 threads:
-	@# Its types are larger than the real ones.
-	cargo clippy --locked --target-dir target/shuttle --test threads -- -D warnings -A clippy::large_enum_variant
 	SHUTTLE_RUNS=$(TIMES) cargo test --locked --target-dir target/shuttle --test threads
 
 # All targets side by side, that long; they share the cores.
