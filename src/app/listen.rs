@@ -55,7 +55,7 @@ const LAST_ANSWER: Duration = Duration::from_secs(30);
 
 /// Bytes that the kernel may hold unsent for one connection before the socket counts as full: what waits beyond it waits
 /// in our own queue, where it is counted.
-const UNSENT_BYTES: u32 = 64 * 1024;
+const UNSENT_BYTES: u32 = 32 * 1024;
 
 /// The listening sockets that we were started with (LISTEN_FDS).
 pub(super) struct Inherited(ListenFd);

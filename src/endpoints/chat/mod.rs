@@ -73,7 +73,7 @@ impl Default for Config {
             join_timeout: Duration::from_secs(30),
             ping_after: Duration::from_secs(25),
             idle_timeout: Duration::from_secs(90),
-            standstill: Duration::from_secs(30),
+            standstill: Duration::from_secs(60),
             sends_in_flight: 256,
             extras_bytes: 4 * 1024,
             control_frames_per_second: 10,

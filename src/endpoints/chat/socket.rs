@@ -123,8 +123,13 @@ async fn converse(connection: &mut Connection, session: &mut Session, chat: &Cha
                 if connection.outbox().is_closed() {
                     return End::by_us(CloseCode::Normal, "closed before");
                 }
-                if backlog.stuck(connection.outbox()) >= chat.config.standstill {
+                let stuck = backlog.stuck(connection.outbox());
+                if stuck >= chat.config.standstill {
                     return End::by_us(CloseCode::TryLater, "too slow: nothing was read for too long");
+                }
+                if backlog.has_moved() {
+                    // Whoever takes what waits is there; its pong may come behind all of that.
+                    silence.broken();
                 }
                 match silence.grew(session.is_joined()) {
                     Growing::Wait => {}
@@ -148,16 +153,25 @@ async fn converse(connection: &mut Connection, session: &mut Session, chat: &Cha
 struct Backlog {
     /// Since when, and how much it had taken by then.
     stuck: Option<(Instant, u64)>,
+    /// How much it had taken by the last look, and whether that was more than by the one before.
+    taken: u64,
+    moved: bool,
 }
 
 impl Backlog {
     fn stuck(&mut self, outbox: &Outbox) -> Duration {
         let now = clock::instant();
         let taken = outbox.written_bytes();
+        (self.moved, self.taken) = (taken > self.taken, taken);
         if outbox.queued_bytes() == 0 || self.stuck.is_none_or(|(_, before)| before != taken) {
             self.stuck = (outbox.queued_bytes() > 0).then_some((now, taken));
         }
         self.stuck.map_or(Duration::ZERO, |(since, _)| now - since)
+    }
+
+    /// Whether the peer had taken something by the last look that had waited for it.
+    fn has_moved(&self) -> bool {
+        self.moved
     }
 }
 
@@ -328,8 +342,10 @@ mod tests {
         sock.set_room(1);
         assert!(tokio::time::timeout(Duration::from_millis(1), connection.next()).await.is_err());
         assert_eq!(backlog.stuck(&outbox), Duration::ZERO, "a byte was taken");
+        assert!(backlog.has_moved(), "it is there, whatever it says");
         tokio::time::advance(SECOND * 30).await;
         assert_eq!(backlog.stuck(&outbox), SECOND * 30);
+        assert!(!backlog.has_moved());
         sock.set_room(usize::MAX);
         assert!(tokio::time::timeout(Duration::from_millis(1), connection.next()).await.is_err());
         assert_eq!(backlog.stuck(&outbox), Duration::ZERO, "nothing waits");
