@@ -46,7 +46,7 @@ impl Load {
         let (warm_up, measured) = if *rate > 0.0 { (WARM_UP, MEASURED) } else { (IDLE, IDLE) };
         format!(
             "name = \"bench\"\n\n[viewers]\nsenders = {SENDERS}\nverified = {verified:?}\next = 0.0\n\n\
-             [lines]\narrivals = \"even\"\ntext_bytes = 300\ndonations = 0.0\n\n\
+             [lines]\narrivals = \"even\"\ntext_bytes = 150\ndonations = 0.0\n\n\
              [[stages]]\nname = \"fill\"\nfor = \"{fill}s\"\nviewers = {viewers}\nmeasured = false\n\n\
              [[stages]]\nname = \"gather\"\nfor = \"{GATHER}s\"\nmeasured = false\n\n\
              [[stages]]\nname = \"warm-up\"\nfor = \"{warm_up}s\"\nrate = {rate:?}\nmeasured = false\n\n\

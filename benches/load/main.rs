@@ -113,7 +113,7 @@ fn measure() -> Results {
     // Their memory is the same each time.
     let idle = [case(Madang, Verifying, most, 0.0), case(Madang, Counting, most, 0.0)].map(alone);
     Results {
-        servers: [&few[..2], &busy, &full[..1], &full[2..], &many].concat(),
+        servers: [&few[..2], &busy, &full[..1], &full[2..], &many, &limit].concat(),
         generators: [&few[1..], &beside, &full[..2], &limit, &idle].concat(),
     }
 }

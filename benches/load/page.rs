@@ -117,7 +117,7 @@ fn conditions() -> String {
     format!(
         "\n{today}, {} cores of {} with {gib:.0} GiB, {}; madang {}, Node {node}, ws {ws}. `make bench`, of which this is \
          `cargo bench --bench load -- table`: medians of {ROUNDS} rounds by turns, in brackets the smallest and the \
-         largest, idle viewers once; each rate for {WARM_UP} s, then for {MEASURED} s that are measured; texts of 300 \
+         largest, idle viewers once; each rate for {WARM_UP} s, then for {MEASURED} s that are measured; texts of 150 \
          bytes, evenly sent by 0.2 % of the viewers, all on the plain wire. Servers on core 0 (`madang serve --dev`, \
          and `benches/relay`), generators on core 1 (`madang drive load --threads 1`, and `benches/viewers`).\n",
         machine.cores,
