@@ -157,7 +157,7 @@ impl Channel {
 
     /// What happened behind `after` and up to `upto`, without ordinary lines: what staff did, what was asked, announced or paid.
     pub fn essentials_between(&self, after: Seq, upto: Seq) -> Vec<Item> {
-        let is_ordinary = |kept: &&Kept| matches!(kept.line.draft.kind, Kind::Text | Kind::Subscription);
+        let is_ordinary = |kept: &&Kept| kept.line.draft.kind == Kind::Text;
         let lines = self.window.lines_between(after, upto).filter(|kept| !is_ordinary(kept));
         let mut items = self.acts_between(after, upto);
         items.extend(lines.map(|kept| self.reveal(kept)));

@@ -51,7 +51,7 @@ impl<'a> Batches<'a> {
         Self { feed, encoder, group, items, stretch, span, there, private, made: Vec::new() }
     }
 
-    /// Up to where every member has been told by now.
+    /// Up to where every member has been told by now that isn't behind.
     pub(super) fn told(&self) -> Seq {
         // Who joined behind the batch has been told of it before.
         let told = |made: &Made| !made.frames.is_empty() || made.start == self.items.len();

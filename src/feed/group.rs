@@ -39,7 +39,7 @@ pub struct Group {
 
 impl Group {
     /// Whether `item` is for members of this group, or for this one user among them.
-    pub(super) fn sees(&self, item: &Item, user: Option<&UserId>) -> bool {
+    pub fn sees(&self, item: &Item, user: Option<&UserId>) -> bool {
         let meant = match item.audience() {
             Audience::All => true,
             Audience::Staff => self.staff,

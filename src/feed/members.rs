@@ -47,7 +47,7 @@ pub(super) struct Members {
 struct Fed {
     group: Group,
     members: Slab<Member>,
-    /// What they have been sent covers everything up to here. Who joined later has more, nobody has less.
+    /// What they have been sent covers everything up to here. Who joined later has more, and only who is behind has less.
     told: Seq,
 }
 

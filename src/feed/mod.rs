@@ -5,8 +5,7 @@
 //! allocated for it (`tests/fanout.rs`), no task is woken for it. Nothing here knows a wire; an [`Encoder`] does.
 //!
 //! Members are served in shards ([`shard`]), on as many cores as there are. Each shard takes its own batches, spaced by
-//! a window ([`pace`]): 0 while the broadcast is quiet, and growing with the time that it takes to write to everybody,
-//! so that a broadcast never claims more than two fifths of a core for each of its lanes.
+//! a window ([`pace`]): 0 while the broadcast is quiet, and growing with the time that it takes to write to everybody.
 
 mod batches;
 mod group;

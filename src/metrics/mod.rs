@@ -85,14 +85,14 @@ pub struct Metrics {
     pub ack_seconds: Histogram,
     /// Lines that `apply` accepted, since the start.
     pub lines: Counter,
-    /// Batches that feeds sent, since the start.
+    /// Batches that shards of feeds sent, since the start.
     pub batches: Counter,
     /// Batches times the members they were handed to, since the start.
     pub deliveries: Counter,
     /// Seconds from the moment that lines were hidden until every member's frame that says so was written, or waits behind
     /// what a slow reader has not taken yet.
     pub hide_seconds: Histogram,
-    /// Seconds that one batch took to hand to all members.
+    /// Seconds that one batch took to hand to the members of a shard.
     pub flush_seconds: Histogram,
     /// Members closed because they were too slow, since the start.
     pub slow_closed: Counter,
@@ -134,7 +134,8 @@ impl Default for Metrics {
             registry.register(name, help, histogram.clone());
             histogram
         };
-        let flush_seconds = histogram("feed_flush_seconds", "Time to hand one batch to all members", 0.000_05);
+        let flush_seconds =
+            histogram("feed_flush_seconds", "Time to hand one batch to the members of a shard", 0.000_05);
         let hide_seconds =
             histogram("time_to_hide_seconds", "Time from hiding lines to telling the last member", 0.000_1);
         let ack_seconds = histogram("ack_seconds", "Time from a send to its answer", 0.000_25);
@@ -155,7 +156,7 @@ impl Default for Metrics {
         };
         let joins = counter("joins", "Connections that joined a channel");
         let lines = counter("lines", "Lines that were accepted");
-        let batches = counter("feed_batches", "Batches that feeds sent");
+        let batches = counter("feed_batches", "Batches that shards of feeds sent");
         let deliveries = counter("feed_deliveries", "Batches times the members they were handed to");
         let slow_closed = counter("slow_closed", "Members closed because they were too slow");
         let behind = counter("slow_behind", "Times that members fell behind what was said");

@@ -10,16 +10,17 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::clock;
-use crate::feed::Span;
-use crate::model::id::Seq;
-use crate::model::item::{Audience, Item};
+use crate::feed::{Group, Span};
+use crate::model::id::{Seq, UserId};
+use crate::model::item::{Audience, Item, View};
+use crate::model::message::Kind;
 
 use super::Seat;
 use super::live::State;
-use super::resume::{LARGEST_ACT, LINE_BYTES, Next, Part, Trail};
+use super::resume::{LINE_BYTES, Next, Part, Trail};
 
-/// Bytes that a reader may be behind and is told in whole.
-const MERGED: usize = 64 * 1024;
+/// Bytes that a reader may be behind and is told in whole: two batches of a burst, which any reader may need a moment for.
+const MERGED: usize = 256 * 1024;
 
 /// Most bytes of what is worth telling without the ordinary lines.
 const ESSENTIALS: usize = 64 * 1024;
@@ -31,11 +32,14 @@ const JUMPS_AFTER: Duration = Duration::from_secs(30);
 /// How long a reader has to keep up before it counts as one that does.
 const STEADY: Duration = Duration::from_secs(10);
 
-/// Last lines for those who jump.
+/// Last lines for those who jump. Who has missed no more is told them in any case.
 const RECENT: usize = 20;
 
+/// Most bytes of a jump: with less than the smallest outgoing queue takes.
+const LARGEST_JUMP: usize = 128 * 1024;
+
 /// Why a slow reader is closed that could be told of everything but what is hidden.
-const FORGOTTEN: &str = "too slow: what was hidden meanwhile can't be told any more";
+pub(super) const FORGOTTEN: &str = "too slow: what was hidden meanwhile can't be told any more";
 
 /// How a slow reader fares.
 #[derive(Clone, Copy, Debug)]
@@ -70,9 +74,15 @@ impl Seat {
     }
 }
 
+/// Who is told.
+pub(super) struct Whom<'a> {
+    pub(super) group: Group,
+    pub(super) user: Option<&'a UserId>,
+}
+
 impl Trail {
     /// What a slow reader is told next, unless it is told in whole what it has not heard.
-    pub(super) fn next_of_slow(&self, state: &State, lag: &Lag) -> Option<Next> {
+    pub(super) fn next_of_slow(&self, state: &State, whom: &Whom<'_>, lag: &Lag) -> Option<Next> {
         let (channel, seq, told) = (&state.channel, state.channel.seq(), self.told());
         let first = Seq(told.0 + 1);
         if told >= seq {
@@ -82,22 +92,31 @@ impl Trail {
             return Some(Next::Close(FORGOTTEN));
         }
         let (age, counted) = (lag.since.elapsed(), self.counts_like(state) && told >= channel.remembers_from());
-        if age < LEFT_OUT_AFTER && counted && channel.fitting(first, seq, MERGED, LINE_BYTES).is_none() {
+        let few = channel.place_before(RECENT) <= told;
+        if (age < LEFT_OUT_AFTER || few) && counted && channel.fitting(first, seq, MERGED, LINE_BYTES).is_none() {
             return None;
         }
         if age < JUMPS_AFTER && counted {
-            let items = channel.essentials_between(told, seq);
+            let items = whom.sees(channel.essentials_between(told, seq));
             if bytes(&items) <= ESSENTIALS {
-                return Some(Next::Parts(parts(state, (told, seq), items)));
+                return Some(Next::Parts(parts(state, whom, (told, seq), &items)));
             }
         }
-        Some(jump(state, told))
+        Some(jump(state, whom, told))
+    }
+}
+
+impl Whom<'_> {
+    fn sees(&self, mut items: Vec<Item>) -> Vec<Item> {
+        items.retain(|item| self.group.sees(item, self.user));
+        items
     }
 }
 
 /// What is worth telling of a span, in parts of which each says how many lines are left out in it.
-fn parts(state: &State, (told, seq): (Seq, Seq), items: Vec<Item>) -> Vec<Part> {
-    let lines = |place: Seq| state.channel.lines_upto(place);
+fn parts(state: &State, whom: &Whom<'_>, (told, seq): (Seq, Seq), items: &[Item]) -> Vec<Part> {
+    // Nothing is left out for whoever sees no ordinary lines.
+    let lines = |place: Seq| if whom.group.lane.shows(Kind::Text) { state.channel.lines_upto(place) } else { 0 };
     let is_counted = |item: &Item| item.line().is_some() && *item.audience() == Audience::All;
     let (mut parts, mut after) = (Vec::<Part>::new(), told);
     for group in items.chunk_by(|one, next| one.seq() == next.seq()) {
@@ -130,20 +149,25 @@ fn parts(state: &State, (told, seq): (Seq, Seq), items: Vec<Item>) -> Vec<Part> 
     parts
 }
 
-/// The last lines, and before them what staff did: all of it, or at least what hides something.
-fn jump(state: &State, told: Seq) -> Next {
+/// The last lines, and before them what staff did: all of it, or at least what is seen for long.
+fn jump(state: &State, whom: &Whom<'_>, told: Seq) -> Next {
     let (channel, seq) = (&state.channel, state.channel.seq());
     let from = channel.place_before(RECENT).max(told);
-    let mut acts = channel.acts_between(told, from);
-    if bytes(&acts) > LARGEST_ACT {
-        acts.retain(Item::hides);
+    let mut items = whom.sees(channel.acts_between(told, from));
+    items.extend(whom.sees(channel.between(from, seq)));
+    if bytes(&items) > LARGEST_JUMP {
+        items.retain(|item| item.line().is_some() || lasts(item));
     }
-    if bytes(&acts) > LARGEST_ACT || channel.acts_bytes(from, seq) > LARGEST_ACT {
+    if bytes(&items) > LARGEST_JUMP {
         return Next::Close(FORGOTTEN);
     }
-    acts.extend(channel.between(from, seq));
     // On our own layer `after` lies behind what was told last: a gap, and known as one.
-    Next::Jump(Span { after: from, upto: seq }, acts)
+    Next::Jump(Span { after: from, upto: seq }, items)
+}
+
+/// Whether without it something wrong would be seen until the next of its kind.
+fn lasts(item: &Item) -> bool {
+    item.hides() || matches!(item.view(), View::Notice(_) | View::Modes(_))
 }
 
 fn bytes(items: &[Item]) -> usize {

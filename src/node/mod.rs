@@ -76,7 +76,7 @@ pub use history::HistoryQuery;
 pub use keys::Access;
 pub use ledger::{EndedBy, Farewell, FarewellQuery};
 pub use members::Present;
-pub use resume::{Arrival, Lost, Turn};
+pub use resume::{Arrival, Caught, Lost, Turn};
 pub use send::SiteLine;
 pub use station::{ChannelView, StationError};
 pub use subscribe::Seat;

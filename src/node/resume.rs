@@ -11,7 +11,7 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use crate::channel::Channel;
 use crate::clock;
-use crate::feed::{Group, KICKED, Span};
+use crate::feed::{Group, KICKED, Layer, Span};
 use crate::model::id::{Epoch, Seq, UserId};
 use crate::model::item::Item;
 use crate::model::message::Lane;
@@ -19,7 +19,7 @@ use crate::ws::close::CloseCode;
 use crate::ws::frames::Frames;
 use crate::ws::outbox::Outbox;
 
-use super::lag::Lag;
+use super::lag::{FORGOTTEN, Lag, Whom};
 use super::live::State;
 use super::stage::Stage;
 use super::{Node, Seat};
@@ -33,7 +33,7 @@ const STRETCH: u64 = 32;
 const LARGEST_STRETCH: usize = 32 * 1024;
 
 /// Largest act in bytes, as far as they can be told: one that shows more lines again is a gap to those who come back.
-pub(super) const LARGEST_ACT: usize = 128 * 1024;
+const LARGEST_ACT: usize = 128 * 1024;
 
 /// What a line has beside its text: profile, extras and names, as they usually are.
 pub(super) const LINE_BYTES: usize = 1_024;
@@ -141,6 +141,17 @@ impl Node {
     }
 }
 
+/// How far a step has brought somebody.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Caught {
+    /// There is more to tell.
+    NotYet,
+    /// Everything is heard live from now on.
+    Up,
+    /// The connection was closed, and why.
+    Closed(CloseCode, &'static str),
+}
+
 /// A span of which something is left out.
 pub(super) struct Part {
     pub(super) span: Span,
@@ -170,9 +181,11 @@ pub(super) enum Next {
 
 impl Seat {
     /// Takes one step towards hearing what happens as it happens: a stretch of what was missed goes into `outbox`, which
-    /// must be empty, or there is none left. Whether everything is heard live from now on.
-    pub fn catch_up(&mut self, group: Group, outbox: &Arc<Outbox>) -> bool {
-        let (Some(stage), Some(mut trail)) = (self.stage.clone(), self.trail.as_deref().copied()) else { return true };
+    /// must be empty, or there is none left.
+    pub fn catch_up(&mut self, group: Group, outbox: &Arc<Outbox>) -> Caught {
+        let (Some(stage), Some(mut trail)) = (self.stage.clone(), self.trail.as_deref().copied()) else {
+            return Caught::Up;
+        };
         let (user, feed) = (self.user().cloned(), &stage.feed);
         let mut state = self.live.state.lock();
         let (revision, seq, told) = (state.revision, state.channel.seq(), trail.told);
@@ -196,7 +209,8 @@ impl Seat {
             Next::Close(reason) => {
                 feed.metrics().slow_closed.inc();
                 outbox.close(CloseCode::TryLater, reason);
-                Vec::new()
+                self.trail = None;
+                return Caught::Closed(CloseCode::TryLater, reason);
             }
             Next::Stretch(_, Ok(made)) => vec![made],
             Next::Stretch(span, Err(items)) | Next::Own(span, items) => {
@@ -206,7 +220,7 @@ impl Seat {
                 state = self.live.state.lock();
                 if state.revision != revision {
                     // Something in it may be shown otherwise now.
-                    return false;
+                    return Caught::NotYet;
                 }
                 vec![frames]
             }
@@ -224,8 +238,9 @@ impl Seat {
             if kicked {
                 outbox.close(CloseCode::Normal, KICKED);
                 self.trail = None;
+                return Caught::Closed(CloseCode::Normal, KICKED);
             }
-            return kicked;
+            return Caught::NotYet;
         }
         frames.iter().for_each(|frames| hand_over(outbox, frames));
         self.place = Some(feed.join(group, outbox.clone(), user, seq));
@@ -233,7 +248,7 @@ impl Seat {
         if let Some(lag) = &mut self.lag {
             lag.lands();
         }
-        true
+        Caught::Up
     }
 }
 
@@ -255,13 +270,19 @@ impl Trail {
         lag: Option<&Lag>,
     ) -> Next {
         let (channel, seq) = (&state.channel, state.channel.seq());
+        let whom = Whom { group, user };
         if !state.is_newest(Some(stage)) {
+            if lag.is_some() && group.layer == Layer::Plain && self.told < seq {
+                // It has no word for a gap, and something may be hidden in it.
+                self.told = seq;
+                return Next::Close(FORGOTTEN);
+            }
             // Another broadcast has begun, and what was missed of this one is forgotten: a gap, and nothing after it.
             let lost = self.told < seq;
             self.told = seq;
             return if lost { Next::Skip(Span { after: seq, upto: seq }, 0, Vec::new()) } else { Next::Live };
         }
-        if let Some(next) = lag.and_then(|lag| self.next_of_slow(state, lag)) {
+        if let Some(next) = lag.and_then(|lag| self.next_of_slow(state, &whom, lag)) {
             self.advance(state, seq);
             return next;
         }

@@ -118,9 +118,16 @@ impl Outbox {
     }
 
     /// Waits until something was offered in vain since the last time. Only for the connection's own task, beside whatever
-    /// reads it: that is what is woken.
+    /// reads it: they share the place of the one who is woken.
     pub async fn fell_behind(&self) {
-        poll_fn(|_| if std::mem::take(&mut self.queue.lock().behind) { Poll::Ready(()) } else { Poll::Pending }).await;
+        poll_fn(|cx| {
+            let mut queue = self.queue.lock();
+            // Registered here, too: the wake-up for what was queued a moment ago has taken the place, and whoever reads may
+            // have been looked at before this, or find nothing that waits.
+            queue.register(cx);
+            if std::mem::take(&mut queue.behind) { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
     }
 
     /// Sends a Close frame behind what is queued; nothing is taken afterwards. Does nothing when already closing.
@@ -282,10 +289,14 @@ impl Drop for Outbox {
 impl Queue {
     /// Whether nothing waits; the task is woken as soon as something does.
     fn is_drained(&mut self, cx: &Context<'_>) -> bool {
+        self.register(cx);
+        self.waiting.is_empty()
+    }
+
+    fn register(&mut self, cx: &Context<'_>) {
         if self.drainer.as_ref().is_none_or(|drainer| !drainer.will_wake(cx.waker())) {
             self.drainer = Some(cx.waker().clone());
         }
-        self.waiting.is_empty()
     }
 
     fn wake(&mut self) {

@@ -115,6 +115,52 @@ async fn who_is_slow_for_long_jumps_to_the_last_lines_and_hears_what_was_hidden(
     assert_eq!(reader.screen.get(&2).map(String::as_str), Some(""), "hidden");
 }
 
+#[tokio::test(start_paused = true)]
+async fn who_misses_a_few_lines_is_told_them_however_slow() {
+    let yard = Yard::new().await;
+    let mut writer = joins(&yard, "anna", Role::Viewer).await;
+    let (mut plain, mut ext, mut reader) = two_slow(&yard).await;
+    says(&yard, &mut writer, 0..32).await;
+    plain.catches_up().await;
+    ext.catches_up().await;
+    assert!(plain.session.is_behind() && ext.session.is_behind());
+    tokio::time::advance(Duration::from_secs(31)).await;
+    says(&yard, &mut writer, 32..40).await;
+    assert_eq!(numbers(&reads_on(&mut plain).await), (0..40).collect::<Vec<_>>());
+    reads_on(&mut ext).await.iter().for_each(|message| reader.hear(message));
+    assert_eq!((reader.lines.len(), &reader.gaps, reader.left), (40, &vec![], 0));
+    assert_eq!(yard.node.metrics().jumps.get(), 0);
+}
+
+#[tokio::test]
+async fn an_act_that_was_missed_before_a_new_broadcast_ends_who_has_no_word_for_a_gap() {
+    let yard = Yard::new().await;
+    let mut writer = joins(&yard, "anna", Role::Viewer).await;
+    let (mut plain, mut ext, mut reader) = two_slow(&yard).await;
+    says(&yard, &mut writer, 0..40).await;
+    let line = writer.hears(93101).await["bdy"][0].clone();
+    let extras: Value = serde_json::from_str(line["extras"].as_str().unwrap()).unwrap();
+    let channel = ChannelId::parse(extras["streamingChannelId"].as_str().unwrap()).unwrap();
+    yard.hides(&channel, 2).await.unwrap();
+    yard.node.list_channel(&channel, "demo").await.unwrap();
+    yard.node.open_broadcast(&channel, "another").await.unwrap();
+    plain.sock.set_room(usize::MAX);
+    plain.takes_what_waits().await;
+    is_closed_for_what_was_hidden(&mut plain).await;
+    reads_on(&mut ext).await.iter().for_each(|message| reader.hear(message));
+    assert_eq!(reader.gaps.len(), 1);
+}
+
+/// It hears the end, and why.
+async fn is_closed_for_what_was_hidden(slow: &mut Guest) {
+    let mut last = slow.next().await;
+    while let Frame::Text(_) = last {
+        last = slow.next().await;
+    }
+    let Frame::Close(code, reason) = last else { panic!("{last:?}") };
+    assert_eq!((code, reason.contains("hidden")), (1013, true), "{reason}");
+}
+
 #[tokio::test]
 async fn who_cannot_be_told_what_was_hidden_is_closed() {
     let yard = Yard::new().await;
@@ -131,11 +177,6 @@ async fn who_cannot_be_told_what_was_hidden_is_closed() {
     for slow in [&mut plain, &mut ext] {
         slow.sock.set_room(usize::MAX);
         slow.takes_what_waits().await;
-        let mut last = slow.next().await;
-        while let Frame::Text(_) = last {
-            last = slow.next().await;
-        }
-        let Frame::Close(code, reason) = last else { panic!("{last:?}") };
-        assert_eq!((code, reason.contains("hidden")), (1013, true), "{reason}");
+        is_closed_for_what_was_hidden(slow).await;
     }
 }

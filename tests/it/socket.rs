@@ -275,8 +275,8 @@ fn connections_are_told_over_the_grace_period_while_the_chat_goes_on() {
     ext.text(&json!({"cmd": 100, "cid": "demo", "bdy": {"auth": "READ", "ext": 1}}).to_string());
     assert_eq!(ext.hears(10100)["bdy"]["ext"], 1);
     let viewers: Vec<Raw> = (0..60).map(|_| Raw::join(&gateway, "demo")).collect();
-    gateway.signal("-TERM");
     let begun = clock::instant();
+    gateway.signal("-TERM");
     until("it is not ready", || gateway.admin_http("GET", "/readyz", &[], "").0 == 503);
     // A balancer that hasn't noticed yet still sends people, and they are served.
     let mut newcomer = Raw::join(&gateway, "demo");

@@ -22,7 +22,7 @@ use crate::model::message::Lane;
 use crate::model::principal::Standing;
 use crate::model::refusal::Refusal;
 use crate::model::time::Millis;
-use crate::node::{Arrival, Lost, Node, Seat, Turn};
+use crate::node::{Arrival, Caught, Lost, Node, Seat, Turn};
 use crate::proto::cmd::Cmd;
 use crate::proto::code::Code;
 use crate::proto::envelope::Envelope;
@@ -100,9 +100,7 @@ struct ExtSession {
 /// A session that is being told what it missed.
 #[derive(Default)]
 struct Behind {
-    /// Whether it came back; another only was slow, and has been told how questions stand.
-    arrives: bool,
-    /// Its place among those who are told.
+    /// Its place among those who are.
     turn: Option<Turn>,
 }
 
@@ -153,7 +151,7 @@ impl Session {
 
     /// Does what there is to do beside answering: tells what was missed, or waits until the connection takes no more, or
     /// until what is shown to staff may be for this session no longer. Cancel-safe; never over when there is nothing to do.
-    pub async fn has_something_to_do(&mut self) {
+    pub async fn has_something_to_do(&mut self) -> Step {
         if self.is_behind() {
             return self.catch_up().await;
         }
@@ -161,6 +159,7 @@ impl Session {
             () = self.outbox.fell_behind() => self.fall_behind(),
             () = role_changed(&mut self.phase) => {}
         }
+        Step::On
     }
 
     fn fall_behind(&mut self) {
@@ -192,30 +191,38 @@ impl Session {
 
     /// Tells a stretch of what it has missed, once the connection has taken what it was told before. Cancel-safe; only for
     /// the connection's own task.
-    pub async fn catch_up(&mut self) {
+    pub async fn catch_up(&mut self) -> Step {
         self.outbox.drained().await;
-        let Phase::Joined(Joined { behind: Some(behind), .. }) = &mut self.phase else { return };
+        let Phase::Joined(Joined { behind: Some(behind), .. }) = &mut self.phase else { return Step::On };
         // Whatever comes in between, its place in the queue is kept.
         let turn = behind.turn.get_or_insert_with(|| self.node.turn());
         let _turn = turn.await;
         behind.turn = None;
         // Whoever gives a turn away wakes the next to run at once, before all who have waited longer for something else.
         tokio::task::yield_now().await;
-        self.take_step();
+        self.take_step()
     }
 
-    fn take_step(&mut self) {
-        let Phase::Joined(joined) = &mut self.phase else { return };
+    fn take_step(&mut self) -> Step {
+        let Phase::Joined(joined) = &mut self.phase else { return Step::On };
+        if joined.behind.is_none() {
+            return Step::On;
+        }
         let (group, changes) = joined.group(&self.node, &self.config);
-        let Some(arrives) = joined.behind.as_ref().map(|behind| behind.arrives) else { return };
-        if joined.seat.catch_up(group, &self.outbox) {
-            joined.behind = None;
-            joined.staff = changes;
-            if arrives {
-                // Only now: nothing that is told of them from here on is missed.
+        match joined.seat.catch_up(group, &self.outbox) {
+            Caught::NotYet => {}
+            Caught::Up => {
+                joined.behind = None;
+                joined.staff = changes;
+                // Only now: nothing that is told of them from here on is missed. Votes that were are in it.
                 self.tell_open_questions();
             }
+            Caught::Closed(code, reason) => {
+                joined.behind = None;
+                return Step::End(code, reason);
+            }
         }
+        Step::On
     }
 
     /// Tells a session of our own layer to come back elsewhere, at some moment within this time. Whether it has a word for
@@ -282,10 +289,7 @@ impl Session {
         };
         let entered = timeout(self.config.connect_timeout, self.enter(envelope, &asked)).await;
         match entered.unwrap_or(Err(Refusal::Busy { retry_after_ms: 1_000 })) {
-            Ok(joined) => {
-                self.welcome(envelope, joined);
-                Step::On
-            }
+            Ok(joined) => self.welcome(envelope, joined),
             Err(refusal) => {
                 self.refuse(Cmd::CONNECT, envelope, &refusal);
                 end_after(&refusal)
@@ -326,7 +330,7 @@ impl Session {
     }
 
     /// CONNECTED first, then what was missed, then what happens.
-    fn welcome(&mut self, envelope: &Envelope<'_>, mut joined: Joined) {
+    fn welcome(&mut self, envelope: &Envelope<'_>, mut joined: Joined) -> Step {
         let (group, changes) = joined.group(&self.node, &self.config);
         joined.staff = changes;
         let seat = &mut joined.seat;
@@ -342,11 +346,12 @@ impl Session {
         if joined.ext.is_none() {
             seat.listen(group, self.outbox.clone());
         } else {
-            joined.behind = Some(Box::new(Behind { arrives: true, turn: None }));
+            joined.behind = Some(Box::default());
         }
         self.phase = Phase::Joined(joined);
-        self.take_step();
+        let step = self.take_step();
         self.look_around();
+        step
     }
 
     async fn refresh(&mut self, envelope: &Envelope<'_>) {

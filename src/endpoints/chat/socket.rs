@@ -114,7 +114,10 @@ async fn converse(connection: &mut Connection, session: &mut Session, chat: &Cha
                     }
                 }
             }
-            () = session.has_something_to_do() => {
+            step = session.has_something_to_do() => {
+                if let Step::End(code, reason) = step {
+                    return End::by_us(code, reason);
+                }
                 session.keep_group();
             }
             () = sleep_until(silence.next) => {
@@ -125,6 +128,7 @@ async fn converse(connection: &mut Connection, session: &mut Session, chat: &Cha
                 }
                 let stuck = backlog.stuck(connection.outbox());
                 if stuck >= chat.config.standstill {
+                    chat.node.metrics().slow_closed.inc();
                     return End::by_us(CloseCode::TryLater, "too slow: nothing was read for too long");
                 }
                 if backlog.has_moved() {
