@@ -32,9 +32,6 @@ pub const USUAL_ADMIN_LISTEN: &str = "127.0.0.1:8081";
 /// Where data lies when nothing says otherwise.
 pub const USUAL_DATA: &str = "./madang-data";
 
-/// Over how many seconds connections are told that the gateway leaves, when nothing says otherwise; with `--dev` all at once.
-const USUAL_DRAIN: u64 = 5;
-
 /// A mistake in the settings: what, and where.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("{0}")]
@@ -121,7 +118,7 @@ impl Config {
             listen: address("listen", file.listen.as_deref().unwrap_or(USUAL_LISTEN))?,
             admin_listen: admin.map(|text| address("admin_listen", text)).transpose()?,
             path_prefix: path_prefix(file.path_prefix.as_deref().unwrap_or_default())?,
-            drain: Duration::from_secs(file.drain_seconds.unwrap_or(if dev { 0 } else { USUAL_DRAIN })),
+            drain: Duration::from_secs(file.drain_seconds.unwrap_or_default()),
             header_timeout: Duration::from_secs(file.limits.header_timeout_seconds.unwrap_or(10)),
             connections: file.limits.connections,
             data: file.data.clone().unwrap_or_else(|| USUAL_DATA.into()),
