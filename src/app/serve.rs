@@ -81,9 +81,9 @@ pub async fn serve(flags: &Flags) -> Result<(), Exit> {
         gateway.reload(&mut config, flags, &environment).await;
     }
     tokio::spawn(signals.leave_at_once(|| {}));
-    info!(grace_seconds = config.drain.as_secs(), "leaving: connections are told to come back elsewhere");
     gateway.node.begin_leaving();
     if !config.drain.is_zero() {
+        info!(grace_seconds = config.drain.as_secs(), "leaving: connections are told to come back elsewhere");
         gateway.chat.announce(config.drain).await;
     }
     info!("leaving: no new sends, answering those under way");

@@ -53,8 +53,10 @@ async fn reads_on(guest: &mut Guest) -> Vec<Value> {
 async fn who_was_slow_for_a_moment_is_told_everything_in_fewer_messages() {
     let yard = Yard::new().await;
     let mut writer = joins(&yard, "anna", Role::Viewer).await;
+    let mut quick = yard.reader("demo").await;
     let (mut plain, mut ext, mut reader) = two_slow(&yard).await;
     says(&yard, &mut writer, 0..70).await;
+    assert_eq!(quick.hears_lines(70).await.len(), 70, "nobody else notices");
     assert!(plain.outbox.queued_bytes() < 40_000, "{} wait", plain.outbox.queued_bytes());
     let heard = reads_on(&mut plain).await;
     assert_eq!(numbers(&heard), (0..70).collect::<Vec<_>>());
